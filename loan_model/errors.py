@@ -1,0 +1,29 @@
+"""What can go wrong in the domain. Each message is one sentence for the person who reads it."""
+
+
+class LoanError(Exception):
+    """Base of all errors that a user can cause and mend; the command line prints it and exits with 1."""
+
+
+class DataError(LoanError):
+    """A data file that cannot be trained on: what is wrong, in which row and column."""
+
+
+class RegistryError(LoanError):
+    """The registry cannot be opened, read or written."""
+
+
+class VersionNotFound(RegistryError):
+    """A version that the registry does not hold; the message names those that it does."""
+
+
+class IntegrityError(RegistryError):
+    """A file of a version that does not match the manifest; the message names the file."""
+
+
+class CompileError(LoanError):
+    """The compiled model and the original disagree; the message names the rows."""
+
+
+class PromotionRefused(LoanError):
+    """A version that failed the gate and was not forced."""
