@@ -1,0 +1,106 @@
+"""What the training data and its scores looked like: the yardstick for drift, and for explanations."""
+
+from typing import Any
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from loan_model.schema import Schema
+
+FILE = "reference.json"
+BINS = 10
+DISTINCT = 40  # a column with at most this many values gets a bin for each of them
+
+
+class Distribution(msgspec.Struct, frozen=True):
+    """How a quantity was distributed: `counts[i]` values from `edges[i]` up to `edges[i + 1]`.
+
+    `missing` is the share of rows without a value and `mean` the mean of the rows with one.
+    """
+
+    edges: tuple[float, ...]
+    counts: tuple[int, ...]
+    missing: float
+    mean: float
+
+    @classmethod
+    def of(cls, values: NDArray[np.float64]) -> "Distribution":
+        """The distribution of `values` [n], NaN for missing; at least one must be present."""
+        present = values[~np.isnan(values)]
+        edges = _edges(present)
+        return cls(
+            edges=tuple(edges.tolist()),
+            counts=tuple(_counts(present, edges).tolist()),
+            missing=1 - len(present) / len(values),
+            mean=float(present.mean()),
+        )
+
+    def count(self, values: NDArray[np.float64]) -> NDArray[np.int64]:
+        """How many of `values` fall in each bin: NaN in none, what lies outside the edges in the outermost."""
+        return _counts(values[~np.isnan(values)], np.asarray(self.edges))
+
+
+class Reference(msgspec.Struct, frozen=True):
+    """`reference.json`: the distribution of each column and of the score over the training rows.
+
+    `baseline` is a typical applicant whom the model approves, by column: explanations tell how an applicant
+    differs from this one.
+    """
+
+    rows: int
+    columns: dict[str, Distribution]
+    score: Distribution
+    baseline: dict[str, float]
+
+    @classmethod
+    def of(
+        cls,
+        schema: Schema,
+        matrix: NDArray[np.float64],
+        probability: NDArray[np.float64],
+        threshold: float,
+    ) -> "Reference":
+        """The reference for training rows `matrix` [n, columns] that the model gave `probability` [n]."""
+        approved = matrix[probability >= threshold]
+        return cls(
+            rows=len(matrix),
+            columns={name: Distribution.of(matrix[:, i]) for i, name in enumerate(schema.names)},
+            score=Distribution.of(probability),
+            baseline=_typical(schema, approved if len(approved) else matrix),
+        )
+
+    def encode(self) -> bytes:
+        return msgspec.json.format(msgspec.json.encode(self), indent=2)
+
+    @classmethod
+    def decode(cls, content: bytes) -> "Reference":
+        return msgspec.json.decode(content, type=cls)
+
+
+def _typical(schema: Schema, matrix: NDArray[np.float64]) -> dict[str, float]:
+    """Per column the most frequent value of an integer column, else the median; of all rows, where present."""
+    typical = {}
+    for i, column in enumerate(schema.columns):
+        present = matrix[~np.isnan(matrix[:, i]), i]
+        if not len(present):
+            typical[column.name] = (column.minimum + column.maximum) / 2
+        elif column.dtype == "integer":
+            values, counts = np.unique(present, return_counts=True)
+            typical[column.name] = float(values[counts.argmax()])
+        else:
+            typical[column.name] = float(np.median(present))
+    return typical
+
+
+def _edges(present: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Edges midway between the values when there are few, else at the deciles."""
+    distinct = np.unique(present)
+    if len(distinct) > DISTINCT:
+        return np.unique(np.quantile(present, np.linspace(0, 1, BINS + 1)))
+    return np.concatenate([[distinct[0] - 0.5], (distinct[1:] + distinct[:-1]) / 2, [distinct[-1] + 0.5]])
+
+
+def _counts(present: NDArray[np.float64], edges: NDArray[np.float64]) -> NDArray[np.int64]:
+    counts: NDArray[Any] = np.histogram(np.clip(present, edges[0], edges[-1]), bins=edges)[0]
+    return counts.astype(np.int64)
