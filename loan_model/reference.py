@@ -37,7 +37,7 @@ class Distribution(msgspec.Struct, frozen=True):
         )
 
     def count(self, values: NDArray[np.float64]) -> NDArray[np.int64]:
-        """How many of `values` fall in each bin: NaN in none, what lies outside the edges in the outermost."""
+        """How many of `values` fall in each bin: outside the edges in the outermost, NaN in none."""
         return _counts(values[~np.isnan(values)], np.asarray(self.edges))
 
 
@@ -79,17 +79,12 @@ class Reference(msgspec.Struct, frozen=True):
 
 
 def _typical(schema: Schema, matrix: NDArray[np.float64]) -> dict[str, float]:
-    """Per column the most frequent value of an integer column, else the median; of all rows, where present."""
+    """Per column the median, as a value that occurred; the middle of the range where none did."""
     typical = {}
     for i, column in enumerate(schema.columns):
         present = matrix[~np.isnan(matrix[:, i]), i]
-        if not len(present):
-            typical[column.name] = (column.minimum + column.maximum) / 2
-        elif column.dtype == "integer":
-            values, counts = np.unique(present, return_counts=True)
-            typical[column.name] = float(values[counts.argmax()])
-        else:
-            typical[column.name] = float(np.median(present))
+        middle = (column.minimum + column.maximum) / 2
+        typical[column.name] = float(np.quantile(present, 0.5, method="nearest")) if len(present) else middle
     return typical
 
 

@@ -1,0 +1,143 @@
+"""How good probabilities are: discrimination and calibration, each with a bootstrap 95 % interval.
+
+A metric is computed for many weightings of the rows at once: `weights` [b, n] says how often each row counts,
+so that a bootstrap is one call with multinomial counts, and the plain value one with ones.
+"""
+
+from collections.abc import Callable, Iterator
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+from scipy.special import expit, logit
+
+RESAMPLES = 1000
+CHUNK = 4_000_000  # weights held in memory at a time
+CLIP = 1e-12  # probabilities are kept this far from 0 and 1 where a logarithm is taken
+NEWTON_STEPS = 30
+
+Floats = NDArray[np.float64]
+
+
+class Estimate(msgspec.Struct, frozen=True):
+    """A value with its 95 % percentile interval; None where the rows cannot tell (one class only, say)."""
+
+    value: float | None
+    low: float | None
+    high: float | None
+
+    @classmethod
+    def of(cls, value: float, resampled: Floats) -> "Estimate":
+        known = resampled[np.isfinite(resampled)]
+        low, high = np.quantile(known, [0.025, 0.975]) if len(known) else (np.nan, np.nan)
+        return cls(*(float(x) if np.isfinite(x) else None for x in (value, low, high)))
+
+
+class Quality(msgspec.Struct, frozen=True, kw_only=True):
+    """How well probabilities fit what happened on `rows` rows, of which the share `approved` was approved.
+
+    `gini` is 2 AUC - 1 and `ks` the largest distance between the two classes' score distributions.
+    Calibration is Cox's recalibration (Biometrika 45, 1958): `calibration_slope` is b in
+    logit P(y) = a + b logit(p), 1 if perfect, below 1 if the probabilities are too extreme;
+    `calibration_intercept` is a with b held at 1, 0 if perfect, above 0 if too few approvals were predicted.
+    """
+
+    rows: int
+    approved: float
+    auc: Estimate
+    gini: Estimate
+    ks: Estimate
+    log_loss: Estimate
+    brier: Estimate
+    calibration_slope: Estimate
+    calibration_intercept: Estimate
+
+    @classmethod
+    def of(cls, target: NDArray[np.int64], probability: Floats, seed: int) -> "Quality":
+        """The quality of `probability` [n] of approval against `target` [n] of 0 and 1."""
+        names = ("auc", "gini", "ks", "log_loss", "brier", "calibration_slope", "calibration_intercept")
+        estimates = bootstrap(lambda weights: _all(target, probability, weights), len(target), seed)
+        return cls(
+            rows=len(target), approved=float(target.mean()), **dict(zip(names, estimates, strict=True))
+        )
+
+
+def auc(target: NDArray[np.int64], probability: Floats) -> float:
+    """The chance that an approved row scores above a rejected one, ties counting half."""
+    return float(discrimination(target, probability, np.ones((1, len(target))))[0][0])
+
+
+def bootstrap(statistics: Callable[[Floats], Floats], rows: int, seed: int) -> list[Estimate]:
+    """An estimate of each of the k columns of `statistics`, a function of weights [b, rows] to [b, k]."""
+    plain = statistics(np.ones((1, rows)))[0]
+    resampled = np.concatenate([statistics(weights) for weights in _resamples(rows, seed)])
+    return [Estimate.of(value, column) for value, column in zip(plain, resampled.T, strict=True)]
+
+
+def discrimination(
+    target: NDArray[np.int64], probability: Floats, weights: Floats
+) -> tuple[Floats, Floats]:
+    """AUC and KS [b], each NaN where a class has no weight."""
+    order = np.argsort(probability, kind="stable")
+    starts = np.flatnonzero(np.diff(probability[order], prepend=-np.inf))
+    weighted, approved = weights[:, order], target[order]
+    good = np.add.reduceat(weighted * approved, starts, axis=1)
+    bad = np.add.reduceat(weighted * (1 - approved), starts, axis=1)
+    good_below, bad_below = good.cumsum(axis=1), bad.cumsum(axis=1)
+    goods, bads = good_below[:, -1], bad_below[:, -1]
+    with np.errstate(invalid="ignore", divide="ignore"):
+        area = (good * (bad_below - bad / 2)).sum(axis=1) / (goods * bads)
+        distance = np.abs(bad_below / bads[:, None] - good_below / goods[:, None]).max(axis=1)
+    return area, distance
+
+
+def calibration(target: NDArray[np.int64], probability: Floats, weights: Floats) -> tuple[Floats, Floats]:
+    """Cox's slope and, at slope 1, intercept [b]; NaN where the rows do not determine them."""
+    z = logit(np.clip(probability, CLIP, 1 - CLIP))
+    slope = np.zeros(len(weights))
+    offset = np.zeros(len(weights))
+    large = np.zeros(len(weights))
+    with np.errstate(all="ignore"):
+        for _ in range(NEWTON_STEPS):
+            fitted = expit(offset[:, None] + slope[:, None] * z)
+            residual = weights * (target - fitted)
+            curvature = weights * fitted * (1 - fitted)
+            g0, g1 = residual.sum(axis=1), residual @ z
+            h00, h01, h11 = curvature.sum(axis=1), curvature @ z, curvature @ (z * z)
+            determinant = h00 * h11 - h01 * h01
+            step = (h00 * g1 - h01 * g0) / determinant
+            offset, slope = offset + (h11 * g0 - h01 * g1) / determinant, slope + step
+            if not np.any(np.abs(step) > 1e-8):
+                break
+        for _ in range(NEWTON_STEPS):
+            fitted = expit(large[:, None] + z)
+            step = (weights * (target - fitted)).sum(axis=1) / (weights * fitted * (1 - fitted)).sum(axis=1)
+            large = large + step
+            if not np.any(np.abs(step) > 1e-8):
+                break
+    settled = np.abs(slope) < 1e3
+    return np.where(settled, slope, np.nan), np.where(np.abs(large) < 1e3, large, np.nan)
+
+
+def losses(target: NDArray[np.int64], probability: Floats) -> tuple[Floats, Floats]:
+    """Each row's log loss and squared error (whose mean is the Brier score) [n]."""
+    p = np.clip(probability, CLIP, 1 - CLIP)
+    return -np.log(np.where(target == 1, p, 1 - p)), (probability - target) ** 2
+
+
+def _all(target: NDArray[np.int64], probability: Floats, weights: Floats) -> Floats:
+    area, distance = discrimination(target, probability, weights)
+    mean = weights / weights.sum(axis=1, keepdims=True)
+    log_loss, brier = (mean @ loss for loss in losses(target, probability))
+    slope, intercept = calibration(target, probability, weights)
+    return np.column_stack([area, 2 * area - 1, distance, log_loss, brier, slope, intercept])
+
+
+def _resamples(rows: int, seed: int) -> Iterator[Floats]:
+    """How often each row is drawn in `RESAMPLES` samples with replacement, some of them [b, rows] at a time."""
+    rng = np.random.default_rng(seed)
+    at_once = max(1, CHUNK // rows)
+    for start in range(0, RESAMPLES, at_once):
+        size = min(at_once, RESAMPLES - start)
+        drawn = rng.integers(0, rows, (size, rows)) + np.arange(size)[:, None] * rows
+        yield np.bincount(drawn.ravel(), minlength=size * rows).reshape(size, rows).astype(np.float64)
