@@ -1,0 +1,1 @@
+"""Codecs: bytes of one protocol to tensors and back; nothing else."""

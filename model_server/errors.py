@@ -1,0 +1,42 @@
+"""What a caller can be told: one sentence, and its code in HTTP and in gRPC."""
+
+from typing import ClassVar
+
+
+class ServeError(Exception):
+    """Base of all answers that are not a success; `grpc` is the name of a gRPC status."""
+
+    http: ClassVar[int]
+    grpc: ClassVar[str]
+
+
+class InvalidInput(ServeError):
+    http, grpc = 400, "INVALID_ARGUMENT"
+
+
+class NotFound(ServeError):
+    http, grpc = 404, "NOT_FOUND"
+
+
+class MethodNotAllowed(ServeError):
+    http, grpc = 405, "UNIMPLEMENTED"
+
+
+class Conflict(ServeError):
+    http, grpc = 409, "FAILED_PRECONDITION"
+
+
+class TooLarge(ServeError):
+    http, grpc = 413, "RESOURCE_EXHAUSTED"
+
+
+class UnsupportedMediaType(ServeError):
+    http, grpc = 415, "INVALID_ARGUMENT"
+
+
+class TrainingFailed(ServeError):
+    http, grpc = 500, "INTERNAL"
+
+
+class NotReady(ServeError):
+    http, grpc = 503, "UNAVAILABLE"

@@ -1,0 +1,131 @@
+"""V2 (Open Inference Protocol) over gRPC."""
+
+import time
+from collections.abc import Callable
+from typing import Any, NoReturn
+
+import grpc
+import structlog
+from kserve.protocol.grpc import grpc_predict_v2_pb2 as pb
+
+from model_server.codecs import v2_grpc
+from model_server.dataplane import DataPlane
+from model_server.errors import NotReady, ServeError
+from model_server.grpc import repository_pb
+from model_server.metrics import Metrics
+
+log = structlog.get_logger()
+
+SERVICE = "inference.GRPCInferenceService"
+
+Method = Callable[[Any, grpc.ServicerContext], Any]
+
+
+class InferenceServicer:
+    """The methods of the inference service; each takes a message and gives one."""
+
+    def __init__(self, dataplane: DataPlane, metrics: Metrics) -> None:
+        self._dataplane = dataplane
+        self._repository = dataplane.repository
+        self._metrics = metrics
+
+    def handlers(self) -> grpc.GenericRpcHandler:
+        methods: dict[str, tuple[Method, Any]] = {
+            "ServerLive": (self.server_live, pb.ServerLiveRequest),
+            "ServerReady": (self.server_ready, pb.ServerReadyRequest),
+            "ServerMetadata": (self.server_metadata, pb.ServerMetadataRequest),
+            "ModelReady": (self.model_ready, pb.ModelReadyRequest),
+            "ModelMetadata": (self.model_metadata, pb.ModelMetadataRequest),
+            "ModelInfer": (self.model_infer, pb.ModelInferRequest),
+            "RepositoryIndex": (self.repository_index, repository_pb.IndexRequest),
+            "RepositoryModelLoad": (self.repository_load, repository_pb.ModelRequest),
+            "RepositoryModelUnload": (self.repository_unload, repository_pb.ModelRequest),
+        }
+        return grpc.method_handlers_generic_handler(
+            SERVICE,
+            {
+                name: grpc.unary_unary_rpc_method_handler(
+                    _guarded(method),
+                    request_deserializer=request.FromString,
+                    response_serializer=lambda message: message.SerializeToString(),
+                )
+                for name, (method, request) in methods.items()
+            },
+        )
+
+    def server_live(self, *_: Any) -> Any:
+        return pb.ServerLiveResponse(live=True)
+
+    def server_ready(self, *_: Any) -> Any:
+        return pb.ServerReadyResponse(ready=self._repository.ready)
+
+    def server_metadata(self, *_: Any) -> Any:
+        return pb.ServerMetadataResponse(**self._dataplane.server_metadata())
+
+    def model_ready(self, request: Any, _: grpc.ServicerContext) -> Any:
+        try:
+            return pb.ModelReadyResponse(ready=self._dataplane.model_ready(request.name, request.version or None))
+        except NotReady:
+            return pb.ModelReadyResponse(ready=False)
+
+    def model_metadata(self, request: Any, _: grpc.ServicerContext) -> Any:
+        return pb.ModelMetadataResponse(**self._dataplane.model_metadata(request.name, request.version or None))
+
+    def model_infer(self, request: Any, context: grpc.ServicerContext) -> Any:
+        started = time.perf_counter()
+        version, status = "", "OK"
+        try:
+            response = self._dataplane.infer(request.model_name, request.model_version or None, v2_grpc.decode(request))
+            version = response.model_version
+            # Trailing, not leading: leading metadata would be one more write for each call.
+            context.set_trailing_metadata((("x-loan-version", version),))
+            return v2_grpc.encode(request.model_name, response, bool(request.raw_input_contents))
+        except ServeError as error:
+            status = error.grpc
+            raise
+        except Exception:
+            status = "INTERNAL"
+            raise
+        finally:
+            self._metrics.request("grpc", version, status, time.perf_counter() - started)
+
+    def repository_index(self, request: Any, _: grpc.ServicerContext) -> Any:
+        entries = [entry for entry in self._repository.index() if entry.state == "READY" or not request.ready]
+        return repository_pb.IndexResponse(
+            models=[{"name": self._repository.name, **entry._asdict()} for entry in entries]
+        )
+
+    def repository_load(self, request: Any, context: grpc.ServicerContext) -> Any:
+        name, version = self._model(request)
+        loaded = self._repository.load(version)
+        context.set_trailing_metadata((("x-loan-version", loaded),))
+        return pb.RepositoryModelLoadResponse(model_name=name, isLoaded=True)
+
+    def repository_unload(self, request: Any, _: grpc.ServicerContext) -> Any:
+        name, version = self._model(request)
+        self._repository.unload(version)
+        return pb.RepositoryModelUnloadResponse(model_name=name, isUnloaded=True)
+
+    def _model(self, request: Any) -> tuple[str, str | None]:
+        name = request.model_name or request.first_name
+        self._dataplane.check_name(name)
+        version = request.parameters["version"].string_param if "version" in request.parameters else None
+        return name, version
+
+
+def _guarded(method: Method) -> Method:
+    def answer(request: Any, context: grpc.ServicerContext) -> Any:
+        try:
+            return method(request, context)
+        except ServeError as error:
+            _abort(context, error.grpc, str(error))
+        except Exception:
+            log.exception("call failed", method=method.__name__)
+            _abort(context, "INTERNAL", "The server failed on this request; its log says why.")
+
+    return answer
+
+
+def _abort(context: grpc.ServicerContext, status: str, message: str) -> NoReturn:
+    context.abort(grpc.StatusCode[status], message)
+    raise AssertionError

@@ -1,0 +1,170 @@
+"""The versions that this server holds in memory, and which of them answers by default."""
+
+import threading
+from collections import OrderedDict
+from typing import NamedTuple
+
+import structlog
+from loan_model.registry import Registry
+
+from loan_model.errors import IntegrityError, RegistryError, VersionNotFound
+from loan_model.model import LoanModel
+from model_server.errors import NotFound, NotReady
+from model_server.metrics import Metrics
+from model_server.settings import ServerSettings
+from model_server.signature import Signature
+
+log = structlog.get_logger()
+
+
+class Served(NamedTuple):
+    """A loaded version and the checks of its own schema."""
+
+    model: LoanModel
+    signature: Signature
+
+
+class IndexEntry(NamedTuple):
+    version: str
+    state: str
+    reason: str
+
+
+class ModelRepository:
+    """Loads versions on first use, drops the least recently used, follows the registry's champion.
+
+    A request holds the `Served` that it was given, so that a version is swapped or dropped without failing it.
+    """
+
+    def __init__(self, registry: Registry, settings: ServerSettings, metrics: Metrics) -> None:
+        self.name = settings.model_name
+        self._registry = registry
+        self._settings = settings
+        self._metrics = metrics
+        self._lock = threading.RLock()
+        self._loaded: OrderedDict[str, Served] = OrderedDict()
+        self._unloaded: set[str] = set()
+        self._default: Served | None = None
+        self._follows = True
+        self._stop = threading.Event()
+        self._set_default(None)
+
+    @property
+    def ready(self) -> bool:
+        return self._default is not None
+
+    def is_loaded(self, version: str | None) -> bool:
+        """Whether `get` answers at once."""
+        return self._default is not None if version is None else version in self._loaded
+
+    def get(self, version: str | None) -> Served:
+        """The version asked for, or the default. NotFound says which versions there are."""
+        if version is None:
+            if self._default is None:
+                raise NotReady(f"Model '{self.name}' is not loaded; no version of it is ready in the registry.")
+            return self._default
+        served = self._loaded.get(version)
+        if served is None:
+            return self._load(version)
+        self._loaded.move_to_end(version)
+        return served
+
+    def load(self, version: str | None) -> str:
+        """Loads a version and makes it the default; without one, goes back to following the registry."""
+        if version is None:
+            version = self._registry_default()
+            self._follows = True
+        else:
+            self._follows = False
+        with self._lock:
+            self._unloaded.discard(version)
+            self._set_default(self._load(version))
+        return version
+
+    def unload(self, version: str | None) -> None:
+        """Forgets one version, or all of them; it does not come back until it is loaded by name."""
+        with self._lock:
+            if version is not None and version not in self.versions():
+                raise NotFound(self._absent(version))
+            for each in [version] if version else list(self._loaded):
+                self._loaded.pop(each, None)
+                self._unloaded.add(each)
+            if self._default and (version in (None, self._default.model.version)):
+                self._follows = False
+                self._set_default(None)
+
+    def index(self) -> list[IndexEntry]:
+        return [self._entry(version) for version in self.versions()]
+
+    def versions(self) -> list[str]:
+        """The registry's versions; those in memory while the registry cannot be reached."""
+        try:
+            return self._registry.versions()
+        except RegistryError as error:
+            log.warning("registry unreachable", error=str(error))
+            return sorted(self._loaded)
+
+    def refresh(self) -> None:
+        """Follows the registry once: loads the champion, else the latest, and makes it the default."""
+        try:
+            version = self._registry.default()
+            if self._follows and (self._default is None or self._default.model.version != version):
+                self.load(None)
+                log.info("default version", version=version)
+        except (RegistryError, NotReady) as error:
+            log.warning("cannot follow the registry", error=str(error))
+
+    def follow(self) -> None:
+        """Refreshes in a thread until `stop`."""
+        self.refresh()
+        threading.Thread(target=self._follow, name="registry", daemon=True).start()
+
+    def stop(self) -> None:
+        self._stop.set()
+
+    def _follow(self) -> None:
+        while not self._stop.wait(self._settings.refresh_seconds):
+            self.refresh()
+
+    def _load(self, version: str) -> Served:
+        with self._lock:
+            if version in self._loaded:
+                return self._loaded[version]
+            if version in self._unloaded:
+                raise NotReady(f"Version {version} of model '{self.name}' was unloaded; load it to use it again.")
+            try:
+                model = LoanModel.from_registry(self._registry, version, self._settings.model_threads)
+            except VersionNotFound:
+                raise NotFound(self._absent(version)) from None
+            except IntegrityError as error:
+                raise NotReady(f"Version {version} of model '{self.name}' was refused: {error}") from error
+            signature = Signature(model.columns, self._settings.max_rows, self._settings.refuse_out_of_range)
+            self._loaded[version] = Served(model, signature)
+            self._drop_least_used()
+            return self._loaded[version]
+
+    def _drop_least_used(self) -> None:
+        for version in list(self._loaded)[:-1]:
+            if len(self._loaded) <= self._settings.max_loaded_versions:
+                return
+            if self._default is None or self._default.model.version != version:
+                del self._loaded[version]
+
+    def _registry_default(self) -> str:
+        try:
+            return self._registry.default()
+        except VersionNotFound as error:
+            raise NotReady(str(error)) from error
+
+    def _set_default(self, served: Served | None) -> None:
+        self._default = served
+        self._metrics.ready[self.name] = served is not None
+
+    def _entry(self, version: str) -> IndexEntry:
+        if version in self._loaded:
+            return IndexEntry(version, "READY", "")
+        reason = "unloaded" if version in self._unloaded else "loaded on first use"
+        return IndexEntry(version, "UNAVAILABLE", reason)
+
+    def _absent(self, version: str) -> str:
+        return f"Model '{self.name}' has no version {version}; it has {', '.join(self.versions()) or 'none'}."

@@ -1,0 +1,165 @@
+"""The OpenAPI description of the HTTP doors, made from the schema and the codecs' own types."""
+
+from importlib.metadata import version
+from typing import Any
+
+import msgspec
+
+from loan_model.schema import SCHEMA, Column
+from model_server.codecs.v2_rest import RequestBody
+from training_job.launch import TrainingParameters
+
+EXAMPLE = {
+    "Age": 41,
+    "Annual_Income": 82000,
+    "Credit_Score": 715,
+    "Loan_Amount": 15000,
+    "Loan_Duration_Years": 5,
+    "Number_of_Open_Accounts": 3,
+    "Had_Past_Default": 0,
+}
+_ERRORS = {
+    "400": "What came is not as expected",
+    "404": "No such model or version",
+    "413": "The body is too large",
+    "415": "Not JSON",
+    "503": "No version is loaded",
+}
+
+
+def document() -> dict[str, Any]:
+    """OpenAPI 3.1, for `/openapi.json`."""
+    schemas, components = msgspec.json.schema_components(
+        [RequestBody, TrainingParameters], ref_template="#/components/schemas/{name}"
+    )
+    infer, train = schemas
+    return {
+        "openapi": "3.1.0",
+        "info": {
+            "title": "Loan model",
+            "version": version("loan-model"),
+            "description": "Probability that a loan application is approved, the decision, and its reasons.",
+        },
+        "components": {"schemas": {**components, "Application": _application(), "Error": _error()}},
+        "paths": _plain_paths(train) | _v2_paths(infer),
+    }
+
+
+def _application() -> dict[str, Any]:
+    return {
+        "type": "object",
+        "properties": {column.name: _property(column) for column in SCHEMA.columns},
+        "required": list(SCHEMA.names),
+        "additionalProperties": False,
+        "examples": [EXAMPLE],
+    }
+
+
+def _property(column: Column) -> dict[str, Any]:
+    kind = "integer" if column.dtype == "integer" else "number"
+    return {
+        "type": [kind, "null"] if column.nullable else kind,
+        "description": f"{column.unit}, {column.minimum:g} to {column.maximum:g}",
+    }
+
+
+def _error() -> dict[str, Any]:
+    return {"type": "object", "properties": {"error": {"type": "string"}}, "required": ["error"]}
+
+
+def _plain_paths(train: Any) -> dict[str, Any]:
+    application = {"$ref": "#/components/schemas/Application"}
+    columns = {
+        "type": "object",
+        "properties": {column.name: {"type": "array", "items": _property(column)} for column in SCHEMA.columns},
+        "required": list(SCHEMA.names),
+        "additionalProperties": False,
+    }
+    batch = {"oneOf": [{"type": "array", "items": application, "minItems": 1}, columns]}
+    chosen = [
+        _parameter("version", "query", "Version to ask, such as v1; the default where absent", {"type": "string"}),
+        _parameter("explain", "query", "Whether to give reason codes", {"type": "boolean"}),
+    ]
+    return {
+        "/predict": {"post": _operation("Predict one application", "Plain JSON", application, chosen)},
+        "/predict_batch": {"post": _operation("Predict many applications", "Plain JSON", batch, chosen)},
+        "/train": {
+            "post": _operation("Train a new version", "Plain JSON", train, [], required=False)
+            | {"responses": _responses("200", "202", "400", "409", "413", "415", "500")}
+        },
+        "/train/{name}": {
+            "get": _operation("How a training stands", "Plain JSON", None, [_path("name")])
+            | {"responses": _responses("200", "202", "404", "500")}
+        },
+    }
+
+
+def _v2_paths(infer: Any) -> dict[str, Any]:
+    model, one = [_path("model")], [_path("model"), _path("version")]
+    repository = {
+        "type": "object",
+        "properties": {"parameters": {"type": "object", "properties": {"version": {"type": "string"}}}},
+    }
+    return {
+        "/v2": {"get": _operation("Server metadata", "V2", None, [])},
+        "/v2/health/live": {"get": _operation("Is the server alive", "V2", None, [])},
+        "/v2/health/ready": {"get": _operation("Is every model loaded", "V2", None, [])},
+        "/v2/models/{model}": {"get": _operation("Model metadata", "V2", None, model)},
+        "/v2/models/{model}/ready": {"get": _operation("Is the model loaded", "V2", None, model)},
+        "/v2/models/{model}/infer": {"post": _operation("Infer", "V2", infer, model)},
+        "/v2/models/{model}/versions/{version}": {"get": _operation("Metadata of a version", "V2", None, one)},
+        "/v2/models/{model}/versions/{version}/ready": {
+            "get": _operation("Can the version be loaded", "V2", None, one)
+        },
+        "/v2/models/{model}/versions/{version}/infer": {"post": _operation("Infer with a version", "V2", infer, one)},
+        "/v2/repository/index": {
+            "post": _operation("The versions there are", "V2 repository", {"type": "object"}, [], required=False)
+        },
+        "/v2/repository/models/{model}/load": {
+            "post": _operation(
+                "Load a version and make it the default", "V2 repository", repository, model, required=False
+            )
+        },
+        "/v2/repository/models/{model}/unload": {
+            "post": _operation("Unload a version, or all", "V2 repository", repository, model, required=False)
+        },
+    }
+
+
+def _operation(
+    summary: str, tag: str, body: Any, parameters: list[dict[str, Any]], required: bool = True
+) -> dict[str, Any]:
+    operation: dict[str, Any] = {
+        "summary": summary,
+        "tags": [tag],
+        "parameters": parameters,
+        "responses": _responses("200", *_ERRORS),
+    }
+    if body is not None:
+        operation["requestBody"] = {"required": required, "content": {"application/json": {"schema": body}}}
+    return operation
+
+
+def _responses(*codes: str) -> dict[str, Any]:
+    described = _ERRORS | {
+        "200": "The answer",
+        "202": "Still running",
+        "409": "Another one runs",
+        "500": "It failed",
+    }
+    error = {"application/json": {"schema": {"$ref": "#/components/schemas/Error"}}}
+    return {code: {"description": described[code]} | ({"content": error} if code >= "400" else {}) for code in codes}
+
+
+def _parameter(name: str, where: str, description: str, schema: dict[str, Any]) -> dict[str, Any]:
+    return {
+        "name": name,
+        "in": where,
+        "description": description,
+        "schema": schema,
+        "required": where == "path",
+    }
+
+
+def _path(name: str) -> dict[str, Any]:
+    return _parameter(name, "path", f"The {name}'s name", {"type": "string"})

@@ -1,0 +1,112 @@
+"""V2 (Open Inference Protocol) over REST."""
+
+import asyncio
+from functools import partial
+
+import msgspec
+
+from model_server.codecs import json, v2_rest
+from model_server.dataplane import DataPlane
+from model_server.errors import NotReady
+from model_server.rest.http import JSON, Request, Response, json_response
+from model_server.settings import ServerSettings
+
+# Below this size a request is answered on the event loop: a hop to a thread costs more than scoring a few rows.
+INLINE_BYTES = 64 * 1024
+
+
+class _RepositoryParameters(msgspec.Struct):
+    version: str | None = None
+
+
+class _RepositoryRequest(msgspec.Struct):
+    parameters: _RepositoryParameters | None = None
+    ready: bool = False
+
+
+_repository_decoder = msgspec.json.Decoder(_RepositoryRequest)
+
+
+class V2Door:
+    def __init__(self, dataplane: DataPlane, settings: ServerSettings) -> None:
+        self._dataplane = dataplane
+        self._repository = dataplane.repository
+        self._limit = settings.max_body_bytes
+
+    async def infer(self, request: Request, name: str, version: str | None) -> Response:
+        body = await request.body(self._limit)
+        json_length = request.header(v2_rest.JSON_LENGTH)
+        work = partial(self._answer, request, name, version, body, json_length)
+        if len(body) <= INLINE_BYTES and self._repository.is_loaded(version):
+            return work()
+        return await asyncio.to_thread(work)
+
+    def _answer(
+        self, request: Request, name: str, version: str | None, body: bytes, json_length: str | None
+    ) -> Response:
+        call = v2_rest.decode(body, json_length)
+        response = self._dataplane.infer(name, version, call.request)
+        request.version = response.model_version
+        content, head_length = v2_rest.encode(name, response, call.binary)
+        headers = version_header(response.model_version)
+        if head_length is None:
+            return Response(200, content, JSON, headers)
+        length = (b"inference-header-content-length", b"%d" % head_length)
+        return Response(200, content, b"application/octet-stream", (*headers, length))
+
+    async def live(self, _: Request) -> Response:
+        return json_response({"live": True})
+
+    async def ready(self, _: Request) -> Response:
+        ready = self._repository.ready
+        return json_response({"ready": ready}, 200 if ready else 503)
+
+    async def server_metadata(self, _: Request) -> Response:
+        return json_response(self._dataplane.server_metadata())
+
+    async def models(self, _: Request) -> Response:
+        return json_response({"models": [self._repository.name]})
+
+    async def model_metadata(self, name: str, version: str | None) -> Response:
+        return json_response(await asyncio.to_thread(self._dataplane.model_metadata, name, version))
+
+    async def model_ready(self, name: str, version: str | None) -> Response:
+        try:
+            ready = await asyncio.to_thread(self._dataplane.model_ready, name, version)
+        except NotReady:
+            ready = False
+        return json_response({"name": name, "ready": ready}, 200 if ready else 503)
+
+    async def index(self, request: Request) -> Response:
+        asked = await self._asked(request)
+        entries = await asyncio.to_thread(self._repository.index)
+        return json_response(
+            [
+                {"name": self._repository.name, **entry._asdict()}
+                for entry in entries
+                if entry.state == "READY" or not asked.ready
+            ]
+        )
+
+    async def load(self, request: Request, name: str) -> Response:
+        version = await self._version(request, name)
+        loaded = await asyncio.to_thread(self._repository.load, version)
+        return json_response({"name": name, "load": True, "model_version": loaded}, 200, version_header(loaded))
+
+    async def unload(self, request: Request, name: str) -> Response:
+        version = await self._version(request, name)
+        await asyncio.to_thread(self._repository.unload, version)
+        return json_response({"name": name, "unload": True})
+
+    async def _version(self, request: Request, name: str) -> str | None:
+        self._dataplane.check_name(name)
+        asked = await self._asked(request)
+        return asked.parameters.version if asked.parameters else None
+
+    async def _asked(self, request: Request) -> _RepositoryRequest:
+        body = await request.body(self._limit)
+        return json.decode(_repository_decoder, body, "The request") if body else _RepositoryRequest()
+
+
+def version_header(version: str) -> tuple[tuple[bytes, bytes], ...]:
+    return ((b"x-loan-version", version.encode()),)

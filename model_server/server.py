@@ -1,0 +1,120 @@
+"""The model server: KServe's `ModelServer` with this project's doors."""
+
+import asyncio
+import signal
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager, nullcontext
+from typing import cast
+
+import grpc
+import kserve
+import structlog
+import uvicorn
+import uvloop
+from loan_model.registry import Registry
+
+from loan_model.errors import LoanError
+from model_server.dataplane import DataPlane
+from model_server.grpc.servicer import InferenceServicer
+from model_server.metrics import Metrics
+from model_server.predictor import LoanPredictor
+from model_server.repository import ModelRepository
+from model_server.rest.app import RestApp
+from model_server.rest.plain import PlainDoor
+from model_server.rest.v2 import V2Door
+from model_server.settings import ServerSettings
+from training_job.launch import ProcessLauncher
+
+log = structlog.get_logger()
+
+
+class LoanModelServer(kserve.ModelServer):
+    """Serves until SIGTERM or SIGINT, then answers what is in flight before it ends."""
+
+    def __init__(self, settings: ServerSettings) -> None:
+        super().__init__(http_port=settings.http_port, grpc_port=settings.grpc_port)
+        self._settings = settings
+        metrics = Metrics()
+        self._repository = ModelRepository(Registry.open(settings.registry), settings, metrics)
+        plane = DataPlane(self._repository, metrics)
+        self._launcher = ProcessLauncher(settings.registry, settings.train_data)
+        app = RestApp(V2Door(plane, settings), PlainDoor(plane, self._launcher, settings), metrics)
+        self._rest = _RestServer(_rest_config(app, settings))
+        self._grpc = _grpc_server(InferenceServicer(plane, metrics), settings)
+        self._predictor = LoanPredictor(plane)
+
+    def run(self) -> None:
+        """Loads the default version, opens both ports and serves."""
+        self._repository.follow()
+        self.start([self._predictor])
+
+    def start(self, models: list[kserve.Model]) -> None:
+        for model in models:
+            self.register_model(model)
+        uvloop.run(self._serve())
+
+    async def _serve(self) -> None:
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, self.stop, number)
+        self._grpc.start()
+        log.info("serving", http=self._settings.http_port, grpc=self._settings.grpc_port)
+        await self._rest.serve()
+        await asyncio.to_thread(self._stop_grpc().wait)
+        await self._launcher.stop()
+        self._repository.stop()
+        log.info("stopped")
+
+    def stop(self, sig: int) -> None:
+        log.info("stopping", signal=signal.Signals(sig).name)
+        self._rest.should_exit = True
+        self._stop_grpc()
+
+    def _stop_grpc(self) -> threading.Event:
+        """Takes no new calls; the event is set once those in flight are answered."""
+        return cast(threading.Event, self._grpc.stop(self._settings.grace_seconds))
+
+
+class _RestServer(uvicorn.Server):
+    """Leaves signals to the model server, which has gRPC to stop as well."""
+
+    def capture_signals(self) -> AbstractContextManager[None]:
+        return nullcontext()
+
+
+def _rest_config(app: RestApp, settings: ServerSettings) -> uvicorn.Config:
+    return uvicorn.Config(
+        app,
+        host=settings.host,
+        port=settings.http_port,
+        http="httptools",
+        ws="none",
+        lifespan="off",
+        log_config=None,
+        access_log=False,
+        timeout_graceful_shutdown=int(settings.grace_seconds),
+        # Longer than a proxy keeps an idle connection, so that it is the proxy that closes it.
+        timeout_keep_alive=65,
+        server_header=False,
+        date_header=False,
+    )
+
+
+def _grpc_server(servicer: InferenceServicer, settings: ServerSettings) -> grpc.Server:
+    server = grpc.server(
+        ThreadPoolExecutor(settings.grpc_threads, thread_name_prefix="grpc"),
+        handlers=(servicer.handlers(),),
+        options=[
+            ("grpc.max_receive_message_length", settings.max_body_bytes),
+            ("grpc.max_send_message_length", -1),
+            ("grpc.so_reuseport", 0),
+        ],
+    )
+    try:
+        server.add_insecure_port(f"{settings.host}:{settings.grpc_port}")
+    except RuntimeError as error:
+        raise LoanError(
+            f"Port {settings.grpc_port} cannot be opened for gRPC; choose another with LOAN_GRPC_PORT."
+        ) from error
+    return server

@@ -1,0 +1,28 @@
+"""The server's configuration: each field is an environment variable with the prefix `LOAN_`."""
+
+from pathlib import Path
+
+from pydantic import Field
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+
+class ServerSettings(BaseSettings):
+    model_config = SettingsConfigDict(env_prefix="LOAN_")
+
+    registry: str = Field("files/model_version", description="Folder or bucket URL that holds the versions.")
+    model_name: str = Field("loan", description="Name of the model in V2 paths.")
+    host: str = Field("0.0.0.0", description="Address that both servers listen on.")  # noqa: S104
+    http_port: int = Field(8080, description="Port of V2 REST, the plain JSON API, metrics and docs.")
+    grpc_port: int = Field(8081, description="Port of V2 gRPC.")
+    grpc_threads: int = Field(8, ge=1, description="gRPC calls handled at once.")
+    model_threads: int = Field(1, ge=1, description="Threads that score one request.")
+    max_loaded_versions: int = Field(4, ge=1, description="Versions kept in memory; the least used goes first.")
+    max_rows: int = Field(100_000, ge=1, description="Rows that one request may have.")
+    max_body_bytes: int = Field(32 * 2**20, ge=1024, description="Size that one request may have.")
+    refuse_out_of_range: bool = Field(
+        False, description="Refuse values outside the schema's range instead of counting them."
+    )
+    refresh_seconds: float = Field(10, gt=0, description="How often the registry is asked for the champion.")
+    grace_seconds: float = Field(25, ge=0, description="How long SIGTERM waits for requests in flight.")
+    train_data: Path = Field(Path("files/dataset.csv"), description="What `POST /train` trains on.")
+    train_wait_seconds: float = Field(120, gt=0, description="How long `POST /train` waits before it says 202.")

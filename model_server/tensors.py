@@ -1,0 +1,65 @@
+"""What the doors hand to the data plane and get back: tensors, independent of any protocol."""
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+NUMERIC: dict[str, np.dtype[Any]] = {
+    name: np.dtype(code).newbyteorder("<")
+    for name, code in {
+        "UINT8": "u1",
+        "UINT16": "u2",
+        "UINT32": "u4",
+        "UINT64": "u8",
+        "INT8": "i1",
+        "INT16": "i2",
+        "INT32": "i4",
+        "INT64": "i8",
+        "FP16": "f2",
+        "FP32": "f4",
+        "FP64": "f8",
+    }.items()
+}
+
+OUTPUTS = ("probability", "decision", "reason_codes")
+DEFAULT_OUTPUTS = OUTPUTS[:2]
+
+
+class Tensor(NamedTuple):
+    """One input. `values` are its elements: numbers with None or NaN for missing, flat or one list per row."""
+
+    name: str
+    datatype: str
+    shape: Sequence[int]
+    values: Sequence[Any] | NDArray[Any]
+
+
+class InferRequest(NamedTuple):
+    """`outputs` are the names asked for; none means those that everyone gets."""
+
+    id: str
+    tensors: list[Tensor]
+    outputs: tuple[str, ...]
+
+
+class Output(NamedTuple):
+    """One output: an array, or for `reason_codes` a list of strings a row."""
+
+    name: str
+    datatype: str
+    shape: list[int]
+    values: Any
+
+
+class InferResponse(NamedTuple):
+    id: str
+    model_version: str
+    outputs: list[Output]
+
+
+def requested(names: Sequence[str], explain: bool) -> tuple[str, ...]:
+    """The outputs to compute, from the names that a request lists and its `explain` parameter."""
+    chosen = tuple(names) or DEFAULT_OUTPUTS
+    return (*chosen, "reason_codes") if explain and "reason_codes" not in chosen else chosen

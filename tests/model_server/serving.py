@@ -1,0 +1,104 @@
+"""A real server in a process of its own, and what to ask it."""
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import httpx
+import numpy as np
+from numpy.typing import NDArray
+
+from loan_model.schema import SCHEMA
+
+APPLICANT = {
+    "Age": 41,
+    "Annual_Income": 82000,
+    "Credit_Score": 715,
+    "Loan_Amount": 15000,
+    "Loan_Duration_Years": 5,
+    "Number_of_Open_Accounts": 3,
+    "Had_Past_Default": 0,
+}
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+class Server:
+    """A running `loan serve`."""
+
+    def __init__(self, registry: Path, **settings: Any) -> None:
+        self.http_port, self.grpc_port = free_port(), free_port()
+        self.url = f"http://127.0.0.1:{self.http_port}"
+        self.grpc_target = f"127.0.0.1:{self.grpc_port}"
+        chosen = {
+            "registry": registry,
+            "host": "127.0.0.1",
+            "http_port": self.http_port,
+            "grpc_port": self.grpc_port,
+            **settings,
+        }
+        environment = {f"LOAN_{name.upper()}": str(value) for name, value in chosen.items()}
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", "loan_cli", "serve"],
+            env=os.environ | environment,
+            stderr=subprocess.PIPE,
+            stdout=subprocess.DEVNULL,
+            text=True,
+        )
+
+    def wait_until_live(self) -> None:
+        for _ in range(600):
+            assert self.process.poll() is None, self.process.stderr.read()  # type: ignore[union-attr]
+            try:
+                httpx.get(f"{self.url}/v2/health/live")
+            except httpx.TransportError:
+                time.sleep(0.05)
+            else:
+                return
+        raise TimeoutError(f"no answer from {self.url}")
+
+    def stop(self) -> None:
+        self.process.send_signal(signal.SIGTERM)
+        self.process.wait(30)
+
+
+@contextmanager
+def serving(registry: Path, **settings: Any) -> Iterator[Server]:
+    server = Server(registry, **settings)
+    try:
+        server.wait_until_live()
+        yield server
+    finally:
+        server.process.kill()
+        server.process.communicate()
+
+
+def v2_columns(matrix: NDArray[np.float64]) -> dict[str, Any]:
+    """The V2 JSON of a matrix, a tensor for each column, null for missing."""
+    return {
+        "inputs": [
+            {
+                "name": column.name,
+                "datatype": "FP64",
+                "shape": [len(matrix)],
+                "data": [None if np.isnan(value) else value for value in matrix[:, index].tolist()],
+            }
+            for index, column in enumerate(SCHEMA.columns)
+        ]
+    }
+
+
+def outputs(answer: dict[str, Any]) -> dict[str, list[Any]]:
+    return {output["name"]: output["data"] for output in answer["outputs"]}

@@ -1,0 +1,71 @@
+"""`POST /train`: a training in a child process, while the server goes on answering."""
+
+import threading
+
+import httpx
+import pytest
+
+from tests.model_server.serving import APPLICANT, serving
+
+
+@pytest.fixture
+def http(tmp_path, data_file):
+    with (
+        serving(tmp_path / "registry", train_data=data_file) as server,
+        httpx.Client(base_url=server.url, timeout=90) as client,
+    ):
+        yield client
+
+
+def test_train_publishes_serves_and_keeps_answering(http):
+    assert http.post("/predict", json=APPLICANT).status_code == 503
+    answers = []
+    training = threading.Thread(target=lambda: answers.append(http.post("/train", json={"algorithm": "logistic"})))
+    training.start()
+    live, second = 0, None
+    while training.is_alive():
+        live += http.get("/v2/health/live").status_code == 200
+        if live == 5:
+            second = http.post("/train")
+    assert live > 5
+    assert (second.status_code, "is running" in second.json()["error"]) == (409, True)
+    answer = answers[0].json()
+    assert answer["message"] == "Training completed successfully."
+    assert answer["new_model_version"] == "v1"
+    assert answer["passed_gate"] is True
+    assert http.post("/predict", json=APPLICANT).json()["model_version"] == "v1"
+
+
+@pytest.mark.parametrize(
+    ("body", "word"),
+    [({"algorithm": "magic"}, "magic"), ({"data": "/etc/passwd"}, "data"), ({"seed": "x"}, "seed"), ([], "object")],
+)
+def test_wrong_parameters_are_refused(http, body, word):
+    answer = http.post("/train", json=body)
+    assert answer.status_code == 400
+    assert word in answer.json()["error"]
+
+
+def test_a_training_that_fails_says_why(tmp_path):
+    with (
+        serving(tmp_path / "registry", train_data=tmp_path / "absent.csv") as server,
+        httpx.Client(base_url=server.url, timeout=60) as http,
+    ):
+        answer = http.post("/train")
+        assert answer.status_code == 500
+        assert "absent.csv" in answer.json()["error"]
+        assert http.post("/v2/repository/index").json() == []
+
+
+def test_a_long_training_is_a_202_with_a_place_to_ask(tmp_path, data_file, wait_for):
+    with (
+        serving(tmp_path / "registry", train_data=data_file, train_wait_seconds=0.1) as server,
+        httpx.Client(base_url=server.url, timeout=60) as http,
+    ):
+        answer = http.post("/train", json={"algorithm": "logistic"})
+        assert answer.status_code == 202
+        where = answer.headers["location"]
+        assert answer.json()["status_url"] == where
+        wait_for(lambda: http.get(where).status_code == 200, seconds=60)
+        assert http.get(where).json()["new_model_version"] == "v1"
+        assert http.get("/train/nothing").status_code == 404

@@ -1,0 +1,111 @@
+"""Starting a training from elsewhere: as a child process here, as a Job on a cluster."""
+
+import asyncio
+import sys
+import uuid
+from pathlib import Path
+from typing import Literal, Protocol
+
+import msgspec
+
+
+class TrainingParameters(msgspec.Struct, forbid_unknown_fields=True, kw_only=True, frozen=True):
+    """What a caller may choose; the data is the launcher's own."""
+
+    algorithm: Literal["auto", "logistic", "gradient_boosting"] = "auto"
+    seed: int = 0
+    use_protected: tuple[str, ...] = ()
+
+
+class Outcome(msgspec.Struct, kw_only=True, frozen=True):
+    """How a training stands: running, or ended with a version and its verdict, or with an error's sentence."""
+
+    name: str
+    state: Literal["running", "succeeded", "failed"]
+    version: str = ""
+    passed: bool = False
+    reasons: tuple[str, ...] = ()
+    error: str = ""
+
+
+class AlreadyRunning(Exception):
+    """One training at a time; the message names the one that runs."""
+
+
+class Launcher(Protocol):
+    async def start(self, parameters: TrainingParameters) -> str:
+        """Starts a training and names it; AlreadyRunning while another one runs."""
+
+    async def wait(self, name: str, seconds: float) -> Outcome:
+        """How the training stands once it ends, or after `seconds`; KeyError for an unknown name."""
+
+
+class Result(msgspec.Struct):
+    """The last line that `loan train --json` prints."""
+
+    version: str
+    passed: bool
+    reasons: tuple[str, ...]
+
+
+class ProcessLauncher:
+    """Trains in a child process, so that the server goes on answering."""
+
+    def __init__(self, registry: str, data: Path) -> None:
+        self._registry = registry
+        self._data = data
+        self._runs: dict[str, asyncio.Task[Outcome]] = {}
+
+    async def start(self, parameters: TrainingParameters) -> str:
+        for name, run in self._runs.items():
+            if not run.done():
+                raise AlreadyRunning(f"Training {name} is running; ask for it at /train/{name}.")
+        name = uuid.uuid4().hex[:12]
+        self._runs[name] = asyncio.create_task(self._run(name, parameters))
+        return name
+
+    async def wait(self, name: str, seconds: float) -> Outcome:
+        run = self._runs[name]
+        await asyncio.wait([run], timeout=seconds)
+        return run.result() if run.done() else Outcome(name=name, state="running")
+
+    async def stop(self) -> None:
+        """Ends a training that still runs; what it has not published is not there."""
+        for run in self._runs.values():
+            run.cancel()
+        await asyncio.gather(*self._runs.values(), return_exceptions=True)
+
+    async def _run(self, name: str, parameters: TrainingParameters) -> Outcome:
+        process = await asyncio.create_subprocess_exec(
+            *(sys.executable, "-m", "loan_cli", "train", "--json", "--run", name),
+            *("--registry", self._registry, "--data", str(self._data)),
+            *arguments(parameters),
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.PIPE,
+        )
+        try:
+            output, errors = await process.communicate()
+        except asyncio.CancelledError:
+            process.terminate()
+            raise
+        if process.returncode:
+            return Outcome(name=name, state="failed", error=last_line(errors).removeprefix("error: "))
+        return succeeded(name, last_line(output))
+
+
+def arguments(parameters: TrainingParameters) -> list[str]:
+    """The parameters as options of `loan train`."""
+    options = ["--algorithm", parameters.algorithm, "--seed", str(parameters.seed)]
+    for column in parameters.use_protected:
+        options += ["--use-protected", column]
+    return options
+
+
+def succeeded(name: str, line: str) -> Outcome:
+    result = msgspec.json.decode(line, type=Result)
+    return Outcome(name=name, state="succeeded", version=result.version, passed=result.passed, reasons=result.reasons)
+
+
+def last_line(output: bytes) -> str:
+    lines = output.decode(errors="replace").strip().splitlines()
+    return lines[-1] if lines else "it ended without a word"
