@@ -29,7 +29,7 @@ class Explainer:
     ) -> None:
         self._score = score
         self._columns = columns
-        self._baseline = np.array([baseline[column.name] for column in columns])
+        self._baseline = np.array([baseline[column.name] for column in columns], dtype=np.float64)
         self._features = [index for index, column in enumerate(columns) if column.name in features]
         size = len(self._features)
         self._present = (np.arange(2**size)[:, None] >> np.arange(size)) & 1 == 1

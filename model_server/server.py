@@ -36,7 +36,7 @@ class LoanModelServer(kserve.ModelServer):
         super().__init__(http_port=settings.http_port, grpc_port=settings.grpc_port)
         self._settings = settings
         metrics = Metrics()
-        self._repository = ModelRepository(Registry.open(settings.registry), settings, metrics)
+        self._repository = ModelRepository(Registry.open(settings.registry, create=True), settings, metrics)
         plane = DataPlane(self._repository, metrics)
         self._launcher = ProcessLauncher(settings.registry, settings.train_data)
         app = RestApp(V2Door(plane, settings), PlainDoor(plane, self._launcher, settings), metrics)

@@ -50,7 +50,7 @@ def test_a_column_outside_the_model_has_no_part(explainer):
     matrix = np.array([[69, 40_000, 400, 50_000, 10, 3, 1]], dtype=float)
     assert explainer.contributions(matrix)[0, 0] == 0
     assert explainer.reason_codes(matrix) == [
-        ["LOAN_AMOUNT_HIGH", "HAD_PAST_DEFAULT", "ANNUAL_INCOME_LOW", "CREDIT_SCORE_LOW"]
+        ["HAD_PAST_DEFAULT", "LOAN_AMOUNT_HIGH", "ANNUAL_INCOME_LOW", "CREDIT_SCORE_LOW"]
     ]
 
 

@@ -1,0 +1,169 @@
+"""The registry: immutable, numbered versions, and which of them is the champion.
+
+A version appears whole or not at all. Its number is claimed by creating `claims/v7.json`, which only one training
+can; then its files are written, and `v7/manifest.json` last. A reader that finds no manifest finds no version, and a
+training that dies costs no more than its number. A promotion is `promotions/000003.json`, created the same way; the
+last one counts.
+"""
+
+import re
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import NamedTuple
+
+import msgspec
+
+from loan_model import manifest as manifests
+from loan_model.errors import IntegrityError, PromotionRefused, RegistryError, VersionNotFound
+from loan_model.manifest import Manifest, sha256
+from loan_model.storage import Storage
+from loan_model.verdict import Verdict
+
+_NUMBERED = re.compile(r"(?:claims/)?v([1-9]\d*)(?:\.json|/.*)")
+_PUBLISHED = re.compile(r"v([1-9]\d*)/manifest\.json")
+_PROMOTION = re.compile(r"promotions/(\d{6})\.json")
+
+
+class Artifact(NamedTuple):
+    """A version with its files, each checked against the manifest."""
+
+    manifest: Manifest
+    files: dict[str, bytes]
+
+
+class Promotion(msgspec.Struct, frozen=True, kw_only=True):
+    """Who made a version the champion, when and why; `forced` over a gate that it failed."""
+
+    version: str
+    by: str
+    reason: str
+    forced: bool
+    at: datetime
+
+
+class Registry:
+    """Versions under one root; a root that is itself one version's folder holds just that version."""
+
+    def __init__(self, storage: Storage) -> None:
+        self._storage = storage
+        self.url = storage.url
+        self._single = self._single_version()
+
+    @classmethod
+    def open(cls, root: str | Path, *, create: bool = False) -> "Registry":
+        """A folder, or a bucket's URL; RegistryError if it is not there, unless `create` makes the folder."""
+        return cls(Storage(str(root), create))
+
+    def versions(self) -> list[str]:
+        """The published versions, oldest first."""
+        if self._single:
+            return [self._single]
+        found = (_PUBLISHED.fullmatch(name) for name in self._storage.names())
+        numbers = [int(match[1]) for match in found if match]
+        return [f"v{number}" for number in sorted(numbers)]
+
+    def latest(self) -> str | None:
+        versions = self.versions()
+        return versions[-1] if versions else None
+
+    def champion(self) -> str | None:
+        promotions = self.promotions()
+        return promotions[-1].version if promotions else None
+
+    def default(self) -> str:
+        """The champion, else the latest; VersionNotFound when there is none."""
+        version = self.champion() or self.latest()
+        if version is None:
+            raise VersionNotFound(f"The registry {self.url} holds no version yet; `loan train` publishes one.")
+        return version
+
+    def manifest(self, version: str) -> Manifest:
+        folder = self._folder(version)
+        try:
+            manifest = Manifest.decode(self._storage.read(folder + manifests.FILE), folder + manifests.FILE)
+        except FileNotFoundError:
+            raise self._not_found(version) from None
+        if manifest.version != version:
+            raise IntegrityError(f"{folder}{manifests.FILE} is the manifest of {manifest.version}, not of {version}.")
+        return manifest
+
+    def read(self, version: str, name: str) -> bytes:
+        """One file of a version; IntegrityError if it is not what the manifest says."""
+        return self._checked(self.manifest(version), name)
+
+    def load(self, version: str) -> Artifact:
+        """All files of a version; IntegrityError names the first that is not what the manifest says."""
+        manifest = self.manifest(version)
+        return Artifact(manifest, {name: self._checked(manifest, name) for name in manifest.files})
+
+    def publish(self, files: Mapping[str, bytes], describe: Callable[[str, dict[str, str]], Manifest]) -> Manifest:
+        """Publishes `files` as the next version; `describe` gives the manifest for a version and its sha256s."""
+        version = self._claim()
+        for name, content in files.items():
+            self._create(f"{version}/{name}", content)
+        manifest = describe(version, {name: sha256(content) for name, content in files.items()})
+        self._create(f"{version}/{manifests.FILE}", manifest.encode())
+        return manifest
+
+    def find_run(self, run: str) -> Manifest | None:
+        """What the training `run` has published, so that a retried one need not publish again."""
+        published = (self.manifest(version) for version in reversed(self.versions()))
+        return next((manifest for manifest in published if manifest.run == run), None)
+
+    def promote(self, version: str, *, by: str, reason: str, force: bool = False) -> Promotion:
+        """Makes a version the champion; PromotionRefused if it failed the gate, unless forced."""
+        verdict = Verdict.from_metrics(self.read(version, "metrics.json"))
+        if not verdict.passed and not force:
+            raise PromotionRefused(
+                f"{version} failed the gate: {'; '.join(verdict.reasons)}. Use --force to promote it nevertheless."
+            )
+        promotion = Promotion(version=version, by=by, reason=reason, forced=not verdict.passed, at=datetime.now(UTC))
+        number = len(self.promotions())
+        while not self._storage.create(f"promotions/{number + 1:06}.json", msgspec.json.encode(promotion)):
+            number += 1
+        return promotion
+
+    def promotions(self) -> list[Promotion]:
+        """All promotions, oldest first."""
+        names = sorted(name for name in self._storage.names() if _PROMOTION.fullmatch(name))
+        return [msgspec.json.decode(self._storage.read(name), type=Promotion) for name in names]
+
+    def _claim(self) -> str:
+        found = (_NUMBERED.fullmatch(name) for name in self._storage.names())
+        number = max((int(match[1]) for match in found if match), default=0)
+        while True:
+            number += 1
+            claim = msgspec.json.encode({"version": f"v{number}", "at": datetime.now(UTC)})
+            if self._storage.create(f"claims/v{number}.json", claim):
+                return f"v{number}"
+
+    def _create(self, name: str, content: bytes) -> None:
+        if not self._storage.create(name, content):
+            raise RegistryError(f"{name} is in the registry {self.url} already; versions are never changed.")
+
+    def _checked(self, manifest: Manifest, name: str) -> bytes:
+        where = self._folder(manifest.version) + name
+        try:
+            content = self._storage.read(where)
+        except FileNotFoundError:
+            raise IntegrityError(f"{where} is missing from the registry {self.url}.") from None
+        manifest.check(name, content, f"{manifest.version}/{name}")
+        return content
+
+    def _folder(self, version: str) -> str:
+        if not re.fullmatch(r"v[1-9]\d*", version):
+            raise self._not_found(version)
+        return "" if version == self._single else f"{version}/"
+
+    def _single_version(self) -> str | None:
+        """The version whose folder the root is, as when KServe mounts one; None for a registry."""
+        try:
+            return Manifest.decode(self._storage.read(manifests.FILE), manifests.FILE).version
+        except FileNotFoundError:
+            return None
+
+    def _not_found(self, version: str) -> VersionNotFound:
+        return VersionNotFound(
+            f"The registry {self.url} has no version {version}; it has {', '.join(self.versions()) or 'none'}."
+        )
