@@ -52,10 +52,9 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
 
     def encode(self) -> bytes:
         """The canonical bytes of `manifest.json`, sealed with their digest."""
-        return _encode(msgspec.structs.replace(self, digest=sha256(_encode(self._unsealed()))))
-
-    def _unsealed(self) -> "Manifest":
-        return msgspec.structs.replace(self, digest="")
+        # Decoded once, so that a number has one form: an int where a float belongs would be read back as a float.
+        manifest = msgspec.json.decode(_encode(msgspec.structs.replace(self, digest="")), type=Manifest)
+        return _encode(msgspec.structs.replace(manifest, digest=sha256(_encode(manifest))))
 
     @classmethod
     def decode(cls, content: bytes, where: str) -> "Manifest":

@@ -2,8 +2,10 @@
 
 from typing import ClassVar
 
+from loan_model.errors import LoanError
 
-class ServeError(Exception):
+
+class ServeError(LoanError):
     """Base of all answers that are not a success; `grpc` is the name of a gRPC status."""
 
     http: ClassVar[int]

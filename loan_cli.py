@@ -1,0 +1,72 @@
+"""The command line `loan`: every room's commands under one name."""
+
+from importlib.metadata import version as installed
+from typing import Annotated, Any
+
+import click
+import typer
+from typer.core import TyperGroup
+
+from loan_model.cli import app as versions
+from loan_model.errors import LoanError
+from model_server import cli as serving
+from training_job import cli as training
+
+EXAMPLES = """
+Examples:
+
+  # Make a data set and train the first version on it
+  loan data --output files/dataset.csv && loan train --data files/dataset.csv
+
+  # Serve the champion, else the latest version, on ports 8080 and 8081
+  loan serve
+
+  # See what there is, and make a version the champion
+  loan versions list && loan versions promote v2 --reason "better calibrated"
+"""
+
+
+class _Commands(TyperGroup):
+    """Prints a domain error as one sentence and exits with 1; anything else is a bug and keeps its traceback."""
+
+    def invoke(self, context: click.Context) -> Any:
+        try:
+            return super().invoke(context)
+        except LoanError as error:
+            typer.secho(f"error: {error}", fg="red", err=True)
+            raise typer.Exit(1) from error
+
+
+app = typer.Typer(
+    cls=_Commands,
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="rich",
+    help="Train, version and serve the loan-approval model.",
+    epilog=EXAMPLES,
+)
+
+
+def _version(asked: bool) -> None:
+    if asked:
+        typer.echo(installed("loan-model"))
+        raise typer.Exit
+
+
+@app.callback()
+def main(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version and exit.")
+    ] = False,
+) -> None: ...
+
+
+app.command(rich_help_panel="Basic Commands")(training.data)
+app.command(rich_help_panel="Basic Commands")(training.train)
+app.command(rich_help_panel="Serving Commands")(serving.serve)
+app.command(rich_help_panel="Serving Commands")(serving.predict)
+app.add_typer(versions, name="versions", rich_help_panel="Version Commands")
+
+if __name__ == "__main__":
+    app()

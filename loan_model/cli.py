@@ -1,0 +1,98 @@
+"""The commands that look at versions and choose the champion."""
+
+import getpass
+import sys
+from enum import StrEnum
+from typing import Annotated, Any
+
+import msgspec
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from loan_model.registry import Registry
+from loan_model.verdict import Verdict
+
+app = typer.Typer(no_args_is_help=True, help="List, show and promote versions.")
+
+Root = Annotated[
+    str,
+    typer.Option(
+        "--registry", envvar="LOAN_REGISTRY", help="Folder or bucket URL that holds the versions.", show_default=True
+    ),
+]
+Name = Annotated[str, typer.Argument(help="A version, such as v2.", metavar="VERSION")]
+DEFAULT_ROOT = "files/model_version"
+
+
+class Format(StrEnum):
+    table = "table"
+    json = "json"
+
+
+As = Annotated[Format, typer.Option("--output", "-o", help="How to print.")]
+
+
+@app.command("list")
+def list_versions(registry: Root = DEFAULT_ROOT, output: As = Format.table) -> None:
+    """List the versions, oldest first."""
+    opened = Registry.open(registry)
+    champion = opened.champion()
+    rows = [_row(opened, version, champion) for version in opened.versions()]
+    if output is Format.json:
+        _print_json(rows)
+        return
+    if not rows:
+        typer.echo(f"No versions in {registry} yet; `loan train` publishes one.", err=True)
+        return
+    table = Table(*(name.upper() for name in rows[0]), box=None, pad_edge=False)
+    for row in rows:
+        table.add_row(*("" if value is None else str(value) for value in row.values()))
+    _console().print(table)
+
+
+@app.command()
+def show(version: Name, registry: Root = DEFAULT_ROOT) -> None:
+    """Show a version's manifest, metrics and verdict as JSON."""
+    opened = Registry.open(registry)
+    _print_json(
+        {
+            "manifest": msgspec.to_builtins(opened.manifest(version)),
+            "metrics": msgspec.json.decode(opened.read(version, "metrics.json")),
+            "promotions": [msgspec.to_builtins(each) for each in opened.promotions() if each.version == version],
+        }
+    )
+
+
+@app.command()
+def promote(
+    version: Name,
+    reason: Annotated[str, typer.Option(help="Why; it is kept with the promotion.")],
+    registry: Root = DEFAULT_ROOT,
+    force: Annotated[bool, typer.Option("--force", help="Promote a version that failed the gate.")] = False,
+) -> None:
+    """Make a version the champion, which servers use by default."""
+    promotion = Registry.open(registry).promote(version, by=getpass.getuser(), reason=reason, force=force)
+    typer.echo(f"{promotion.version} is now the champion{' (forced)' if promotion.forced else ''}.")
+
+
+def _row(registry: Registry, version: str, champion: str | None) -> dict[str, Any]:
+    manifest = registry.manifest(version)
+    verdict = Verdict.from_metrics(registry.read(version, "metrics.json"))
+    return {
+        "version": version,
+        "created": manifest.created.strftime("%Y-%m-%d %H:%M:%S"),
+        "algorithm": manifest.algorithm,
+        "rows": manifest.data.rows,
+        "gate": "passed" if verdict.passed else "failed",
+        "champion": "yes" if version == champion else None,
+    }
+
+
+def _print_json(value: Any) -> None:
+    typer.echo(msgspec.json.format(msgspec.json.encode(value), indent=2).decode())
+
+
+def _console() -> Console:
+    """As wide as a pipe needs, so that no table is cut where nobody looks."""
+    return Console(width=None if sys.stdout.isatty() else 200)
