@@ -10,6 +10,8 @@ the noise that no model can remove. Last, values go missing completely at random
 share of the rows of each column.
 """
 
+from typing import Any
+
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
@@ -50,7 +52,9 @@ def generate(rows: int = ROWS, seed: int = 0, *, shuffle_target: bool = False) -
     had_default = rng.random(rows) < DEFAULTED
     normals = rng.multivariate_normal(np.zeros(len(MARGINS)), CORRELATION, rows)
     normals += had_default[:, None] * DEFAULT_SHIFT
-    values = {name: _quantile(name, normals[:, i]) for i, name in enumerate(MARGINS)}
+    values: dict[str, NDArray[Any]] = {
+        name: _quantile(name, normals[:, i]) for i, name in enumerate(MARGINS)
+    }
     values["Loan_Duration_Years"] = rng.integers(1, 30, rows, endpoint=True)
     values["Number_of_Open_Accounts"] = rng.binomial(*ACCOUNTS, rows).astype(np.float64)
     values["Had_Past_Default"] = had_default.astype(np.int64)
@@ -84,7 +88,7 @@ def best_probability(frame: pd.DataFrame, seed: int = 0) -> NDArray[np.float64]:
     Where values are missing it is the mean of the truth over `DRAWS` draws of them from their distribution
     given the others.
     """
-    probability = expit(log_odds(frame))
+    probability: NDArray[np.float64] = expit(log_odds(frame))
     unknown = np.flatnonzero(np.isnan(probability))
     completed = _complete(frame.iloc[np.repeat(unknown, DRAWS)], np.random.default_rng(seed))
     probability[unknown] = expit(log_odds(completed)).reshape(-1, DRAWS).mean(axis=1)
@@ -128,7 +132,7 @@ def _quantile(name: str, normal: NDArray[np.float64]) -> NDArray[np.float64]:
     a, b = MARGINS[name]
     column = SCHEMA[name]
     unit = (1 - ndtr(-normal) ** (1 / b)) ** (1 / a)
-    return np.round(column.minimum + (column.maximum - column.minimum) * unit)
+    return np.asarray(np.round(column.minimum + (column.maximum - column.minimum) * unit), dtype=np.float64)
 
 
 def _normal(name: str, value: NDArray[np.float64]) -> NDArray[np.float64]:
