@@ -73,9 +73,11 @@ def _shapley_weights(present: np.ndarray) -> Matrix:
     size = present.shape[1]
     weight = np.array([factorial(s) * factorial(size - s - 1) / factorial(size) for s in range(size)] + [0.0])
     sizes = present.sum(axis=1)
-    return np.where(present, weight[sizes - 1][:, None], -weight[sizes][:, None]).T
+    weights: Matrix = np.where(present, weight[sizes - 1][:, None], -weight[sizes][:, None]).T
+    return weights
 
 
 def _log_odds(probability: Vector) -> Vector:
     clipped = np.clip(probability, 1e-15, 1 - 1e-15)
-    return np.log(clipped / (1 - clipped))
+    odds: Vector = np.log(clipped / (1 - clipped))
+    return odds

@@ -37,10 +37,10 @@ def predict(
     registry: Annotated[str | None, _option("registry", "--registry")] = None,
 ) -> None:
     """Score a file of applications."""
-    from loan_model.registry import Registry
     from rich.console import Console
     from rich.progress import Progress
 
+    from loan_model.registry import Registry
     from model_server import batch
     from model_server.dataplane import DataPlane
     from model_server.metrics import Metrics

@@ -9,7 +9,7 @@ from model_server.metrics import Metrics
 from model_server.repository import ModelRepository, Served
 from model_server.tensors import OUTPUTS, InferRequest, InferResponse, Output
 
-EXTENSIONS = ["model_repository", "model_repository(unload_dependents)", "binary_tensor_data"]
+EXTENSIONS = ["model_repository", "binary_tensor_data"]
 
 
 class DataPlane:

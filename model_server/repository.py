@@ -5,10 +5,10 @@ from collections import OrderedDict
 from typing import NamedTuple
 
 import structlog
-from loan_model.registry import Registry
 
 from loan_model.errors import IntegrityError, RegistryError, VersionNotFound
 from loan_model.model import LoanModel
+from loan_model.registry import Registry
 from model_server.errors import NotFound, NotReady
 from model_server.metrics import Metrics
 from model_server.settings import ServerSettings

@@ -3,18 +3,18 @@
 import asyncio
 import signal
 import threading
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import AbstractContextManager, nullcontext
-from typing import cast
+from contextlib import contextmanager
 
 import grpc
 import kserve
 import structlog
 import uvicorn
 import uvloop
-from loan_model.registry import Registry
 
 from loan_model.errors import LoanError
+from loan_model.registry import Registry
 from model_server.dataplane import DataPlane
 from model_server.grpc.servicer import InferenceServicer
 from model_server.metrics import Metrics
@@ -73,14 +73,15 @@ class LoanModelServer(kserve.ModelServer):
 
     def _stop_grpc(self) -> threading.Event:
         """Takes no new calls; the event is set once those in flight are answered."""
-        return cast(threading.Event, self._grpc.stop(self._settings.grace_seconds))
+        return self._grpc.stop(self._settings.grace_seconds)
 
 
 class _RestServer(uvicorn.Server):
     """Leaves signals to the model server, which has gRPC to stop as well."""
 
-    def capture_signals(self) -> AbstractContextManager[None]:
-        return nullcontext()
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield
 
 
 def _rest_config(app: RestApp, settings: ServerSettings) -> uvicorn.Config:
@@ -104,7 +105,7 @@ def _rest_config(app: RestApp, settings: ServerSettings) -> uvicorn.Config:
 def _grpc_server(servicer: InferenceServicer, settings: ServerSettings) -> grpc.Server:
     server = grpc.server(
         ThreadPoolExecutor(settings.grpc_threads, thread_name_prefix="grpc"),
-        handlers=(servicer.handlers(),),
+        handlers=[servicer.handlers()],
         options=[
             ("grpc.max_receive_message_length", settings.max_body_bytes),
             ("grpc.max_send_message_length", -1),

@@ -45,11 +45,11 @@ def _field(
     repeated: bool = False,
 ) -> None:
     label = _TYPES.LABEL_REPEATED if repeated else _TYPES.LABEL_OPTIONAL
-    message.field.add(name=name, number=number, type=kind, label=label, type_name=type_name)  # type: ignore[arg-type]
+    message.field.add(name=name, number=number, type=kind, label=label, type_name=type_name)
 
 
 _pool = descriptor_pool.DescriptorPool()
-_pool.Add(_file())  # type: ignore[no-untyped-call]
+_pool.Add(_file())
 
 
 def _message(name: str) -> Any:

@@ -45,9 +45,10 @@ class Request:
         if not text:
             return None
         try:
-            return parse_qs(text.decode("ascii"), errors="strict").get(name, [None])[-1]
+            values = parse_qs(text.decode("ascii"), errors="strict").get(name)
         except (UnicodeDecodeError, ValueError):
             raise InvalidInput("The query string is not valid; percent-encode it as UTF-8.") from None
+        return values[-1] if values else None
 
     async def body(self, limit: int) -> bytes:
         """The whole body; TooLarge once it passes `limit` bytes, announced or not."""

@@ -6,10 +6,10 @@ from pathlib import Path
 import httpx
 import numpy as np
 import pytest
-from loan_model.registry import Registry
 from numpy.typing import NDArray
 
 from loan_model.model import LoanModel
+from loan_model.registry import Registry
 from loan_model.schema import SCHEMA
 from tests.model_server.serving import Server, serving
 
@@ -30,6 +30,12 @@ def http(server: Server) -> Iterator[httpx.Client]:
 def model(trained_registry: Path) -> LoanModel:
     """v1 as the server should have it."""
     return LoanModel.from_registry(Registry.open(trained_registry), "v1")
+
+
+@pytest.fixture(scope="session")
+def latest(trained_registry: Path) -> LoanModel:
+    """v2, which answers by default."""
+    return LoanModel.from_registry(Registry.open(trained_registry), "v2")
 
 
 @pytest.fixture

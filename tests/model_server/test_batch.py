@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 from typer.testing import CliRunner
 
-from loan_cli import app
+from loan_cli.app import app
 from loan_model.schema import SCHEMA
 
 

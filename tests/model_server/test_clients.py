@@ -22,7 +22,7 @@ def kserve_request(matrix, binary):
 
 
 @pytest.mark.parametrize("binary", [False, True], ids=["json", "binary"])
-def test_kserve_rest_client(server, model, matrix, binary):
+def test_kserve_rest_client(server, latest, matrix, binary):
     async def ask():
         client = InferenceRESTClient(RESTConfig(protocol="v2", timeout=30))
         assert await client.is_server_live(server.url)
@@ -37,10 +37,10 @@ def test_kserve_rest_client(server, model, matrix, binary):
         return answer
 
     answer = asyncio.run(ask())
-    assert answer.outputs[0].as_numpy().tolist() == expected(model, matrix)
+    assert answer.outputs[0].as_numpy().tolist() == expected(latest, matrix)
 
 
-def test_kserve_grpc_client(server, model, matrix):
+def test_kserve_grpc_client(server, latest, matrix):
     async def ask():
         client = InferenceGRPCClient(server.grpc_target)
         assert await client.is_server_live()
@@ -50,7 +50,7 @@ def test_kserve_grpc_client(server, model, matrix):
         await client.close()
         return answer
 
-    assert asyncio.run(ask()).outputs[0].as_numpy().tolist() == expected(model, matrix)
+    assert asyncio.run(ask()).outputs[0].as_numpy().tolist() == expected(latest, matrix)
 
 
 def test_triton_clients(server):

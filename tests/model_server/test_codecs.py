@@ -3,7 +3,7 @@
 import json
 
 import numpy as np
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 from kserve.protocol.grpc import grpc_predict_v2_pb2 as pb
@@ -94,6 +94,7 @@ tensors = st.fixed_dictionaries(
 
 
 @given(st.lists(tensors, max_size=8))
+@settings(suppress_health_check=[HealthCheck.too_slow])
 def test_any_json_is_scored_or_refused(inputs):
     body = json.dumps({"inputs": inputs}).encode()
     for decode in (

@@ -6,8 +6,8 @@ import threading
 import httpx
 import numpy as np
 import pytest
-from loan_model.registry import Registry
 
+from loan_model.registry import Registry
 from tests.model_server.serving import serving, v2_columns
 from tests.model_server.test_v2_rest import INFER
 

@@ -1,9 +1,8 @@
-"""The command line `loan`: every room's commands under one name."""
+"""`loan`: where the commands of the rooms come together."""
 
 from importlib.metadata import version as installed
 from typing import Annotated, Any
 
-import click
 import typer
 from typer.core import TyperGroup
 
@@ -29,7 +28,7 @@ Examples:
 class _Commands(TyperGroup):
     """Prints a domain error as one sentence and exits with 1; anything else is a bug and keeps its traceback."""
 
-    def invoke(self, context: click.Context) -> Any:
+    def invoke(self, context: Any) -> Any:
         try:
             return super().invoke(context)
         except LoanError as error:
@@ -67,6 +66,3 @@ app.command(rich_help_panel="Basic Commands")(training.train)
 app.command(rich_help_panel="Serving Commands")(serving.serve)
 app.command(rich_help_panel="Serving Commands")(serving.predict)
 app.add_typer(versions, name="versions", rich_help_panel="Version Commands")
-
-if __name__ == "__main__":
-    app()

@@ -1,0 +1,68 @@
+# `make serve` runs the system on this machine, `make test` checks it; both need Python 3.11 or newer and nothing else.
+SHELL := /bin/bash
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+PACKAGES := loan_cli loan_model model_server training_job
+REGISTRY := $(or $(LOAN_REGISTRY),files/model_version)
+DATA := files/dataset.csv
+PIP := $(BIN)/pip --disable-pip-version-check install --quiet --require-hashes
+
+.DEFAULT_GOAL := help
+.PHONY: help serve test format lock clean
+
+help: ## Show what there is to make
+	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
+
+serve: $(VENV)/.serve ## Install, train v1 on synthetic data if there is no version, and serve on :8080 and :8081
+	@if [ -z "$$($(BIN)/loan versions list --registry $(REGISTRY) 2>/dev/null)" ]; then \
+	  echo "The registry $(REGISTRY) is empty: training v1 on synthetic data" >&2; \
+	  $(BIN)/loan data --output $(DATA) && $(BIN)/loan train --data $(DATA) --registry $(REGISTRY) || exit 1; \
+	fi
+	@exec $(BIN)/loan serve --registry $(REGISTRY)
+
+test: $(VENV)/.dev ## Install what tests need; check format, style, types, imports; run the unit tests
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/pytest
+
+format: $(VENV)/.dev ## Format the code and mend what the linter can
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+LOCK := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --custom-compile-command "make lock"
+
+lock: $(VENV)/.dev ## Choose the newest versions of all dependencies that fit, and write them down with their hashes
+	$(LOCK) pyproject.toml --upgrade --all-extras --group dev --output-file requirements/dev.txt
+	$(LOCK) pyproject.toml --extra server --constraints requirements/dev.txt --output-file requirements/server.txt
+	$(LOCK) pyproject.toml --extra training --constraints requirements/dev.txt --output-file requirements/training.txt
+	$(LOCK) --group build --constraints requirements/dev.txt --output-file requirements/build.txt
+
+clean: ## Remove what make made, but not the registry
+	rm -rf $(VENV) build dist .*_cache *.egg-info
+
+$(BIN)/pip:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+	  { echo "Python 3.11 or newer is needed, but $(PYTHON) is $$($(PYTHON) --version); try make PYTHON=python3.12" >&2; exit 1; }
+	@echo "Making $(VENV)" >&2
+	@$(PYTHON) -m venv $(VENV)
+
+$(VENV)/.serve: $(BIN)/pip pyproject.toml requirements/build.txt requirements/server.txt requirements/training.txt
+	@echo "Installing what serving and training need (once; about a minute)" >&2
+	@$(PIP) -r requirements/build.txt -r requirements/server.txt -r requirements/training.txt
+	@$(MAKE) --no-print-directory .install
+	@touch $@
+
+$(VENV)/.dev: $(BIN)/pip pyproject.toml requirements/dev.txt
+	@echo "Installing what tests need (once; about a minute)" >&2
+	@$(PIP) -r requirements/dev.txt
+	@$(MAKE) --no-print-directory .install
+	@touch $@ $(VENV)/.serve
+
+.PHONY: .install
+.install:
+	@$(BIN)/pip --disable-pip-version-check install --quiet --no-deps --no-build-isolation --editable .
+
+-include k8s/*.mk

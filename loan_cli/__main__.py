@@ -1,0 +1,3 @@
+from loan_cli.app import app
+
+app()
