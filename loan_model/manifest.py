@@ -61,7 +61,7 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
         """The manifest in `content`; IntegrityError if a byte of it was changed. `where` is for the message."""
         try:
             manifest = msgspec.json.decode(content, type=cls)
-        except msgspec.DecodeError as error:
+        except (msgspec.DecodeError, UnicodeDecodeError) as error:
             raise IntegrityError(f"{where} is not a manifest: {error}.") from error
         if manifest.encode() != content:
             raise IntegrityError(f"{where} was changed after it was published: its digest does not match.")

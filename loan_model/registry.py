@@ -102,9 +102,9 @@ class Registry:
         version = self._claim()
         for name, content in files.items():
             self._create(f"{version}/{name}", content)
-        manifest = describe(version, {name: sha256(content) for name, content in files.items()})
-        self._create(f"{version}/{manifests.FILE}", manifest.encode())
-        return manifest
+        sealed = describe(version, {name: sha256(content) for name, content in files.items()}).encode()
+        self._create(f"{version}/{manifests.FILE}", sealed)
+        return Manifest.decode(sealed, manifests.FILE)
 
     def find_run(self, run: str) -> Manifest | None:
         """What the training `run` has published, so that a retried one need not publish again."""
