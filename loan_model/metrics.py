@@ -57,9 +57,7 @@ class Quality(msgspec.Struct, frozen=True, kw_only=True):
         """The quality of `probability` [n] of approval against `target` [n] of 0 and 1."""
         names = ("auc", "gini", "ks", "log_loss", "brier", "calibration_slope", "calibration_intercept")
         estimates = bootstrap(lambda weights: _all(target, probability, weights), len(target), seed)
-        return cls(
-            rows=len(target), approved=float(target.mean()), **dict(zip(names, estimates, strict=True))
-        )
+        return cls(rows=len(target), approved=float(target.mean()), **dict(zip(names, estimates, strict=True)))
 
 
 def auc(target: NDArray[np.int64], probability: Floats) -> float:
@@ -74,9 +72,7 @@ def bootstrap(statistics: Callable[[Floats], Floats], rows: int, seed: int) -> l
     return [Estimate.of(value, column) for value, column in zip(plain, resampled.T, strict=True)]
 
 
-def discrimination(
-    target: NDArray[np.int64], probability: Floats, weights: Floats
-) -> tuple[Floats, Floats]:
+def discrimination(target: NDArray[np.int64], probability: Floats, weights: Floats) -> tuple[Floats, Floats]:
     """AUC and KS [b], each NaN where a class has no weight."""
     order = np.argsort(probability, kind="stable")
     starts = np.flatnonzero(np.diff(probability[order], prepend=-np.inf))

@@ -6,6 +6,7 @@ from loan_model.compile import Comparison
 from loan_model.evaluate import Bin, CrossValidation, Segment, Threshold
 from loan_model.gate import Champion
 from loan_model.metrics import Quality
+from loan_model.pipeline import Algorithm
 from loan_model.verdict import Verdict
 
 FILE = "metrics.json"
@@ -23,7 +24,7 @@ class Results(msgspec.Struct, frozen=True, kw_only=True):
     reliability: list[Bin]
     segments: dict[str, list[Segment]]
     importance: dict[str, float]
-    cross_validation: dict[str, CrossValidation]
+    cross_validation: dict[Algorithm, CrossValidation]
     champion: Champion | None
     compiled: Comparison
     notes: tuple[str, ...]

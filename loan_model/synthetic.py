@@ -52,9 +52,7 @@ def generate(rows: int = ROWS, seed: int = 0, *, shuffle_target: bool = False) -
     had_default = rng.random(rows) < DEFAULTED
     normals = rng.multivariate_normal(np.zeros(len(MARGINS)), CORRELATION, rows)
     normals += had_default[:, None] * DEFAULT_SHIFT
-    values: dict[str, NDArray[Any]] = {
-        name: _quantile(name, normals[:, i]) for i, name in enumerate(MARGINS)
-    }
+    values: dict[str, NDArray[Any]] = {name: _quantile(name, normals[:, i]) for i, name in enumerate(MARGINS)}
     values["Loan_Duration_Years"] = rng.integers(1, 30, rows, endpoint=True)
     values["Number_of_Open_Accounts"] = rng.binomial(*ACCOUNTS, rows).astype(np.float64)
     values["Had_Past_Default"] = had_default.astype(np.int64)
