@@ -44,6 +44,22 @@ class Threshold(msgspec.Struct, frozen=True):
     rule: str
 
 
+class Decisions(msgspec.Struct, frozen=True):
+    """How many rows the model approves and rejects, rightly and wrongly, at the threshold."""
+
+    true_approvals: int
+    false_approvals: int
+    true_rejections: int
+    false_rejections: int
+
+    @classmethod
+    def of(cls, target: Integers, score: Floats, threshold: float) -> "Decisions":
+        approved = score >= threshold
+        good = target == 1
+        cells = (approved & good, approved & ~good, ~approved & ~good, ~approved & good)
+        return cls(*(int(cell.sum()) for cell in cells))
+
+
 class Bin(msgspec.Struct, frozen=True):
     """Rows whose probability lies between `low` and `high`: the mean predicted and the share approved."""
 
@@ -103,18 +119,16 @@ def choose_threshold(target: Integers, unseen: Floats, scores: Floats) -> Thresh
 
 def reliability(target: Integers, score: Floats, seed: int) -> list[Bin]:
     """At most `BINS` bins of equally many rows, by probability."""
-    edges = np.unique(np.quantile(score, np.linspace(0, 1, BINS + 1)))
-    bins = max(len(edges) - 1, 1)
-    of_row = np.searchsorted(edges[1:-1], score, side="right")
-    member = (of_row[:, None] == np.arange(bins)).astype(np.float64)
-    with np.errstate(invalid="ignore"):
+    inner = np.quantile(score, np.linspace(0, 1, BINS + 1)[1:-1])
+    _, of_row = np.unique(np.searchsorted(inner, score, side="right"), return_inverse=True)
+    member = (of_row[:, None] == np.arange(of_row.max() + 1)).astype(np.float64)
+    with np.errstate(invalid="ignore"):  # a resample may have no row of a bin
         observed = bootstrap(lambda w: (w @ (member * target[:, None])) / (w @ member), len(target), seed)
-        predicted = score @ member / member.sum(axis=0)
-    return [
-        Bin(float(edges[i]), float(edges[min(i + 1, bins)]), int(member[:, i].sum()), float(predicted[i]), seen)
-        for i, seen in enumerate(observed)
-        if member[:, i].any()
-    ]
+    return [_bin(score[of_row == i], seen) for i, seen in enumerate(observed)]
+
+
+def _bin(scores: Floats, observed: Estimate) -> Bin:
+    return Bin(float(scores.min()), float(scores.max()), len(scores), float(scores.mean()), observed)
 
 
 def by_segment(

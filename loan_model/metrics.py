@@ -15,6 +15,7 @@ RESAMPLES = 1000
 CHUNK = 4_000_000  # weights held in memory at a time
 CLIP = 1e-12  # probabilities are kept this far from 0 and 1 where a logarithm is taken
 NEWTON_STEPS = 30
+SETTLED = 1e-8  # a Newton step so small ends the search
 
 Floats = NDArray[np.float64]
 
@@ -88,11 +89,9 @@ def discrimination(target: NDArray[np.int64], probability: Floats, weights: Floa
 
 
 def calibration(target: NDArray[np.int64], probability: Floats, weights: Floats) -> tuple[Floats, Floats]:
-    """Cox's slope and, at slope 1, intercept [b]; NaN where the rows do not determine them."""
+    """Cox's slope and, at slope 1, intercept [b], by Newton's method; NaN where the rows do not determine them."""
     z = logit(np.clip(probability, CLIP, 1 - CLIP))
-    slope = np.zeros(len(weights))
-    offset = np.zeros(len(weights))
-    large = np.zeros(len(weights))
+    slope, offset, intercept = np.zeros((3, len(weights)))
     with np.errstate(all="ignore"):
         for _ in range(NEWTON_STEPS):
             fitted = expit(offset[:, None] + slope[:, None] * z)
@@ -101,18 +100,22 @@ def calibration(target: NDArray[np.int64], probability: Floats, weights: Floats)
             g0, g1 = residual.sum(axis=1), residual @ z
             h00, h01, h11 = curvature.sum(axis=1), curvature @ z, curvature @ (z * z)
             determinant = h00 * h11 - h01 * h01
-            step = (h00 * g1 - h01 * g0) / determinant
-            offset, slope = offset + (h11 * g0 - h01 * g1) / determinant, slope + step
-            if not np.any(np.abs(step) > 1e-8):
+            turn = (h00 * g1 - h01 * g0) / determinant
+            offset, slope = offset + (h11 * g0 - h01 * g1) / determinant, slope + turn
+            if not np.any(np.abs(turn) > SETTLED):
                 break
         for _ in range(NEWTON_STEPS):
-            fitted = expit(large[:, None] + z)
-            step = (weights * (target - fitted)).sum(axis=1) / (weights * fitted * (1 - fitted)).sum(axis=1)
-            large = large + step
-            if not np.any(np.abs(step) > 1e-8):
+            fitted = expit(intercept[:, None] + z)
+            shift = (weights * (target - fitted)).sum(axis=1) / (weights * fitted * (1 - fitted)).sum(axis=1)
+            intercept = intercept + shift
+            if not np.any(np.abs(shift) > SETTLED):
                 break
-    settled = np.abs(slope) < 1e3
-    return np.where(settled, slope, np.nan), np.where(np.abs(large) < 1e3, large, np.nan)
+    goods = weights @ target
+    both = (goods > 0) & (goods < weights.sum(axis=1))
+    return (
+        np.where(both & (np.abs(turn) <= SETTLED), slope, np.nan),
+        np.where(both & (np.abs(shift) <= SETTLED), intercept, np.nan),
+    )
 
 
 def losses(target: NDArray[np.int64], probability: Floats) -> tuple[Floats, Floats]:

@@ -67,7 +67,7 @@ def roc(target: Integers, score: Floats, threshold: float) -> Figure:
     axes.plot(falsely, caught, color=LINE, label="holdout")
     point = approved[target == 0].mean(), approved[target == 1].mean()
     axes.plot(*point, "o", color=APPROVED, label=f"at the threshold {threshold:g}")
-    axes.set(xlabel="share approved of the rejected", ylabel="share approved of the approved", aspect="equal")
+    axes.set(xlabel="false approval rate", ylabel="true approval rate", aspect="equal")
     axes.legend(loc="lower right")
     return figure
 
@@ -133,9 +133,8 @@ def columns(frame: pd.DataFrame, target: Integers) -> Figure:
         axes = figure.add_subplot(2, 4, i + 1)
         values = frame[column.name].to_numpy()
         split = [values[(target == outcome) & ~np.isnan(values)] for outcome in (0, 1)]
-        span = column.maximum - column.minimum
-        whole = column.dtype == "integer" or span <= 20
-        edges = np.arange(column.minimum, column.maximum + 2) - 0.5 if whole else _edges(column.minimum, span)
+        width = max(1, round((column.maximum - column.minimum) / 30))  # whole, as most values are
+        edges = np.arange(column.minimum, column.maximum + 2 * width, width) - 0.5
         axes.hist(
             [values.clip(edges[0], edges[-1]) for values in split],
             edges.tolist(),
@@ -144,15 +143,11 @@ def columns(frame: pd.DataFrame, target: Integers) -> Figure:
             label=["rejected", "approved"],
         )
         axes.set_title(_words(column.name), fontsize=9, color="#39434d")
-        axes.xaxis.set_major_locator(MaxNLocator(4, integer=whole))
+        axes.xaxis.set_major_locator(MaxNLocator(4, integer=True))
         axes.set_yticks([])
         axes.grid(visible=False)
     figure.legend(*axes.get_legend_handles_labels(), loc="lower right", bbox_to_anchor=(0.98, 0.15))
     return figure
-
-
-def _edges(minimum: float, span: float) -> Floats:
-    return np.asarray(minimum + span * np.linspace(0, 1, 31), dtype=np.float64)
 
 
 def _figure(width: float = 5.0, height: float = 3.6) -> tuple[Figure, Axes]:

@@ -3,7 +3,7 @@
 import msgspec
 
 from loan_model.compile import Comparison
-from loan_model.evaluate import Bin, CrossValidation, Segment, Threshold
+from loan_model.evaluate import Bin, CrossValidation, Decisions, Segment, Threshold
 from loan_model.gate import Champion
 from loan_model.metrics import Quality
 from loan_model.pipeline import Algorithm
@@ -21,6 +21,7 @@ class Results(msgspec.Struct, frozen=True, kw_only=True):
     verdict: Verdict
     threshold: Threshold
     holdout: Quality
+    decisions: Decisions
     reliability: list[Bin]
     segments: dict[str, list[Segment]]
     importance: dict[str, float]

@@ -174,6 +174,7 @@ def _measure(
         verdict=judge(quality, fitted.cross_validation[fitted.algorithm], fitted.compiled, rival),
         threshold=threshold,
         holdout=quality,
+        decisions=evaluate.Decisions.of(target, score, threshold.value),
         reliability=evaluate.reliability(target, score, seed),
         segments={
             name: evaluate.by_segment(name, holdout.frame[name].to_numpy(), target, score, threshold.value, seed)

@@ -1,0 +1,72 @@
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from loan_model.metrics import Quality, auc
+from loan_model.schema import SCHEMA
+from loan_model.synthetic import best_auc, best_probability, generate, log_odds
+
+
+def applications() -> st.SearchStrategy[dict[str, float]]:
+    return st.fixed_dictionaries(
+        {column.name: st.integers(int(column.minimum), int(column.maximum)).map(float) for column in SCHEMA.columns}
+    )
+
+
+def test_the_same_seed_gives_the_same_rows() -> None:
+    pd.testing.assert_frame_equal(generate(500, seed=3), generate(500, seed=3))
+    assert not generate(500, seed=3).equals(generate(500, seed=4))
+
+
+def test_rows_keep_to_the_schema() -> None:
+    frame = generate()
+    assert list(frame) == [*SCHEMA.names, SCHEMA.target]
+    for column in SCHEMA.columns:
+        assert frame[column.name].isna().sum() == round(column.missing * len(frame))
+        assert frame[column.name].min() >= column.minimum
+        assert frame[column.name].max() <= column.maximum
+    assert 0.5 <= frame[SCHEMA.target].mean() <= 0.6
+
+
+@given(application=applications(), other=applications())
+def test_the_truth_moves_only_as_the_schema_says(application: dict[str, float], other: dict[str, float]) -> None:
+    for column in SCHEMA.columns:
+        low, high = sorted([application[column.name], other[column.name]])
+        pair = pd.DataFrame([application | {column.name: low}, application | {column.name: high}])
+        rise = float(np.diff(log_odds(pair))[0])
+        assert rise * column.monotone >= 0
+        if column.protected:
+            assert rise == 0
+
+
+def test_where_nothing_is_missing_the_best_probability_is_the_truth() -> None:
+    frame = generate(1000)
+    complete = frame.drop(columns="Age").notna().all(axis=1)
+    truth = 1 / (1 + np.exp(-log_odds(frame[complete])))
+    np.testing.assert_allclose(best_probability(frame)[complete], truth)
+
+
+@pytest.mark.parametrize("column", ["Annual_Income", "Credit_Score", "Loan_Amount"])
+def test_where_a_value_is_missing_the_best_probability_is_calibrated(column: str) -> None:
+    frame = generate(60_000, seed=5)
+    lacking = frame[frame[column].isna()].reset_index(drop=True)
+    quality = Quality.of(lacking[SCHEMA.target].to_numpy(), best_probability(lacking), seed=0)
+    assert quality.calibration_slope.low is not None
+    assert quality.calibration_slope.high is not None
+    assert quality.calibration_slope.low < 1 < quality.calibration_slope.high
+
+
+def test_the_best_auc_is_believable_and_costs_what_is_missing() -> None:
+    frame = generate()
+    complete = frame.drop(columns="Age").notna().all(axis=1)
+    assert 0.80 < best_auc(frame) < 0.88
+    assert best_auc(frame) < best_auc(frame[complete])
+
+
+def test_a_shuffled_target_is_the_same_target_beside_the_wrong_rows() -> None:
+    frame, shuffled = generate(), generate(shuffle_target=True)
+    pd.testing.assert_frame_equal(frame[list(SCHEMA.names)], shuffled[list(SCHEMA.names)])
+    assert frame[SCHEMA.target].sum() == shuffled[SCHEMA.target].sum()
+    assert auc(shuffled[SCHEMA.target].to_numpy(), best_probability(frame)) == pytest.approx(0.5, abs=0.02)
