@@ -10,8 +10,14 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import boto3
 import httpx
 import pytest
+
+from loan_model.registry import Registry
+from loan_model.synthetic import generate
+from training_job.progress import Progress
+from training_job.run import Training, run_training
 
 _KEYS = {"AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "testtest", "AWS_REGION": "us-east-1"}
 
@@ -30,8 +36,21 @@ def wait_for() -> Callable[..., None]:
 
 
 @pytest.fixture(scope="session")
-def trained_registry() -> Path:
-    return Path("/tmp/reg1")
+def data_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A small synthetic data set."""
+    path = tmp_path_factory.mktemp("data") / "dataset.csv"
+    generate(2000, 0).to_csv(path, index=False)
+    return path
+
+
+@pytest.fixture(scope="session")
+def trained_registry(tmp_path_factory: pytest.TempPathFactory, data_file: Path) -> Path:
+    """A registry with v1, gradient boosting, and v2, logistic; not to be changed."""
+    root = tmp_path_factory.mktemp("models") / "registry"
+    registry = Registry.open(root, create=True)
+    for algorithm in ("gradient_boosting", "logistic"):
+        run_training(Training(data=str(data_file), algorithm=algorithm), registry, Progress())
+    return root
 
 
 @pytest.fixture(scope="session")
@@ -46,7 +65,9 @@ def s3_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         environment = {"ROOT_ACCESS_KEY": _KEYS["AWS_ACCESS_KEY_ID"], "ROOT_SECRET_KEY": _KEYS["AWS_SECRET_ACCESS_KEY"]}
     else:
         command, environment = [sys.executable, "-m", "moto.server", "-p", str(port)], {}
-    server = subprocess.Popen(command, env=os.environ | environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    server = subprocess.Popen(
+        command, env=os.environ | environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    )
     url = f"http://127.0.0.1:{port}"
     for _ in range(200):
         try:
@@ -65,8 +86,6 @@ _numbers = itertools.count()
 @pytest.fixture
 def bucket(s3_server: str, monkeypatch: pytest.MonkeyPatch) -> str:
     """The URL of a new, empty bucket, and the environment with which it is reached."""
-    import boto3
-
     for name, value in (_KEYS | {"AWS_ENDPOINT_URL": s3_server, "AWS_ALLOW_HTTP": "true"}).items():
         monkeypatch.setenv(name, value)
     name = f"models-{next(_numbers)}"

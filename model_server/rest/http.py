@@ -56,18 +56,16 @@ class Request:
         announced = self.headers.get(b"content-length", b"0")
         if int(announced) > limit:
             raise TooLarge(f"The body has {int(announced)} bytes; this server takes at most {limit}.")
-        message = await self._receive()
-        body: bytes = message.get("body", b"")
-        if not message.get("more_body"):
-            return body
-        parts, size = [body], len(body)
-        while message.get("more_body"):
+        parts: list[bytes] = []
+        size, more = 0, True
+        while more:
             message = await self._receive()
             parts.append(message.get("body", b""))
             size += len(parts[-1])
             if size > limit:
                 raise TooLarge(f"The body has more than {limit} bytes, the most that this server takes.")
-        return b"".join(parts)
+            more = message.get("more_body", False)
+        return parts[0] if len(parts) == 1 else b"".join(parts)
 
     def _check_type(self) -> None:
         if b"content-encoding" in self.headers:
