@@ -9,7 +9,7 @@ DATA := files/dataset.csv
 PIP := $(BIN)/pip --disable-pip-version-check install --quiet --require-hashes
 
 .DEFAULT_GOAL := help
-.PHONY: help serve test format lock clean
+.PHONY: help serve test faults format lock clean
 
 help: ## Show what there is to make
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -27,6 +27,9 @@ test: $(VENV)/.dev ## Install what tests need; check format, style, types, impor
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/pytest
+
+faults: $(VENV)/.dev ## Run sixteen trainings at once, and kill trainings at random points (minutes)
+	$(BIN)/pytest -m slow
 
 format: $(VENV)/.dev ## Format the code and mend what the linter can
 	$(BIN)/ruff format .

@@ -68,9 +68,7 @@ def test_a_claimed_number_is_never_reused(registry, store):
 
 def test_threads_that_publish_at_once_get_different_versions(root, registry):
     seen = []
-    threads = [
-        threading.Thread(target=lambda: seen.append(publish(Registry.open(root)).version)) for _ in range(16)
-    ]
+    threads = [threading.Thread(target=lambda: seen.append(publish(Registry.open(root)).version)) for _ in range(16)]
     for thread in threads:
         thread.start()
     for thread in threads:

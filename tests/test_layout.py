@@ -1,0 +1,62 @@
+"""What is installed where, and what may be imported by whom."""
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+REQUIREMENTS = sorted((ROOT / "requirements").glob("*.txt"))
+TRAINING_ONLY = ("sklearn", "joblib", "matplotlib", "onnx", "pyarrow", "pandera", "jinja2", "scipy")
+
+SERVE_WITHOUT = """
+import sys
+from importlib.abc import MetaPathFinder
+
+class Absent(MetaPathFinder):
+    def find_spec(self, name, path, target=None):
+        if name.split(".")[0] in {absent}:
+            raise ModuleNotFoundError(f"No module named {{name!r}}", name=name)
+
+sys.meta_path.insert(0, Absent())
+import numpy as np
+import model_server.server
+from loan_model.model import LoanModel
+from loan_model.registry import Registry
+model = LoanModel.from_registry(Registry.open(sys.argv[1]), "v1")
+print(len(model.reason_codes(np.array([[41, 82000, 715, 15000, 5, 3, 0.0]]))))
+"""
+
+
+@pytest.mark.parametrize("path", REQUIREMENTS, ids=lambda path: path.name)
+def test_requirements_are_pinned_hashed_and_name_no_host(path):
+    text = path.read_text()
+    assert "://" not in text
+    assert "index" not in re.sub(r"(?m)^ *#.*$", "", text)
+    pinned = re.findall(r"(?m)^[a-z0-9][^\n]*", text)
+    assert pinned
+    assert all("==" in line and line.endswith("\\") for line in pinned)
+
+
+def test_the_server_installs_neither_scikit_learn_nor_joblib():
+    names = set(re.findall(r"(?m)^([a-z0-9-]+)", (ROOT / "requirements/server.txt").read_text()))
+    assert not names & {"scikit-learn", "joblib", "skl2onnx", "matplotlib", "pyarrow"}
+    assert {"kserve", "onnxruntime", "msgspec"} <= names
+
+
+def test_the_same_versions_everywhere():
+    def pins(path):
+        return set(re.findall(r"(?m)^([a-z0-9-]+)[^=\n]*==(\S+)", path.read_text()))
+
+    everything = pins(ROOT / "requirements/dev.txt")
+    for path in REQUIREMENTS:
+        assert pins(path) <= everything, path.name
+
+
+def test_the_server_runs_where_training_is_not_installed(trained_registry):
+    script = SERVE_WITHOUT.format(absent=set(TRAINING_ONLY))
+    command = [sys.executable, "-c", script, str(trained_registry)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout.strip()) == (0, "1"), done.stderr
