@@ -9,8 +9,8 @@ from loan_model.evaluate import CrossValidation
 from loan_model.metrics import Estimate, Quality, bootstrap, discrimination
 from loan_model.verdict import Verdict
 
-SLOPE = (0.8, 1.25)  # calibration slopes that may pass
-INTERCEPT = (-0.2, 0.2)  # calibration intercepts that may pass, in log-odds
+SLOPE = (0.75, 1.33)  # calibration slopes that may pass
+INTERCEPT = (-0.25, 0.25)  # calibration intercepts that may pass, in log-odds
 
 Floats = NDArray[np.float64]
 

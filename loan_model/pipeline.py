@@ -23,9 +23,9 @@ PARAMETERS: dict[Algorithm, dict[str, Any]] = {
     "gradient_boosting": {
         "max_iter": 100,
         "learning_rate": 0.1,
-        "max_leaf_nodes": 8,
-        "min_samples_leaf": 40,
-        "l2_regularization": 1.0,
+        "max_leaf_nodes": 6,
+        "min_samples_leaf": 60,
+        "l2_regularization": 20.0,
         "early_stopping": False,
     },
 }

@@ -56,7 +56,7 @@ def test_probabilities_that_are_too_low_are_badly_calibrated() -> None:
     target, _, z = drawn()
     (reason,) = judge(Quality.of(target, 1 / (1 + np.exp(1 - z)), 0), GOOD, SAME, None).reasons
     assert "calibration intercept on the holdout is" in reason
-    assert reason.endswith("outside -0.2 to 0.2.")
+    assert reason.endswith("outside -0.25 to 0.25.")
 
 
 def test_worse_than_the_champion_on_the_same_rows() -> None:

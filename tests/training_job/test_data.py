@@ -1,0 +1,162 @@
+import io
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import obstore
+import pandas as pd
+import pytest
+from obstore.store import from_url
+
+from loan_model.errors import DataError
+from loan_model.schema import SCHEMA
+from loan_model.synthetic import generate
+from training_job.data import Dataset, load
+
+FRAME = generate(300, seed=1)
+Loaded = Callable[..., Dataset]
+
+
+@pytest.fixture
+def loaded(tmp_path: Path) -> Loaded:
+    """Writes a frame or text as CSV, and loads it."""
+
+    def load_it(content: Any, **options: Any) -> Dataset:
+        path = tmp_path / "data.csv"
+        text = content if isinstance(content, str) else content.to_csv(**{"index": False} | options)
+        path.write_text(text)
+        return load(str(path))
+
+    return load_it
+
+
+def with_cell(row: int, column: str, value: Any) -> pd.DataFrame:
+    """The frame with one cell replaced; rows count from 1."""
+    frame = FRAME.astype(object)
+    frame.loc[row - 1, column] = value
+    return frame
+
+
+def test_csv_and_parquet_give_the_same_rows(loaded: Loaded, tmp_path: Path) -> None:
+    FRAME.to_parquet(tmp_path / "data.parquet")
+    csv, parquet = loaded(FRAME), load(str(tmp_path / "data.parquet"))
+    pd.testing.assert_frame_equal(csv.frame, parquet.frame)
+    pd.testing.assert_frame_equal(csv.frame, FRAME[list(SCHEMA.names)].astype(np.float64))
+    assert (csv.target == FRAME[SCHEMA.target]).all()
+    assert (parquet.target == csv.target).all()
+    assert csv.notes == parquet.notes == ()
+    assert len(csv.sha256) == 64
+
+
+def test_the_clients_unnamed_column_is_dropped_and_said_so(loaded: Loaded) -> None:
+    dataset = loaded(FRAME, index=True)
+    assert list(dataset.frame) == list(SCHEMA.names)
+    assert dataset.notes == ("Dropped the unnamed column: it only numbers the rows.",)
+
+
+def test_a_row_number_without_a_header_is_dropped_and_said_so(loaded: Loaded) -> None:
+    dataset = loaded(FRAME.to_csv(index=True).removeprefix(","))
+    pd.testing.assert_frame_equal(dataset.frame, loaded(FRAME).frame)
+    assert dataset.notes == ("Dropped the unnamed column: it only numbers the rows.",)
+
+
+def test_an_index_in_parquet_is_dropped_and_said_so(tmp_path: Path) -> None:
+    FRAME.set_index(FRAME.index.to_numpy()[::-1]).to_parquet(tmp_path / "data.parquet")
+    assert load(str(tmp_path / "data.parquet")).notes == ("Dropped the unnamed column: it only numbers the rows.",)
+
+
+def test_a_column_that_is_not_in_the_schema_is_dropped_and_said_so(loaded: Loaded) -> None:
+    assert loaded(FRAME.assign(Postcode=1)).notes == ("Dropped the column Postcode: it is not in the schema.",)
+
+
+def test_columns_come_in_any_order_and_empty_lines_do_not_count(loaded: Loaded) -> None:
+    shuffled = FRAME[[*reversed(FRAME.columns)]]
+    pd.testing.assert_frame_equal(loaded(shuffled.to_csv(index=False) + "\n\n").frame, loaded(FRAME).frame)
+
+
+@pytest.mark.parametrize("written", ["", "NA", "nan", "NULL", "None", "n/a"])
+def test_a_missing_value_may_be_written_in_many_ways(loaded: Loaded, written: str) -> None:
+    assert np.isnan(loaded(with_cell(5, "Credit_Score", written)).frame["Credit_Score"][4])
+
+
+def test_values_out_of_range_are_counted_and_kept(loaded: Loaded) -> None:
+    dataset = loaded(with_cell(1, "Age", 17).assign(Loan_Duration_Years=31))
+    assert dataset.notes == (
+        "Age: 1 value lies outside 18 to 69; kept as they are.",
+        "Loan_Duration_Years: 300 values lie outside 1 to 30; kept as they are.",
+    )
+
+
+@pytest.mark.parametrize(
+    ("frame", "message"),
+    [
+        (
+            with_cell(12, "Annual_Income", "a lot"),
+            "row 12 (line 13 of a text file), column Annual_Income: 'a lot' is not a number.",
+        ),
+        (with_cell(2, "Age", "70,5"), "row 2 (line 3 of a text file), column Age: '70,5' is not a number."),
+        (with_cell(7, "Loan_Amount", "inf"), "row 7 (line 8 of a text file), column Loan_Amount: inf is not finite."),
+        (
+            with_cell(4, "Had_Past_Default", ""),
+            "row 4 (line 5 of a text file), column Had_Past_Default: is missing.",
+        ),
+        (
+            with_cell(300, "Loan_Duration_Years", 2.5),
+            "row 300 (line 301 of a text file), column Loan_Duration_Years: 2.5 is not a whole number.",
+        ),
+        (
+            with_cell(9, "Loan_Approval", 2),
+            "row 9 (line 10 of a text file), column Loan_Approval: 2 is neither 0 nor 1.",
+        ),
+        (with_cell(9, "Loan_Approval", ""), "row 9 (line 10 of a text file), column Loan_Approval: is missing."),
+        (FRAME.drop(columns=["Age", "Loan_Amount"]), "has no column Age, Loan_Amount; its columns are Annual_Income"),
+        (FRAME.iloc[:0], "has no rows below its column names."),
+        ("", "is empty; it needs a line of column names and rows below it."),
+        (FRAME.assign(Loan_Approval=1), "has only one class: Loan_Approval is 1 in every row."),
+        (FRAME.assign(Loan_Approval=[0] * 4 + [1] * 296), "has too few rows with Loan_Approval 0"),
+        (FRAME.assign(Age=np.nan), "has a value in only 0 rows of column Age; 20 are needed."),
+        (FRAME.to_csv(index=False) + ",".join("1" * 12), "Expected 8 fields in line 302, saw 12."),
+    ],
+    ids=lambda value: value[:40] if isinstance(value, str) and " " in value else "",
+)
+def test_a_broken_file_is_refused_in_one_sentence(loaded: Loaded, frame: Any, message: str) -> None:
+    with pytest.raises(DataError) as refused:
+        loaded(frame)
+    assert message in str(refused.value)
+    assert "data.csv" in str(refused.value)
+    assert "\n" not in str(refused.value)
+
+
+def test_the_row_is_the_files_though_lines_before_it_are_empty(loaded: Loaded) -> None:
+    lines = with_cell(2, "Age", "old").to_csv(index=False).splitlines()
+    with pytest.raises(DataError, match=r"row 3 \(line 4 of a text file\), column Age: 'old'"):
+        loaded("\n".join([*lines[:2], "", *lines[2:]]))
+
+
+def test_text_in_parquet_is_refused_with_its_row(tmp_path: Path) -> None:
+    with_cell(3, "Age", "young").astype(str).to_parquet(tmp_path / "data.parquet")
+    with pytest.raises(DataError, match=r"row 3 .*, column Age: 'young' is not a number"):
+        load(str(tmp_path / "data.parquet"))
+
+
+@pytest.mark.parametrize("content", [b"\xff\xfe\x00", b"PAR1 but no more", b"PK\x03\x04\xff"])
+def test_a_file_that_is_no_table_is_refused(tmp_path: Path, content: bytes) -> None:
+    (tmp_path / "data.csv").write_bytes(content)
+    with pytest.raises(DataError, match="is neither CSV in UTF-8 nor Parquet"):
+        load(str(tmp_path / "data.csv"))
+
+
+def test_no_file_is_refused_with_what_to_do(tmp_path: Path) -> None:
+    for path in (tmp_path, tmp_path / "none.csv"):
+        with pytest.raises(DataError, match=r"There is no data file .*; `loan data --output FILE` writes one"):
+            load(str(path))
+
+
+def test_a_file_in_a_bucket_is_read(bucket: str) -> None:
+    written = io.BytesIO()
+    FRAME.to_parquet(written)
+    obstore.put(from_url(bucket, client_options={"allow_http": True}), "data.parquet", written.getvalue())
+    assert len(load(f"{bucket}/data.parquet").frame) == len(FRAME)
+    with pytest.raises(DataError, match="There is no data file"):
+        load(f"{bucket}/other.parquet")
