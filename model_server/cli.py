@@ -25,7 +25,10 @@ def serve(
 
     Every setting is also an environment variable, such as LOAN_MAX_ROWS; the README lists them.
     """
+    from model_server import logs
     from model_server.server import LoanModelServer
+
+    logs.configure()
 
     LoanModelServer(_settings(registry=registry, http_port=http_port, grpc_port=grpc_port, model_name=model_name)).run()
 

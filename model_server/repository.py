@@ -14,7 +14,7 @@ from model_server.metrics import Metrics
 from model_server.settings import ServerSettings
 from model_server.signature import Signature
 
-log = structlog.get_logger()
+log = structlog.get_logger(__name__)
 
 
 class Served(NamedTuple):

@@ -26,7 +26,7 @@ from model_server.rest.v2 import V2Door
 from model_server.settings import ServerSettings
 from training_job.launch import ProcessLauncher
 
-log = structlog.get_logger()
+log = structlog.get_logger(__name__)
 
 
 class LoanModelServer(kserve.ModelServer):
@@ -59,7 +59,7 @@ class LoanModelServer(kserve.ModelServer):
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, self.stop, number)
         self._grpc.start()
-        log.info("serving", http=self._settings.http_port, grpc=self._settings.grpc_port)
+        log.info("serving", http=f"http://localhost:{self._settings.http_port}/docs", grpc=self._settings.grpc_port)
         await self._rest.serve()
         await asyncio.to_thread(self._stop_grpc().wait)
         await self._launcher.stop()

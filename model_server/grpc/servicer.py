@@ -14,7 +14,7 @@ from model_server.errors import NotReady, ServeError
 from model_server.grpc import repository_pb
 from model_server.metrics import Metrics
 
-log = structlog.get_logger()
+log = structlog.get_logger(__name__)
 
 SERVICE = "inference.GRPCInferenceService"
 

@@ -22,7 +22,7 @@ from model_server.rest.http import (
 from model_server.rest.plain import PlainDoor
 from model_server.rest.v2 import V2Door
 
-log = structlog.get_logger()
+log = structlog.get_logger(__name__)
 
 Handler = Callable[[Request], Awaitable[Response]]
 
