@@ -113,7 +113,7 @@ def calibration(target: NDArray[np.int64], probability: Floats, weights: Floats)
     goods = weights @ target
     both = (goods > 0) & (goods < weights.sum(axis=1))
     return (
-        np.where(both & (np.abs(turn) <= SETTLED), slope, np.nan),
+        np.where(both & (np.abs(turn) <= SETTLED) & (determinant > SETTLED * h00 * h11), slope, np.nan),
         np.where(both & (np.abs(shift) <= SETTLED), intercept, np.nan),
     )
 

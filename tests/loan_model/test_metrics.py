@@ -83,5 +83,9 @@ def test_the_same_seed_gives_the_same_intervals() -> None:
     assert Quality.of(*data, seed=1) != Quality.of(*data, seed=2)
 
 
-def test_all_scores_alike_are_chance() -> None:
-    assert auc(np.array([0, 1, 1]), np.array([0.5, 0.5, 0.5])) == 0.5
+def test_all_scores_alike_are_chance_and_have_no_slope() -> None:
+    target, score = np.array([0, 1, 1, 1]), np.full(4, 0.6)
+    assert auc(target, score) == 0.5
+    slope, intercept = calibration(target, score, np.ones((1, 4)))
+    assert np.isnan(slope[0])
+    assert intercept[0] == pytest.approx(np.log(3) - np.log(1.5))
