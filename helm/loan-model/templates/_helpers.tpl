@@ -1,0 +1,76 @@
+{{- define "loan-model.name" -}}
+{{- default .Chart.Name .Values.nameOverride | trunc 40 | trimSuffix "-" }}
+{{- end }}
+
+{{/* KServe and Jobs append up to 23 characters, and a label holds 63. */}}
+{{- define "loan-model.fullname" -}}
+{{- if .Values.fullnameOverride }}
+{{- .Values.fullnameOverride | trunc 40 | trimSuffix "-" }}
+{{- else }}
+{{- $name := include "loan-model.name" . }}
+{{- if contains $name .Release.Name }}
+{{- .Release.Name | trunc 40 | trimSuffix "-" }}
+{{- else }}
+{{- printf "%s-%s" .Release.Name $name | trunc 40 | trimSuffix "-" }}
+{{- end }}
+{{- end }}
+{{- end }}
+
+{{- define "loan-model.selectorLabels" -}}
+app.kubernetes.io/name: {{ include "loan-model.name" . }}
+app.kubernetes.io/instance: {{ .Release.Name }}
+{{- end }}
+
+{{- define "loan-model.labels" -}}
+helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version }}
+{{ include "loan-model.selectorLabels" . }}
+app.kubernetes.io/version: {{ .Chart.AppVersion | quote }}
+app.kubernetes.io/managed-by: {{ .Release.Service }}
+{{- end }}
+
+{{- define "loan-model.serverImage" -}}
+{{ .Values.image.server.repository }}:{{ .Values.image.server.tag | default .Chart.AppVersion }}
+{{- end }}
+
+{{- define "loan-model.trainingImage" -}}
+{{ .Values.image.training.repository }}:{{ .Values.image.training.tag | default .Chart.AppVersion }}
+{{- end }}
+
+{{/* What the restricted Pod Security Standard asks of a pod, and of a container. */}}
+{{- define "loan-model.podSecurityContext" -}}
+runAsNonRoot: true
+runAsUser: 65532
+runAsGroup: 65532
+fsGroup: 65532
+fsGroupChangePolicy: OnRootMismatch
+seccompProfile:
+  type: RuntimeDefault
+{{- end }}
+
+{{- define "loan-model.securityContext" -}}
+allowPrivilegeEscalation: false
+readOnlyRootFilesystem: true
+runAsNonRoot: true
+capabilities:
+  drop: [ALL]
+seccompProfile:
+  type: RuntimeDefault
+{{- end }}
+
+{{- define "loan-model.claim" -}}
+{{ .Values.storage.pvc.existingClaim | default (printf "%s-registry" (include "loan-model.fullname" .)) }}
+{{- end }}
+
+{{/* The registry as training sees it. */}}
+{{- define "loan-model.registry" -}}
+{{- if eq .Values.storage.type "bucket" }}{{ .Values.storage.bucket.url | trimSuffix "/" }}{{ else }}/registry{{ end }}
+{{- end }}
+
+{{/* The registry as KServe names it; it knows Azure by the account's host name. */}}
+{{- define "loan-model.storageUri" -}}
+{{- $bucket := .Values.storage.bucket }}
+{{- if eq .Values.storage.type "pvc" }}pvc://{{ include "loan-model.claim" . }}
+{{- else if hasPrefix "az://" $bucket.url }}https://{{ $bucket.account }}.blob.core.windows.net/{{ $bucket.url | trimPrefix "az://" | trimSuffix "/" }}
+{{- else }}{{ $bucket.url | trimSuffix "/" }}
+{{- end }}
+{{- end }}

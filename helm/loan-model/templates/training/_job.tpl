@@ -1,0 +1,192 @@
+{{/*
+The spec of a training Job. Call it with a dict of `root` and `run`: the name of the training, or empty where the
+Job's own uid is to be its name. Either way a pod that takes the place of a killed one publishes no second version.
+*/}}
+{{- define "loan-model.trainingJob" -}}
+{{- $training := .root.Values.training -}}
+{{- $storage := .root.Values.storage -}}
+{{- $source := $training.data -}}
+backoffLimit: {{ $training.backoffLimit }}
+activeDeadlineSeconds: {{ $training.activeDeadlineSeconds }}
+ttlSecondsAfterFinished: {{ $training.ttlSecondsAfterFinished }}
+podFailurePolicy:
+  rules:
+    # A pod that is moved away has not failed.
+    - action: Ignore
+      onPodConditions:
+        - type: DisruptionTarget
+          status: "True"
+template:
+  metadata:
+    labels:
+      {{- include "loan-model.selectorLabels" .root | nindent 6 }}
+      app.kubernetes.io/component: training
+      {{- with $storage.bucket.podLabels }}
+      {{- toYaml . | nindent 6 }}
+      {{- end }}
+  spec:
+    restartPolicy: Never
+    serviceAccountName: {{ include "loan-model.fullname" .root }}-training
+    automountServiceAccountToken: false
+    enableServiceLinks: false
+    securityContext:
+      {{- include "loan-model.podSecurityContext" .root | nindent 6 }}
+    {{- with .root.Values.image.pullSecrets }}
+    imagePullSecrets:
+      {{- range . }}
+      - name: {{ . }}
+      {{- end }}
+    {{- end }}
+    {{- with $training.nodeSelector }}
+    nodeSelector:
+      {{- toYaml . | nindent 6 }}
+    {{- end }}
+    {{- with $training.tolerations }}
+    tolerations:
+      {{- toYaml . | nindent 6 }}
+    {{- end }}
+    {{- if eq $source.type "synthetic" }}
+    initContainers:
+      - name: data
+        image: {{ include "loan-model.trainingImage" .root }}
+        imagePullPolicy: {{ .root.Values.image.pullPolicy }}
+        args: [data, --output=/data/dataset.csv, --rows={{ int $source.synthetic.rows }}, --seed={{ int $source.synthetic.seed }}]
+        terminationMessagePolicy: FallbackToLogsOnError
+        securityContext:
+          {{- include "loan-model.securityContext" .root | nindent 10 }}
+        resources:
+          {{- toYaml $training.resources | nindent 10 }}
+        volumeMounts:
+          - name: data
+            mountPath: /data
+          - name: tmp
+            mountPath: /tmp
+    {{- end }}
+    containers:
+      - name: training
+        image: {{ include "loan-model.trainingImage" .root }}
+        imagePullPolicy: {{ .root.Values.image.pullPolicy }}
+        args:
+          - train
+          - --json
+          - --algorithm={{ $training.parameters.algorithm }}
+          - --seed={{ int $training.parameters.seed }}
+          {{- range $training.parameters.useProtected }}
+          - --use-protected={{ . }}
+          {{- end }}
+        env:
+          - name: LOAN_REGISTRY
+            value: {{ include "loan-model.registry" .root }}
+          - name: LOAN_DATA
+            value: {{ include "loan-model.data" .root }}
+          - name: LOAN_RESULT
+            value: /dev/termination-log
+          - name: LOAN_RUN
+            {{- if .run }}
+            value: {{ .run }}
+            {{- else }}
+            valueFrom:
+              fieldRef:
+                fieldPath: metadata.labels['batch.kubernetes.io/controller-uid']
+            {{- end }}
+          {{- if eq $storage.type "bucket" }}
+          {{- include "loan-model.bucketEnv" .root | nindent 10 }}
+          {{- end }}
+        {{- if and (eq $storage.type "bucket") $storage.bucket.secret (not (hasPrefix "gs://" $storage.bucket.url)) }}
+        envFrom:
+          - secretRef:
+              name: {{ $storage.bucket.secret }}
+        {{- end }}
+        terminationMessagePolicy: FallbackToLogsOnError
+        securityContext:
+          {{- include "loan-model.securityContext" .root | nindent 10 }}
+        resources:
+          {{- toYaml $training.resources | nindent 10 }}
+        volumeMounts:
+          - name: tmp
+            mountPath: /tmp
+          {{- if eq $storage.type "pvc" }}
+          - name: registry
+            mountPath: /registry
+          {{- end }}
+          {{- if ne $source.type "bucket" }}
+          - name: data
+            mountPath: /data
+            {{- if ne $source.type "synthetic" }}
+            readOnly: true
+            {{- end }}
+          {{- end }}
+          {{- if and (hasPrefix "gs://" $storage.bucket.url) $storage.bucket.secret }}
+          - name: credentials
+            mountPath: /credentials
+            readOnly: true
+          {{- end }}
+    volumes:
+      - name: tmp
+        emptyDir: {}
+      {{- if eq $storage.type "pvc" }}
+      - name: registry
+        persistentVolumeClaim:
+          claimName: {{ include "loan-model.claim" .root }}
+      {{- end }}
+      {{- if eq $source.type "synthetic" }}
+      - name: data
+        emptyDir: {}
+      {{- else if eq $source.type "configMap" }}
+      - name: data
+        configMap:
+          name: {{ $source.configMap.name }}
+      {{- else if eq $source.type "pvc" }}
+      - name: data
+        persistentVolumeClaim:
+          claimName: {{ $source.pvc.claim }}
+          readOnly: true
+      {{- end }}
+      {{- if and (hasPrefix "gs://" $storage.bucket.url) $storage.bucket.secret }}
+      - name: credentials
+        secret:
+          secretName: {{ $storage.bucket.secret }}
+      {{- end }}
+{{- end }}
+
+{{- define "loan-model.data" -}}
+{{- $source := .Values.training.data -}}
+{{- if eq $source.type "synthetic" }}/data/dataset.csv
+{{- else if eq $source.type "configMap" }}/data/{{ $source.configMap.key }}
+{{- else if eq $source.type "pvc" }}/data/{{ $source.pvc.path }}
+{{- else }}{{ $source.bucket.url }}
+{{- end }}
+{{- end }}
+
+{{/* How training reaches the bucket, beside what the Secret itself says. */}}
+{{- define "loan-model.bucketEnv" -}}
+{{- $bucket := .Values.storage.bucket -}}
+{{- if hasPrefix "s3://" $bucket.url }}
+{{- with $bucket.endpoint }}
+- name: AWS_ENDPOINT_URL
+  value: {{ . }}
+{{- end }}
+{{- with $bucket.region }}
+- name: AWS_REGION
+  value: {{ . }}
+{{- end }}
+{{- else if hasPrefix "gs://" $bucket.url }}
+{{- if $bucket.secret }}
+- name: GOOGLE_APPLICATION_CREDENTIALS
+  value: /credentials/gcloud-application-credentials.json
+{{- end }}
+{{- else }}
+- name: AZURE_STORAGE_ACCOUNT_NAME
+  value: {{ $bucket.account }}
+{{- if $bucket.secret }}
+{{- range tuple "CLIENT_ID" "CLIENT_SECRET" "TENANT_ID" }}
+- name: AZURE_{{ . }}
+  valueFrom:
+    secretKeyRef:
+      name: {{ $bucket.secret }}
+      key: AZ_{{ . }}
+      optional: true
+{{- end }}
+{{- end }}
+{{- end }}
+{{- end }}
