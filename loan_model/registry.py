@@ -57,6 +57,8 @@ class Registry:
 
     def versions(self) -> list[str]:
         """The published versions, oldest first."""
+        # A server may wait in the folder of a version that is being published.
+        self._single = self._single or self._single_version()
         if self._single:
             return [self._single]
         found = (_PUBLISHED.fullmatch(name) for name in self._storage.names())

@@ -140,6 +140,14 @@ def test_one_versions_folder_is_a_registry_of_that_version(root, registry):
         single.load("v1")
 
 
+def test_a_folder_is_watched_until_its_version_is_published(tmp_path):
+    (tmp_path / "v1").mkdir()
+    single = Registry.open(tmp_path / "v1")
+    assert single.versions() == []
+    publish(Registry.open(tmp_path))
+    assert single.versions() == ["v1"]
+
+
 def test_a_folder_that_is_not_there_is_an_error_that_says_what_to_do(tmp_path):
     with pytest.raises(RegistryError, match="loan train"):
         Registry.open(tmp_path / "absent")
