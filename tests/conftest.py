@@ -12,7 +12,9 @@ from pathlib import Path
 
 import boto3
 import httpx
+import hypothesis
 import pytest
+from threadpoolctl import threadpool_limits
 
 from loan_model.registry import Registry
 from loan_model.synthetic import generate
@@ -20,6 +22,17 @@ from training_job.progress import Progress
 from training_job.run import Training, run_training
 
 _KEYS = {"AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "testtest", "AWS_REGION": "us-east-1"}
+
+# How long an example takes says more of the machine than of the code.
+hypothesis.settings.register_profile("loan", deadline=None, max_examples=50)
+hypothesis.settings.load_profile("loan")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def one_thread() -> Iterator[None]:
+    """The numeric libraries keep to one thread, as in a training: more wait for each other where cores are few."""
+    with threadpool_limits(limits=1):
+        yield
 
 
 @pytest.fixture
