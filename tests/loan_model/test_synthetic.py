@@ -48,10 +48,9 @@ def test_where_nothing_is_missing_the_best_probability_is_the_truth() -> None:
     np.testing.assert_allclose(best_probability(frame)[complete], truth)
 
 
-@pytest.mark.parametrize("column", ["Annual_Income", "Credit_Score", "Loan_Amount"])
-def test_where_a_value_is_missing_the_best_probability_is_calibrated(column: str) -> None:
-    frame = generate(60_000, seed=5)
-    lacking = frame[frame[column].isna()].reset_index(drop=True)
+def test_where_values_are_missing_the_best_probability_is_calibrated() -> None:
+    frame = generate(30_000, seed=5)
+    lacking = frame[frame.isna().any(axis=1)].reset_index(drop=True)
     quality = Quality.of(lacking[SCHEMA.target].to_numpy(), best_probability(lacking), seed=0)
     assert quality.calibration_slope.low is not None
     assert quality.calibration_slope.high is not None
