@@ -26,7 +26,7 @@ test: $(VENV)/.dev ## Install what tests need; check format, style, types, impor
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
-	$(BIN)/pytest
+	OMP_NUM_THREADS=1 $(BIN)/pytest --numprocesses 2 --dist loadfile
 
 faults: $(VENV)/.dev ## Run sixteen trainings at once, and kill trainings at random points (minutes)
 	$(BIN)/pytest -m slow

@@ -14,8 +14,18 @@ from typing import Any
 import httpx
 import numpy as np
 from numpy.typing import NDArray
+from starlette.testclient import TestClient
 
+from loan_model.registry import Registry
 from loan_model.schema import SCHEMA
+from model_server.dataplane import DataPlane
+from model_server.metrics import Metrics
+from model_server.repository import ModelRepository
+from model_server.rest.app import RestApp
+from model_server.rest.plain import PlainDoor
+from model_server.rest.v2 import V2Door
+from model_server.settings import ServerSettings
+from training_job.launch import ProcessLauncher
 
 APPLICANT = {
     "Age": 41,
@@ -83,6 +93,19 @@ def serving(registry: Path, **settings: Any) -> Iterator[Server]:
     finally:
         server.process.kill()
         server.process.communicate()
+
+
+@contextmanager
+def in_process(registry: Path, **settings: Any) -> Iterator[TestClient]:
+    """The same doors without a process and ports of their own, for what needs neither."""
+    chosen = ServerSettings(registry=str(registry), **settings)
+    metrics = Metrics()
+    repository = ModelRepository(Registry.open(registry, create=True), chosen, metrics)
+    plane = DataPlane(repository, metrics)
+    launcher = ProcessLauncher(chosen.registry, chosen.train_data)
+    repository.follow()
+    yield TestClient(RestApp(V2Door(plane, chosen), PlainDoor(plane, launcher, chosen), metrics))
+    repository.stop()
 
 
 def v2_columns(matrix: NDArray[np.float64]) -> dict[str, Any]:

@@ -2,11 +2,10 @@
 
 import json
 
-import httpx
 import numpy as np
 import pytest
 
-from tests.model_server.serving import APPLICANT, serving, v2_columns
+from tests.model_server.serving import APPLICANT, in_process, v2_columns
 from tests.model_server.test_v2_rest import INFER, binary_request
 
 ROW = np.array([[41, 82000, 715, 15000, 5, 3, 0]], dtype=float)
@@ -154,7 +153,7 @@ def test_binary_tensors_left_over_and_infinite(http):
 
 def test_limits_and_refused_ranges_are_settings(trained_registry):
     settings = {"max_rows": 2, "max_body_bytes": 4096, "refuse_out_of_range": True}
-    with serving(trained_registry, **settings) as strict, httpx.Client(base_url=strict.url) as http:
+    with in_process(trained_registry, **settings) as http:
         rows = http.post(INFER, json=v2_columns(ROW.repeat(3, axis=0)))
         assert (rows.status_code, "at most 2" in rows.json()["error"]) == (400, True)
         announced = http.post(INFER, content=b" " * 5000)

@@ -1,11 +1,10 @@
 """What Prometheus reads."""
 
-import httpx
 import numpy as np
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from tests.model_server.serving import APPLICANT, serving, v2_columns
+from tests.model_server.serving import APPLICANT, in_process, v2_columns
 from tests.model_server.test_v2_rest import INFER
 
 ROWS = np.array([[41, 82000, 715, 15000, 5, 3, 0], [np.nan, 99, 410, 48000, 25, 12, 1]])
@@ -13,7 +12,7 @@ ROWS = np.array([[41, 82000, 715, 15000, 5, 3, 0], [np.nan, 99, 410, 48000, 25, 
 
 @pytest.fixture
 def scraped(trained_registry):
-    with serving(trained_registry) as server, httpx.Client(base_url=server.url) as http:
+    with in_process(trained_registry) as http:
         http.post(INFER, json=v2_columns(ROWS))
         http.post(INFER, json={"inputs": []})
         http.post("/predict?version=v1", json=APPLICANT)

@@ -2,13 +2,14 @@
 
 import shutil
 import threading
+import time
 
 import httpx
 import numpy as np
 import pytest
 
 from loan_model.registry import Registry
-from tests.model_server.serving import serving, v2_columns
+from tests.model_server.serving import in_process, v2_columns
 from tests.model_server.test_v2_rest import INFER
 
 ROWS = v2_columns(np.array([[41, 82000, 715, 15000, 5, 3, 0]], dtype=float))
@@ -22,10 +23,7 @@ def registry(trained_registry, tmp_path):
 
 @pytest.fixture
 def client(registry):
-    with (
-        serving(registry, refresh_seconds=0.2, max_loaded_versions=1) as server,
-        httpx.Client(base_url=server.url, timeout=30) as http,
-    ):
+    with in_process(registry, refresh_seconds=0.2, max_loaded_versions=1) as http:
         yield http
 
 
@@ -71,11 +69,12 @@ def test_unloaded_stays_away_until_it_is_loaded(client):
     assert client.get("/v2/health/ready").status_code == 200
 
 
-def test_a_swap_fails_no_request(client):
+def test_a_swap_fails_no_request(server):
+    """Askers on four connections while versions are loaded one after the other, until they have seen both."""
     failed, seen, stop = [], set(), threading.Event()
 
     def ask():
-        with httpx.Client(base_url=client.base_url) as http:
+        with httpx.Client(base_url=server.url, timeout=30) as http:
             while not stop.is_set():
                 answer = http.post(INFER, json=ROWS)
                 seen.add(answer.json().get("model_version"))
@@ -85,8 +84,12 @@ def test_a_swap_fails_no_request(client):
     askers = [threading.Thread(target=ask) for _ in range(4)]
     for asker in askers:
         asker.start()
-    for turn in range(10):
-        client.post("/v2/repository/models/loan/load", json={"parameters": {"version": f"v{turn % 2 + 1}"}})
+    with httpx.Client(base_url=server.url, timeout=30) as http:
+        for turn in range(20):
+            body = {"parameters": {"version": f"v{turn % 2 + 1}"}}
+            assert http.post("/v2/repository/models/loan/load", json=body).status_code == 200
+            time.sleep(0.02)
+        http.post("/v2/repository/models/loan/load")
     stop.set()
     for asker in askers:
         asker.join()
@@ -100,7 +103,7 @@ def test_a_changed_file_is_refused_by_name_and_the_others_answer(registry):
     content[len(content) // 2] ^= 1
     model.chmod(0o644)
     model.write_bytes(content)
-    with serving(registry) as server, httpx.Client(base_url=server.url) as http:
+    with in_process(registry) as http:
         refused = http.post("/v2/models/loan/versions/v1/infer", json=ROWS)
         assert refused.status_code == 503
         assert "v1/model.onnx" in refused.json()["error"]
@@ -108,6 +111,6 @@ def test_a_changed_file_is_refused_by_name_and_the_others_answer(registry):
 
 
 def test_a_folder_of_one_version_is_served_as_that_version(registry):
-    with serving(registry / "v1") as server, httpx.Client(base_url=server.url) as http:
+    with in_process(registry / "v1") as http:
         assert version(http) == "v1"
         assert http.get("/v2/models/loan").json()["versions"] == ["v1"]

@@ -5,7 +5,7 @@ import threading
 import httpx
 import pytest
 
-from tests.model_server.serving import APPLICANT, serving
+from tests.model_server.serving import APPLICANT, in_process, serving
 
 
 def test_train_publishes_serves_and_keeps_answering(tmp_path, data_file):
@@ -46,10 +46,7 @@ def test_wrong_parameters_are_refused(http, body, word):
 
 
 def test_a_training_that_fails_says_why(tmp_path):
-    with (
-        serving(tmp_path / "registry", train_data=tmp_path / "absent.csv") as server,
-        httpx.Client(base_url=server.url, timeout=60) as http,
-    ):
+    with in_process(tmp_path / "registry", train_data=tmp_path / "absent.csv") as http:
         answer = http.post("/train")
         assert answer.status_code == 500
         assert "absent.csv" in answer.json()["error"]

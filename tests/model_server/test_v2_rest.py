@@ -2,12 +2,11 @@
 
 import json
 
-import httpx
 import numpy as np
 import pytest
 
 from loan_model.schema import SCHEMA
-from tests.model_server.serving import outputs, serving, v2_columns
+from tests.model_server.serving import in_process, outputs, v2_columns
 
 INFER = "/v2/models/loan/infer"
 
@@ -21,7 +20,7 @@ def test_health_and_readiness(http):
 
 
 def test_a_server_without_a_version_is_live_but_not_ready(tmp_path):
-    with serving(tmp_path / "empty") as empty, httpx.Client(base_url=empty.url) as http:
+    with in_process(tmp_path / "empty") as http:
         assert http.get("/v2/health/live").status_code == 200
         assert http.get("/v2/health/ready").status_code == 503
         assert http.get("/v2/models/loan/ready").status_code == 503

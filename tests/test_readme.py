@@ -1,0 +1,83 @@
+"""Every command in the README is run, in order, and gives the answer shown there."""
+
+import json
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from model_server.settings import ServerSettings
+from tests.model_server.serving import serving
+
+ROOT = Path(__file__).parents[1]
+README = (ROOT / "README.md").read_text()
+BY_CI = {"make serve"}  # what the set-up in CI and a person run; all else is run here
+
+
+def blocks(language):
+    return re.findall(rf"(?ms)^```{language}\n(.*?)^```", README)
+
+
+def commands():
+    """Each command with the output shown beneath it."""
+    for block in blocks("console"):
+        for part in re.split(r"(?m)^\$ ", block)[1:]:
+            lines = part.rstrip().split("\n")
+            last = next(i for i, _ in enumerate(lines) if "\n".join(lines[: i + 1]).count("'") % 2 == 0)
+            yield "\n".join(lines[: last + 1]), "\n".join(lines[last + 1 :])
+
+
+def same(shown, came):
+    """Equal but for the last digits of numbers, which may differ between processors."""
+    if shown.startswith("{"):
+        return same_json(json.loads(shown), json.loads(came))
+    return shown in came
+
+
+def same_json(shown, came):
+    if isinstance(shown, dict):
+        return shown.keys() == came.keys() and all(same_json(shown[key], came[key]) for key in shown)
+    if isinstance(shown, list):
+        return len(shown) == len(came) and all(map(same_json, shown, came))
+    return came == pytest.approx(shown, abs=1e-6) if isinstance(shown, float) else came == shown
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory):
+    """A folder as `make serve` leaves it: the data and the first version, and `loan` in `.venv`."""
+    home = tmp_path_factory.mktemp("home")
+    (home / ".venv/bin").mkdir(parents=True)
+    (home / ".venv/bin/loan").symlink_to(Path(sys.executable).with_name("loan"))
+    for command in ("data --output files/dataset.csv", "train --data files/dataset.csv"):
+        subprocess.run([".venv/bin/loan", *command.split()], cwd=home, check=True, capture_output=True)
+    return home
+
+
+@pytest.mark.timeout(180)
+def test_every_command_gives_what_the_readme_shows(home):
+    def run(command):
+        return subprocess.run(["bash", "-c", command], cwd=home, check=True, capture_output=True, text=True).stdout
+
+    registry = home / "files/model_version"
+    with serving(registry, train_data=home / "files/dataset.csv") as server:
+        for command, shown in commands():
+            if command not in BY_CI:
+                came = run(command.replace("localhost:8080", f"127.0.0.1:{server.http_port}"))
+                assert same(shown, came), f"{command}\ngave\n{came}"
+        for code in blocks("python"):
+            shown = code.rstrip().rsplit("\n# ", 1)[1]
+            script = code.replace("localhost:8081", server.grpc_target)
+            came = subprocess.run([sys.executable, "-c", script], check=True, capture_output=True, text=True)
+            assert shown in came.stdout
+
+
+def test_every_setting_is_described():
+    for name in ServerSettings.model_fields:
+        assert f"LOAN_{name.upper()}" in README, name
+
+
+def test_the_folders_named_exist():
+    for folder in re.findall(r"(?m)^\| `([a-z_0-9]+)` \|", README):
+        assert (ROOT / folder).is_dir(), folder
