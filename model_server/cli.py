@@ -44,11 +44,12 @@ def predict(
     from rich.progress import Progress
 
     from loan_model.registry import Registry
-    from model_server import batch
+    from model_server import batch, logs
     from model_server.dataplane import DataPlane
     from model_server.metrics import Metrics
     from model_server.repository import ModelRepository
 
+    logs.configure()
     settings = _settings(registry=registry, max_rows=batch.ROWS_AT_ONCE * 16)
     metrics = Metrics()
     repository = ModelRepository(Registry.open(settings.registry), settings, metrics)
