@@ -1,12 +1,14 @@
 # `make serve` runs the system on this machine, `make test` checks it; both need Python 3.11 or newer and nothing else.
 SHELL := /bin/bash
+.SHELLFLAGS := -o pipefail -c
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 PACKAGES := loan_cli loan_model model_server training_job
 REGISTRY := $(or $(LOAN_REGISTRY),files/model_version)
 DATA := files/dataset.csv
-PIP := $(BIN)/pip --disable-pip-version-check install --quiet --require-hashes
+PIP := $(BIN)/pip --disable-pip-version-check install --require-hashes
+COUNT := awk '/^Collecting/ {printf "\r  %d packages", ++n > "/dev/stderr"} END {print "" > "/dev/stderr"}'
 
 .DEFAULT_GOAL := help
 .PHONY: help serve test faults format lock clean
@@ -54,13 +56,13 @@ $(BIN)/pip:
 
 $(VENV)/.serve: $(BIN)/pip pyproject.toml requirements/build.txt requirements/server.txt requirements/training.txt
 	@echo "Installing what serving and training need (once; about a minute)" >&2
-	@$(PIP) -r requirements/build.txt -r requirements/server.txt -r requirements/training.txt
+	@$(PIP) -r requirements/build.txt -r requirements/server.txt -r requirements/training.txt | $(COUNT)
 	@$(MAKE) --no-print-directory .install
 	@touch $@
 
 $(VENV)/.dev: $(BIN)/pip pyproject.toml requirements/dev.txt
 	@echo "Installing what tests need (once; about a minute)" >&2
-	@$(PIP) -r requirements/dev.txt
+	@$(PIP) -r requirements/dev.txt | $(COUNT)
 	@$(MAKE) --no-print-directory .install
 	@touch $@ $(VENV)/.serve
 

@@ -129,7 +129,13 @@ class Registry:
     def promotions(self) -> list[Promotion]:
         """All promotions, oldest first."""
         names = sorted(name for name in self._storage.names() if _PROMOTION.fullmatch(name))
-        return [msgspec.json.decode(self._storage.read(name), type=Promotion) for name in names]
+        return [self._promotion(name) for name in names]
+
+    def _promotion(self, name: str) -> Promotion:
+        try:
+            return msgspec.json.decode(self._storage.read(name), type=Promotion)
+        except (msgspec.DecodeError, UnicodeDecodeError) as error:
+            raise IntegrityError(f"{name} in the registry {self.url} is not a promotion: {error}.") from error
 
     def _claim(self) -> str:
         found = (_NUMBERED.fullmatch(name) for name in self._storage.names())

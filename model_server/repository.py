@@ -2,11 +2,12 @@
 
 import threading
 from collections import OrderedDict
+from contextlib import suppress
 from typing import NamedTuple
 
 import structlog
 
-from loan_model.errors import IntegrityError, RegistryError, VersionNotFound
+from loan_model.errors import IntegrityError, LoanError, RegistryError, VersionNotFound
 from loan_model.model import LoanModel
 from loan_model.registry import Registry
 from model_server.errors import NotFound, NotReady
@@ -66,7 +67,8 @@ class ModelRepository:
         served = self._loaded.get(version)
         if served is None:
             return self._load(version)
-        self._loaded.move_to_end(version)
+        with suppress(KeyError):  # dropped by another thread since; this request still has it
+            self._loaded.move_to_end(version)
         return served
 
     def load(self, version: str | None) -> str:
@@ -111,7 +113,7 @@ class ModelRepository:
             if self._follows and (self._default is None or self._default.model.version != version):
                 self.load(None)
                 log.info("default version", version=version)
-        except (RegistryError, NotReady) as error:
+        except LoanError as error:
             log.warning("cannot follow the registry", error=str(error))
 
     def follow(self) -> None:

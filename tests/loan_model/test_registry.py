@@ -122,6 +122,13 @@ def test_a_version_that_failed_the_gate_is_promoted_only_by_force(registry):
     assert registry.promote("v1", by="ada", reason="ordered", force=True).forced
 
 
+def test_a_promotion_that_cannot_be_read_is_named(registry, store):
+    publish(registry)
+    obstore.put(store, "promotions/000001.json", b"\xff")
+    with pytest.raises(IntegrityError, match=r"promotions/000001\.json"):
+        registry.champion()
+
+
 def test_a_run_is_found_by_its_name(registry):
     publish(registry, run="a")
     publish(registry, run="b")
