@@ -23,12 +23,13 @@ serve: $(VENV)/.serve ## Install, train v1 on synthetic data if there is no vers
 	fi
 	@exec $(BIN)/loan serve --registry $(REGISTRY)
 
-test: $(VENV)/.dev ## Install what tests need; check format, style, types, imports; run the unit tests
+test: $(VENV)/.dev ## Install what tests need; check format, style, types, imports; run the unit tests; check the chart
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	OMP_NUM_THREADS=1 $(BIN)/pytest --numprocesses 2 --dist loadfile
+	@$(MAKE) --no-print-directory chart-check
 
 faults: $(VENV)/.dev ## Run sixteen trainings at once, and kill trainings at random points (minutes)
 	$(BIN)/pytest -m slow

@@ -1,7 +1,8 @@
-# Checks of the chart. Each needs a tool on the PATH; a check whose tool is missing is skipped and named.
+# Checks of the chart. Each needs a tool on the PATH; a check whose tool is missing is skipped and named,
+# or fails with ALL_TOOLS=1.
 CHART := helm/loan-model
 SCHEMAS := k8s/schemas/{{.ResourceKind}}{{.KindSuffix}}.json
-with = @if $(1) >/dev/null 2>&1; then $(2); else echo "skipped: $(3)" >&2; fi
+with = @if { $(1); } >/dev/null 2>&1; then $(2); else echo "skipped: $(3)" >&2; test -z "$(ALL_TOOLS)"; fi
 
 .PHONY: chart-check chart-lint chart-unittest chart-docs chart-schemas
 chart-check: chart-lint chart-unittest chart-docs chart-schemas ## Lint the chart, test its templates, validate what it renders
