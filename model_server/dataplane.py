@@ -3,10 +3,13 @@
 from importlib.metadata import version as installed
 from typing import Any
 
+from loan_model.explain import REASONS
+from loan_model.model import LoanModel, Scores
 from loan_model.schema import Column
+from loan_model.scorer import Matrix
 from model_server.errors import InvalidInput, NotFound
 from model_server.metrics import Metrics
-from model_server.repository import ModelRepository, Served
+from model_server.repository import ModelRepository
 from model_server.tensors import OUTPUTS, InferRequest, InferResponse, Output
 
 EXTENSIONS = ["model_repository", "binary_tensor_data"]
@@ -25,18 +28,13 @@ class DataPlane:
         for output in request.outputs:
             if output not in OUTPUTS:
                 raise InvalidInput(f"Unknown output '{output}': the outputs are {', '.join(OUTPUTS)}.")
-        served = self.repository.get(version)
-        matrix = served.signature.matrix(request.tensors)
-        findings = served.signature.check(matrix)
-        probability, decision = served.model.score(matrix)
-        self._metrics.scored(served.model.version, served.model.columns, probability, int(decision.sum()), findings)
-        rows = len(matrix)
-        values = {
-            "probability": lambda: Output("probability", "FP64", [rows], probability),
-            "decision": lambda: Output("decision", "INT64", [rows], decision),
-            "reason_codes": lambda: Output("reason_codes", "BYTES", [rows, 4], served.model.reason_codes(matrix)),
-        }
-        return InferResponse(request.id, served.model.version, [values[output]() for output in request.outputs])
+        model, signature = self.repository.get(version)
+        matrix = signature.matrix(request.tensors)
+        findings = signature.check(matrix)
+        scores = model.score(matrix)
+        self._metrics.scored(model.version, model.columns, scores, findings)
+        outputs = [_output(output, model, matrix, scores) for output in request.outputs]
+        return InferResponse(request.id, model.version, outputs)
 
     def check_name(self, name: str) -> None:
         if name != self.repository.name:
@@ -64,8 +62,13 @@ class DataPlane:
     def server_metadata(self) -> dict[str, Any]:
         return {"name": "loan-model", "version": installed("loan-model"), "extensions": EXTENSIONS}
 
-    def served(self, version: str | None) -> Served:
-        return self.repository.get(version)
+
+def _output(name: str, model: LoanModel, matrix: Matrix, scores: Scores) -> Output:
+    if name == "probability":
+        return Output(name, "FP64", [len(matrix)], scores.probability)
+    if name == "decision":
+        return Output(name, "INT64", [len(matrix)], scores.decision)
+    return Output(name, "BYTES", [len(matrix), REASONS], model.reason_codes(matrix))
 
 
 def inputs(columns: tuple[Column, ...]) -> list[dict[str, Any]]:
@@ -78,5 +81,5 @@ def outputs() -> list[dict[str, Any]]:
     return [
         {"name": "probability", "datatype": "FP64", "shape": [-1]},
         {"name": "decision", "datatype": "INT64", "shape": [-1]},
-        {"name": "reason_codes", "datatype": "BYTES", "shape": [-1, 4]},
+        {"name": "reason_codes", "datatype": "BYTES", "shape": [-1, REASONS]},
     ]

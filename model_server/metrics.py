@@ -21,6 +21,7 @@ from prometheus_client import (
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
 from prometheus_client.registry import Collector
 
+from loan_model.model import Scores
 from loan_model.schema import Column
 from loan_model.scorer import Vector
 from model_server.signature import Findings
@@ -77,18 +78,12 @@ class Metrics(Collector):
             self._requests[protocol, version, status] += 1
             self._seconds[protocol, version].observe_one(seconds)
 
-    def scored(
-        self,
-        version: str,
-        columns: tuple[Column, ...],
-        probability: Vector,
-        approved: int,
-        findings: Findings | None,
-    ) -> None:
+    def scored(self, version: str, columns: tuple[Column, ...], scores: Scores, findings: Findings | None) -> None:
+        """One scored request."""
         with self._lock:
-            self._rows[version] += len(probability)
-            self._approved[version] += approved
-            self._scores[version].observe(probability)
+            self._rows[version] += len(scores.decision)
+            self._approved[version] += int(np.count_nonzero(scores.decision))
+            self._scores[version].observe(scores.probability)
             if findings:
                 for column, missing, outside in zip(columns, *findings, strict=True):
                     self._missing[version, column.name] += int(missing)

@@ -1,6 +1,7 @@
 """From tensors to one matrix, checked against the schema of the version that will score it."""
 
-from typing import NamedTuple
+from collections.abc import Sequence
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -29,7 +30,7 @@ class Signature:
         self._minimum = np.array([column.minimum for column in columns], dtype=np.float64)
         self._maximum = np.array([column.maximum for column in columns], dtype=np.float64)
         self._required = np.array([not column.nullable for column in columns])
-        self._whole = [index for index, column in enumerate(columns) if column.dtype == "integer"]
+        self._whole = np.array([column.dtype == "integer" for column in columns])
 
     def matrix(self, tensors: list[Tensor]) -> Matrix:
         """Float64 [n, columns], NaN for missing; InvalidInput names the tensor, what came and what was expected."""
@@ -52,16 +53,13 @@ class Signature:
         if the server is so configured, out of range.
         """
         inside = (matrix >= self._minimum) & (matrix <= self._maximum)
-        integers = matrix[:, self._whole]
-        fractional = integers != np.rint(integers)
-        if inside.all() and not fractional.any():
+        fractional = (matrix != np.rint(matrix)) & self._whole
+        if (inside > fractional).all():  # all inside and none fractional, in one pass: nearly every request
             return None
         missing = np.isnan(matrix)
         self._refuse_where(np.isinf(matrix), matrix, "infinite; send a number, or null for a missing value")
         self._refuse_where(missing & self._required, matrix, "missing; this column must have a value")
-        fractions = np.zeros_like(missing)
-        fractions[:, self._whole] = fractional & ~missing[:, self._whole]
-        self._refuse_where(fractions, matrix, "not a whole number")
+        self._refuse_where(fractional & ~missing, matrix, "not a whole number")
         outside = ~inside & ~missing
         if self._refuse:
             self._refuse_where(outside, matrix, "out of range")
@@ -69,14 +67,16 @@ class Signature:
 
     def _from_one(self, tensor: Tensor) -> Matrix:
         width = len(self.columns)
-        shape = list(tensor.shape)
+        shape = tensor.shape
         if len(shape) != 2 or shape[1] != width:
             raise InvalidInput(
-                f"Input '{tensor.name}' has shape {shape}; send one tensor of shape [n, {width}], "
+                f"Input '{tensor.name}' has shape {list(shape)}; send one tensor of shape [n, {width}], "
                 f"or one tensor for each of {self._names()}."
             )
         self._check_rows(tensor.name, shape[0])
-        return _array(tensor, shape).reshape(shape)
+        numbers = _float64([_elements(tensor, shape[0] * width)], [tensor])
+        _check_whole(tensor, numbers)
+        return numbers.reshape(shape[0], width)
 
     def _from_columns(self, ordered: list[Tensor | None]) -> Matrix:
         present = [tensor for tensor in ordered if tensor is not None]
@@ -85,15 +85,20 @@ class Signature:
             raise InvalidInput(f"Missing input {_quoted(absent)}; send null for a value that is not known.")
         rows = _rows(present[0])
         self._check_rows(present[0].name, rows)
-        matrix = np.empty((rows, len(present)), dtype=np.float64)
-        for index, tensor in enumerate(present):
+        values = []
+        for tensor in present:
             if _rows(tensor) != rows:
                 raise InvalidInput(
                     f"Input '{tensor.name}' has {_rows(tensor)} rows but '{present[0].name}' has {rows}; "
                     f"all inputs must have the same number."
                 )
-            matrix[:, index] = _array(tensor, list(tensor.shape))
-        return matrix
+            values.append(_elements(tensor, rows))
+        # One numpy call for all columns: for a single row, a call for each would cost more than the trees.
+        by_column = _float64(values, present)
+        for column, tensor, numbers in zip(self.columns, present, by_column, strict=True):
+            if column.dtype != "integer":  # of those that are, `check` sees whether they are whole
+                _check_whole(tensor, numbers)
+        return np.ascontiguousarray(by_column.T)
 
     def _check_rows(self, name: str, rows: int) -> None:
         if rows < 1:
@@ -117,38 +122,56 @@ class Signature:
 
 
 def _rows(tensor: Tensor) -> int:
-    shape = list(tensor.shape)
+    shape = tensor.shape
     if len(shape) == 1 or (len(shape) == 2 and shape[1] == 1):
         return shape[0]
-    raise InvalidInput(f"Input '{tensor.name}' has shape {shape}; expected [n] or [n, 1].")
+    raise InvalidInput(f"Input '{tensor.name}' has shape {list(shape)}; expected [n] or [n, 1].")
 
 
-def _array(tensor: Tensor, shape: list[int]) -> Matrix:
-    """The elements as a flat float64 array of exactly as many as the shape says."""
+def _elements(tensor: Tensor, size: int) -> Sequence[Any] | NDArray[Any]:
+    """The values, flat, once they are of a numeric datatype and as many as the shape says."""
     if tensor.datatype not in NUMERIC:
         raise InvalidInput(
             f"Input '{tensor.name}' has datatype {tensor.datatype}; expected one of {', '.join(NUMERIC)}."
         )
-    size = shape[0] * (shape[1] if len(shape) == 2 else 1)
-    try:
-        array = np.asarray(tensor.values, dtype=np.float64)
-    except (ValueError, TypeError):
-        raise InvalidInput(f"Input '{tensor.name}' has rows of unequal length; expected shape {shape}.") from None
-    if array.size != size or (array.ndim > 1 and list(array.shape) != shape):
+    values = tensor.values
+    if len(values) and isinstance(values[0], list):
+        values = _flat(tensor)
+    if len(values) != size:
         raise InvalidInput(
-            f"Input '{tensor.name}' has shape {shape}, that is {size} values, but data of {_counted(array)}."
+            f"Input '{tensor.name}' has shape {list(tensor.shape)}, that is {size} values, but its data has {len(values)}."
         )
-    flat = array.reshape(-1)
-    if tensor.datatype[0] != "F" and not isinstance(tensor.values, np.ndarray):
-        fractional = flat != np.rint(flat)
-        if fractional.any() and not np.isnan(flat[fractional]).all():
-            value = flat[fractional & ~np.isnan(flat)][0]
-            raise InvalidInput(f"Input '{tensor.name}' has datatype {tensor.datatype} but holds {value:g}.")
-    return flat
+    return values
 
 
-def _counted(array: Matrix) -> str:
-    return f"{array.size} values" if array.ndim == 1 else f"shape {list(array.shape)}"
+def _flat(tensor: Tensor) -> list[Any]:
+    shape = tensor.shape
+    width = shape[1] if len(shape) == 2 else 0
+    if any(not isinstance(row, list) or len(row) != width for row in tensor.values):
+        raise InvalidInput(
+            f"Input '{tensor.name}' has shape {list(shape)}, but its data has rows of unequal or other length."
+        )
+    return [value for row in tensor.values for value in row]
+
+
+def _float64(rows: list[Any], tensors: list[Tensor]) -> Matrix:
+    """One row of the result for each tensor, None as NaN."""
+    try:
+        return np.array(rows, dtype=np.float64)
+    except (ValueError, TypeError):
+        name = next(t.name for t, row in zip(tensors, rows, strict=True) if any(isinstance(v, list) for v in row))
+        raise InvalidInput(f"Input '{name}' has rows of unequal length: numbers and lists among its data.") from None
+
+
+def _check_whole(tensor: Tensor, numbers: Matrix) -> None:
+    """Refuses a fraction in a tensor of integers; those that came as integers need no look."""
+    if tensor.datatype[0] == "F" or isinstance(tensor.values, np.ndarray):
+        return
+    fractional = (numbers != np.rint(numbers)) & ~np.isnan(numbers)
+    if fractional.any():
+        raise InvalidInput(
+            f"Input '{tensor.name}' has datatype {tensor.datatype} but holds {numbers[fractional][0]:g}."
+        )
 
 
 def _quoted(names: list[str]) -> str:
