@@ -117,7 +117,10 @@ class ModelRepository:
             log.warning("cannot follow the registry", error=str(error))
 
     def follow(self) -> None:
-        """Refreshes in a thread until `stop`."""
+        """Loads the version that the settings name, or raises why not; else follows the registry until `stop`."""
+        if self._settings.version:
+            self.load(self._settings.version)
+            return
         self.refresh()
         threading.Thread(target=self._follow, name="registry", daemon=True).start()
 

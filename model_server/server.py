@@ -24,7 +24,8 @@ from model_server.rest.app import RestApp
 from model_server.rest.plain import PlainDoor
 from model_server.rest.v2 import V2Door
 from model_server.settings import ServerSettings
-from training_job.launch import ProcessLauncher
+from training_job.job import JobLauncher
+from training_job.launch import Launcher, ProcessLauncher
 
 log = structlog.get_logger(__name__)
 
@@ -38,7 +39,7 @@ class LoanModelServer(kserve.ModelServer):
         metrics = Metrics()
         self._repository = ModelRepository(Registry.open(settings.registry, create=True), settings, metrics)
         plane = DataPlane(self._repository, metrics)
-        self._launcher = ProcessLauncher(settings.registry, settings.train_data)
+        self._launcher = _launcher(settings)
         app = RestApp(V2Door(plane, settings), PlainDoor(plane, self._launcher, settings), metrics)
         self._rest = _RestServer(_rest_config(app, settings))
         self._grpc = _grpc_server(InferenceServicer(plane, metrics), settings)
@@ -82,6 +83,12 @@ class _RestServer(uvicorn.Server):
     @contextmanager
     def capture_signals(self) -> Iterator[None]:
         yield
+
+
+def _launcher(settings: ServerSettings) -> Launcher:
+    if settings.train_cronjob:
+        return JobLauncher(settings.train_cronjob, settings.train_namespace)
+    return ProcessLauncher(settings.registry, settings.train_data)
 
 
 def _rest_config(app: RestApp, settings: ServerSettings) -> uvicorn.Config:

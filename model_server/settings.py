@@ -10,6 +10,9 @@ class ServerSettings(BaseSettings):
     model_config = SettingsConfigDict(env_prefix="LOAN_")
 
     registry: str = Field("files/model_version", description="Folder or bucket URL that holds the versions.")
+    version: str = Field(
+        "", description="Serve this version, or end with an error; empty: the champion, else the latest."
+    )
     model_name: str = Field("loan", description="Name of the model in V2 paths.")
     host: str = Field("0.0.0.0", description="Address that both servers listen on.")  # noqa: S104
     http_port: int = Field(8080, description="Port of V2 REST, the plain JSON API, metrics and docs.")
@@ -26,3 +29,7 @@ class ServerSettings(BaseSettings):
     grace_seconds: float = Field(25, ge=0, description="How long SIGTERM waits for requests in flight.")
     train_data: Path = Field(Path("files/dataset.csv"), description="What `POST /train` trains on.")
     train_wait_seconds: float = Field(120, gt=0, description="How long `POST /train` waits before it says 202.")
+    train_cronjob: str = Field(
+        "", description="CronJob whose template `POST /train` makes a Job from; empty: train here."
+    )
+    train_namespace: str = Field("default", description="Namespace of that CronJob.")

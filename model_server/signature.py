@@ -139,7 +139,8 @@ def _elements(tensor: Tensor, size: int) -> Sequence[Any] | NDArray[Any]:
         values = _flat(tensor)
     if len(values) != size:
         raise InvalidInput(
-            f"Input '{tensor.name}' has shape {list(tensor.shape)}, that is {size} values, but its data has {len(values)}."
+            f"Input '{tensor.name}' has shape {list(tensor.shape)}, that is {size} values, "
+            f"but its data has {len(values)}."
         )
     return values
 

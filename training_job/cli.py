@@ -66,6 +66,9 @@ def train(
         str | None, typer.Option(envvar="LOAN_RUN", help="Name of this training; a repeated one publishes once.")
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one line of JSON.")] = False,
+    result: Annotated[
+        Path | None, typer.Option(envvar="LOAN_RESULT", help="File to write that line to as well, for whoever waits.")
+    ] = None,
 ) -> None:
     """Train, judge and publish the next version."""
     import msgspec
@@ -89,8 +92,11 @@ def train(
     opened = Registry.open(registry, create=True)
     version = run_training(training, opened, Progress()).version
     verdict = Verdict.from_metrics(opened.read(version, "metrics.json"))
+    line = msgspec.json.encode({"version": version, **msgspec.structs.asdict(verdict)}).decode()
+    if result:
+        result.write_text(line)
     if as_json:
-        typer.echo(msgspec.json.encode({"version": version, **msgspec.structs.asdict(verdict)}).decode())
+        typer.echo(line)
         return
     typer.echo(f"Published {version}: the gate {'passed' if verdict.passed else 'failed'}.")
     for reason in verdict.reasons:

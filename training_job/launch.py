@@ -7,13 +7,14 @@ from pathlib import Path
 from typing import Literal, Protocol
 
 import msgspec
+from msgspec import UNSET, UnsetType
 
 
 class TrainingParameters(msgspec.Struct, forbid_unknown_fields=True, kw_only=True, frozen=True):
-    """What a caller may choose; the data is the launcher's own."""
+    """What a caller may choose; the data, and what is not chosen, are the launcher's own."""
 
-    algorithm: Literal["auto", "logistic", "gradient_boosting"] = "auto"
-    seed: int = 0
+    algorithm: Literal["auto", "logistic", "gradient_boosting"] | UnsetType = UNSET
+    seed: int | UnsetType = UNSET
     use_protected: tuple[str, ...] = ()
 
 
@@ -32,12 +33,19 @@ class AlreadyRunning(Exception):
     """One training at a time; the message names the one that runs."""
 
 
+class LaunchFailed(Exception):
+    """A training could not be started or asked about; the message says who refused and why."""
+
+
 class Launcher(Protocol):
     async def start(self, parameters: TrainingParameters) -> str:
         """Starts a training and names it; AlreadyRunning while another one runs."""
 
     async def wait(self, name: str, seconds: float) -> Outcome:
         """How the training stands once it ends, or after `seconds`; KeyError for an unknown name."""
+
+    async def stop(self) -> None:
+        """The server ends."""
 
 
 class Result(msgspec.Struct):
@@ -95,10 +103,9 @@ class ProcessLauncher:
 
 def arguments(parameters: TrainingParameters) -> list[str]:
     """The parameters as options of `loan train`."""
-    options = ["--algorithm", parameters.algorithm, "--seed", str(parameters.seed)]
-    for column in parameters.use_protected:
-        options += ["--use-protected", column]
-    return options
+    options = [] if parameters.algorithm is UNSET else [f"--algorithm={parameters.algorithm}"]
+    options += [] if parameters.seed is UNSET else [f"--seed={parameters.seed}"]
+    return options + [f"--use-protected={column}" for column in parameters.use_protected]
 
 
 def succeeded(name: str, line: str) -> Outcome:

@@ -11,7 +11,7 @@ from model_server.errors import Conflict, NotFound, TrainingFailed
 from model_server.rest.http import JSON, Request, Response, json_response
 from model_server.rest.v2 import INLINE_BYTES, version_header
 from model_server.settings import ServerSettings
-from training_job.launch import AlreadyRunning, Launcher, Outcome, TrainingParameters
+from training_job.launch import AlreadyRunning, Launcher, LaunchFailed, Outcome, TrainingParameters
 
 _parameters = msgspec.json.Decoder(TrainingParameters)
 
@@ -59,9 +59,11 @@ class PlainDoor:
         parameters = json.decode(_parameters, body, "The parameters") if body else TrainingParameters()
         try:
             name = await self._launcher.start(parameters)
+            return self._trained(await self._launcher.wait(name, self._wait_seconds))
         except AlreadyRunning as error:
             raise Conflict(str(error)) from None
-        return self._trained(await self._launcher.wait(name, self._wait_seconds))
+        except LaunchFailed as error:
+            raise TrainingFailed(str(error)) from error
 
     async def training(self, _: Request, name: str) -> Response:
         """Where a training that was not waited for has got to."""
@@ -69,6 +71,8 @@ class PlainDoor:
             return self._trained(await self._launcher.wait(name, 0))
         except KeyError:
             raise NotFound(f"There is no training {name}.") from None
+        except LaunchFailed as error:
+            raise TrainingFailed(str(error)) from error
 
     def _trained(self, outcome: Outcome) -> Response:
         if outcome.state == "running":

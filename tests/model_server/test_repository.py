@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from loan_model.registry import Registry
+from model_server.errors import NotFound
 from tests.model_server.serving import in_process, v2_columns
 from tests.model_server.test_v2_rest import INFER
 
@@ -108,6 +109,13 @@ def test_a_changed_file_is_refused_by_name_and_the_others_answer(registry):
         assert refused.status_code == 503
         assert "v1/model.onnx" in refused.json()["error"]
         assert version(http) == "v2"
+
+
+def test_the_version_that_the_settings_name_is_served_or_the_server_ends(registry):
+    with in_process(registry, version="v1") as http:
+        assert version(http) == "v1"
+    with pytest.raises(NotFound, match="has no version v9; it has v1, v2"), in_process(registry, version="v9"):
+        pass
 
 
 def test_a_folder_of_one_version_is_served_as_that_version(registry):

@@ -1,0 +1,169 @@
+"""A training as a Kubernetes Job, against a stand-in for the cluster's API."""
+
+import asyncio
+import json
+import threading
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+import pytest
+from kubernetes import client
+
+from training_job.job import JobLauncher
+from training_job.launch import AlreadyRunning, LaunchFailed, TrainingParameters
+
+CRONJOB = {
+    "metadata": {"name": "loan-model-training", "namespace": "bank", "uid": "abc"},
+    "spec": {
+        "schedule": "0 0 1 1 *",
+        "jobTemplate": {
+            "metadata": {"labels": {"app.kubernetes.io/component": "training"}},
+            "spec": {
+                "template": {
+                    "spec": {
+                        "initContainers": [{"name": "data", "image": "i", "args": ["data"]}],
+                        "containers": [{"name": "training", "image": "i", "args": ["train", "--seed=0"]}],
+                    }
+                }
+            },
+        },
+    },
+}
+PUBLISHED = '{"version":"v2","passed":false,"reasons":["no better than chance"]}'
+
+
+class Cluster:
+    """Answers the four calls that the launcher makes; the test says how Jobs and pods stand."""
+
+    def __init__(self):
+        self.jobs, self.pods, self.refuses = {}, [], False
+
+    def answer(self, method, path, body):
+        if self.refuses:
+            return 403, {"kind": "Status", "message": "cronjobs.batch is forbidden"}
+        match path.split("?")[0].strip("/").split("/")[5:]:
+            case ["cronjobs", "loan-model-training"]:
+                return 200, CRONJOB
+            case ["jobs"] if method == "POST":
+                name = f"{body['metadata']['generateName']}{len(self.jobs)}"
+                body["metadata"]["name"] = name
+                body["status"] = {}
+                self.jobs[name] = body
+                return 201, body
+            case ["jobs"]:
+                return 200, {"items": list(self.jobs.values())}
+            case ["jobs", name]:
+                return (200, self.jobs[name]) if name in self.jobs else (404, {"message": "not found"})
+        return 200, {"items": self.pods}
+
+    def end(self, name, condition, *ends, message=""):
+        """The Job's condition, and what each pod's containers left: (container, exit code, message)."""
+        self.jobs[name]["status"] = {"conditions": [{"type": condition, "status": "True", "message": message}]}
+        for second, (container, code, left) in enumerate(ends):
+            terminated = {"exitCode": code, "message": left, "finishedAt": f"2026-01-01T00:00:{second:02}Z"}
+            state = {"name": container, "state": {"terminated": terminated}}
+            common = {"image": "i", "imageID": "i", "ready": False, "restartCount": 0}
+            self.pods.append({"status": {"containerStatuses": [state | common]}})
+
+
+@pytest.fixture
+def cluster():
+    cluster = Cluster()
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self):
+            length = int(self.headers.get("Content-Length") or 0)
+            body = json.loads(self.rfile.read(length)) if length else None
+            path = self.path if "/apis/" in self.path else f"/apis/core{self.path.removeprefix('/api')}"
+            status, answer = cluster.answer(self.command, path, body)
+            content = json.dumps(answer).encode()
+            self.send_response(status)
+            self.send_header("Content-Type", "application/json")
+            self.send_header("Content-Length", str(len(content)))
+            self.end_headers()
+            self.wfile.write(content)
+
+        do_POST = do_GET  # noqa: N815 - the name that the base class calls
+
+        def log_message(self, *_):
+            pass
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    cluster.url = f"http://127.0.0.1:{server.server_port}"
+    yield cluster
+    server.shutdown()
+    server.server_close()
+
+
+@pytest.fixture
+def launcher(cluster):
+    configuration = client.Configuration(host=cluster.url)
+    return JobLauncher("loan-model-training", "bank", client.ApiClient(configuration))
+
+
+def start(launcher, **parameters):
+    return asyncio.run(launcher.start(TrainingParameters(**parameters)))
+
+
+def wait(launcher, name):
+    return asyncio.run(launcher.wait(name, 0))
+
+
+def test_a_job_is_the_template_with_the_callers_parameters(cluster, launcher):
+    name = start(launcher, algorithm="logistic", use_protected=("Age",))
+    job = cluster.jobs[name]
+    pod = job["spec"]["template"]["spec"]
+    assert pod["containers"][0]["args"] == ["train", "--seed=0", "--algorithm=logistic", "--use-protected=Age"]
+    assert pod["initContainers"] == CRONJOB["spec"]["jobTemplate"]["spec"]["template"]["spec"]["initContainers"]
+    assert job["metadata"]["labels"] == {"app.kubernetes.io/component": "training"}
+    owner = job["metadata"]["ownerReferences"][0]
+    assert (owner["kind"], owner["name"], owner["uid"]) == ("CronJob", "loan-model-training", "abc")
+
+
+def test_one_training_at_a_time(cluster, launcher):
+    first = start(launcher)
+    assert wait(launcher, first).state == "running"
+    with pytest.raises(AlreadyRunning, match=first):
+        start(launcher)
+    cluster.end(first, "Complete", ("training", 0, PUBLISHED))
+    assert start(launcher) != first
+
+
+def test_the_result_is_that_of_the_pod_that_ended_well(cluster, launcher):
+    name = start(launcher)
+    cluster.end(name, "Complete", ("training", 137, ""), ("training", 0, PUBLISHED))
+    outcome = wait(launcher, name)
+    assert (outcome.state, outcome.version, outcome.passed) == ("succeeded", "v2", False)
+    assert outcome.reasons == ("no better than chance",)
+
+
+@pytest.mark.parametrize(
+    ("ends", "message", "error"),
+    [
+        ([("training", 1, "Training\nerror: Row 3 has no Age.\n")], "Job has reached the limit", "Row 3 has no Age."),
+        ([("data", 1, "error: The disk is full.")], "Job has reached the limit", "The disk is full."),
+        ([], "Job was active longer than specified deadline", "Job was active longer than specified deadline"),
+    ],
+)
+def test_a_failure_says_why(cluster, launcher, ends, message, error):
+    name = start(launcher)
+    cluster.end(name, "Failed", *ends, message=message)
+    assert (wait(launcher, name).state, wait(launcher, name).error) == ("failed", error)
+
+
+def test_a_job_that_is_not_a_training_of_this_release_is_unknown(cluster, launcher):
+    cluster.jobs["other"] = {
+        "metadata": {"name": "other"},
+        "status": {},
+        "spec": CRONJOB["spec"]["jobTemplate"]["spec"],
+    }
+    for name in ("other", "absent"):
+        with pytest.raises(KeyError):
+            wait(launcher, name)
+    assert start(launcher)
+
+
+def test_a_refusal_of_the_cluster_is_told_in_its_words(cluster, launcher):
+    cluster.refuses = True
+    with pytest.raises(LaunchFailed, match=r"cronjobs\.batch is forbidden"):
+        start(launcher)
