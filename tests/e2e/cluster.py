@@ -1,0 +1,106 @@
+"""kubectl, helm and docker as a user types them, and what to print when something is not as it should be."""
+
+import json
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).parents[2]
+CHART = str(ROOT / "helm/loan-model")
+GATEWAY = os.environ.get("E2E_GATEWAY", "127.0.0.1:30080")
+HOST = "loan.example.com"
+
+
+def run(*command: str, check: bool = True, **options: Any) -> str:
+    done = subprocess.run(command, capture_output=True, text=True, check=False, **options)
+    if check and done.returncode:
+        raise AssertionError(f"{' '.join(command)}\n{done.stdout}{done.stderr}")
+    return done.stdout
+
+
+def kubectl(*words: str, **options: Any) -> str:
+    return run("kubectl", *words, **options)
+
+
+class Release:
+    """One installation of the chart in a namespace of its own, which enforces the restricted Pod Security Standard."""
+
+    def __init__(self, namespace: str, server_image: str, training_image: str) -> None:
+        self.namespace = namespace
+        self.name = "demo"
+        self.service = "demo-loan-model"
+        self._images: list[str] = []
+        for part, image in (("server", server_image), ("training", training_image)):
+            repository, tag = image.rsplit(":", 1)
+            self._images += ["--set", f"image.{part}.repository={repository}", "--set", f"image.{part}.tag={tag}"]
+        self.kubectl("create", "namespace", namespace, check=False)
+        kubectl("label", "namespace", namespace, "--overwrite", "pod-security.kubernetes.io/enforce=restricted")
+
+    def kubectl(self, *words: str, **options: Any) -> str:
+        return kubectl("--namespace", self.namespace, *words, **options)
+
+    def helm(self, *words: str) -> str:
+        return run("helm", "--namespace", self.namespace, *words)
+
+    def install(self, *values: str) -> None:
+        self.helm("install", self.name, CHART, *self._images, *values)
+
+    def upgrade(self, *values: str) -> None:
+        self.helm("upgrade", self.name, CHART, "--reuse-values", *values)
+
+    def get(self, kind: str, *words: str) -> Any:
+        return json.loads(self.kubectl("get", kind, *words, "--output", "json"))
+
+    def wait(self, kind: str, condition: str, seconds: int = 180) -> None:
+        try:
+            self.kubectl("wait", kind, f"--for={condition}", f"--timeout={seconds}s")
+        except AssertionError:
+            self.describe()
+            raise
+
+    def wait_until_rolled_out(self) -> None:
+        """The predictor's newest pods are ready and the old ones are gone."""
+        self.wait(f"inferenceservice/{self.service}", "condition=Ready")
+        self.kubectl("rollout", "status", f"deployment/{self.service}-predictor", "--timeout=180s")
+        wait_for(lambda: not self.terminating(), 90, "old pods to go")
+
+    def terminating(self) -> list[str]:
+        pods = self.get("pods", "--selector", f"serving.kserve.io/inferenceservice={self.service}")["items"]
+        return [pod["metadata"]["name"] for pod in pods if pod["metadata"].get("deletionTimestamp")]
+
+    def pods(self) -> list[str]:
+        pods = self.get("pods", "--selector", f"serving.kserve.io/inferenceservice={self.service}")["items"]
+        return [pod["metadata"]["name"] for pod in pods]
+
+    def why(self) -> str:
+        """Every condition, event and container state of the namespace, as text to look for a cause in."""
+        service = self.kubectl("get", "inferenceservice", "--output", "json", check=False)
+        events = self.kubectl("get", "events", "--output", "json", check=False)
+        pods = self.kubectl("get", "pods", "--output", "json", check=False)
+        return service + events + pods
+
+    def describe(self) -> None:
+        for words in (
+            ("get", "inferenceservice,pod,job,httproute,pvc", "--output", "wide"),
+            ("get", "events", "--sort-by=.lastTimestamp"),
+            ("logs", "--selector", f"app.kubernetes.io/instance={self.name}", "--all-containers", "--tail=30"),
+            ("logs", "--selector", f"serving.kserve.io/inferenceservice={self.service}", "--tail=30"),
+        ):
+            print(self.kubectl(*words, check=False), file=sys.stderr)
+
+    def remove(self) -> None:
+        self.kubectl("delete", "namespace", self.namespace, "--wait=false", check=False)
+
+
+def wait_for(condition: Callable[[], Any], seconds: float, what: str) -> float:
+    """Seconds until the condition held."""
+    start = time.monotonic()
+    while not condition():
+        if time.monotonic() - start > seconds:
+            raise AssertionError(f"waited {seconds:g} s for {what}")
+        time.sleep(0.5)
+    return time.monotonic() - start

@@ -1,0 +1,95 @@
+"""A cluster with KServe, this checkout's images in it, and the figures that the tests state."""
+
+import hashlib
+import os
+import shutil
+import subprocess
+from collections.abc import Callable, Iterator
+from typing import NamedTuple
+
+import pytest
+
+from tests.e2e.cluster import ROOT, Release, kubectl, run
+
+_figures: dict[str, str] = {}
+
+
+class Images(NamedTuple):
+    server: str
+    training: str
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if "tests/e2e" in str(item.path):
+            item.add_marker(pytest.mark.e2e)
+            item.add_marker(pytest.mark.timeout(900))
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    if _figures:
+        terminalreporter.section("figures")
+        for name, value in _figures.items():
+            terminalreporter.write_line(f"{name}: {value}")
+
+
+@pytest.fixture(scope="session")
+def figure() -> Callable[[str, str], None]:
+    """Notes a figure for the summary at the end."""
+    return _figures.__setitem__
+
+
+@pytest.fixture(scope="session")
+def cluster() -> None:
+    """Ends the run with what is needed where kubectl points at no cluster with KServe."""
+    for tool in ("kubectl", "helm", "docker"):
+        if not shutil.which(tool):
+            pytest.exit(f"The end-to-end tests need {tool} on the PATH.", returncode=1)
+    try:
+        kubectl("get", "crd", "inferenceservices.serving.kserve.io", "--request-timeout=20s")
+    except (AssertionError, subprocess.SubprocessError):
+        pytest.exit(
+            "The end-to-end tests need a cluster with KServe as kubectl's current context; `make kind` makes one.",
+            returncode=1,
+        )
+
+
+@pytest.fixture(scope="session")
+def images(cluster: None, figure: Callable[[str, str], None]) -> Images:
+    """This checkout's images, in the cluster: built and loaded for kind, else those named by the environment."""
+    named = os.environ.get("E2E_SERVER_IMAGE"), os.environ.get("E2E_TRAINING_IMAGE")
+    if all(named):
+        return Images(*map(str, named))
+    context = kubectl("config", "current-context").strip()
+    if not context.startswith("kind-"):
+        pytest.exit("Push the images, and name them by E2E_SERVER_IMAGE and E2E_TRAINING_IMAGE.", returncode=1)
+    built = Images(*(_build(target) for target in Images._fields))
+    base = _bytes("python:3.11-slim")
+    for image in built:
+        run("kind", "load", "docker-image", "--name", context.removeprefix("kind-"), image)
+        figure(f"image {image.split(':')[0]}", f"{(_bytes(image) - base) / 1e6:.0f} MB over the base")
+    return built
+
+
+@pytest.fixture(scope="module")
+def release(request: pytest.FixtureRequest, images: Images) -> Iterator[Release]:
+    """A release in a namespace named after the module; not installed yet."""
+    namespace = request.module.__name__.rsplit(".", 1)[-1].replace("_", "-")
+    made = Release(namespace, images.server, images.training)
+    yield made
+    if request.session.testsfailed:
+        made.describe()
+    made.remove()
+
+
+def _build(target: str) -> str:
+    """Tagged by what is in it, so that a rebuilt image is never mistaken for the one before."""
+    names = run("git", "ls-files", "k8s", "loan_*", "model_server", "training_job", "requirements", "*.toml", cwd=ROOT)
+    digest = hashlib.sha256(b"".join((ROOT / name).read_bytes() for name in names.split()))
+    image = f"loan-model-{target}:{digest.hexdigest()[:12]}"
+    run("docker", "build", "--target", target, "--tag", image, "--file", "k8s/Dockerfile", ".", cwd=ROOT)
+    return image
+
+
+def _bytes(image: str) -> int:
+    return int(run("docker", "image", "inspect", "--format", "{{.Size}}", image))

@@ -1,0 +1,95 @@
+"""From nothing to a served model on a PersistentVolumeClaim, to its next version and back, in order."""
+
+import time
+
+import numpy as np
+import pytest
+
+from loan_model.model import LoanModel
+from loan_model.registry import Registry
+from tests.e2e.cluster import wait_for
+from tests.e2e.gateway import ROWS, SteadyLoad, by_plain_json, by_v2_grpc, by_v2_rest, client
+
+DOORS = [by_v2_rest, by_v2_grpc, by_plain_json]
+VALUES = ["--set", "serving.train.enabled=true", "--set", "serving.replicas.min=2", "--set", "training.run=true"]
+
+
+def answers(version):
+    """Whether the Gateway gives an answer of this version."""
+    try:
+        return by_v2_rest()[0] == version
+    except Exception:  # whatever it is, it is not an answer yet
+        return False
+
+
+def local(release, version, folder):
+    """The same version, copied out of the pod that serves it and loaded here."""
+    pod = release.pods()[0]
+    target = folder / version
+    release.kubectl("cp", f"{pod}:/mnt/models", str(target), "--container=kserve-container")
+    return LoanModel.from_registry(Registry.open(target), version)
+
+
+def test_install_trains_and_serves_the_first_version(release, figure):
+    started = time.monotonic()
+    release.install(*VALUES)
+    release.wait(f"job/{release.service}-training-initial", "condition=Complete")
+    release.upgrade("--set", "stable.version=v1")
+    release.wait(f"inferenceservice/{release.service}", "condition=Ready")
+    wait_for(lambda: answers("v1"), 60, "the first prediction")
+    figure("helm install to first prediction", f"{time.monotonic() - started:.0f} s, training included")
+
+
+@pytest.mark.parametrize("door", DOORS)
+def test_every_door_gives_the_probabilities_of_the_version_itself(release, door, tmp_path):
+    version, probabilities = door()
+    assert version == "v1"
+    expected = local(release, "v1", tmp_path).score(ROWS).probability
+    assert np.abs(np.array(probabilities) - expected).max() <= 1e-9
+
+
+def test_helm_test_asks_for_a_prediction(release):
+    release.helm("test", release.name)
+
+
+def test_train_makes_the_next_version_by_a_job(release):
+    with client() as http:
+        http.timeout = 170
+        answer = http.post("/train", json={"algorithm": "logistic"})
+    assert answer.status_code == 200, answer.text
+    assert answer.json()["new_model_version"] == "v2"
+    jobs = release.get("jobs")["items"]
+    owners = [owner["name"] for job in jobs for owner in job["metadata"].get("ownerReferences", [])]
+    assert owners == [f"{release.service}-training"]
+
+
+@pytest.mark.parametrize(("step", "version"), [("upgrade", "v2"), ("rollback", "v1")])
+def test_a_change_of_version_fails_no_request(release, figure, step, version):
+    before = by_v2_rest()[0]
+    with SteadyLoad() as load:
+        time.sleep(2)
+        if step == "upgrade":
+            release.upgrade("--set", "stable.version=v2")
+        else:
+            release.helm("rollback", release.name)
+        wait_for(lambda: load.versions[version] > 20, 120, f"answers of {version}")
+        release.wait_until_rolled_out()
+        time.sleep(2)
+    figure(f"helm {step} under load", f"{len(load.failed)} of {load.sent} requests failed")
+    assert not load.failed
+    assert set(load.versions) == {before, version}
+    assert by_v2_grpc()[0] == version
+
+
+def test_uninstall_leaves_nothing_but_the_claim(release):
+    release.helm("uninstall", release.name, "--wait")
+    kinds = (
+        "inferenceservice,servingruntime,deployment,service,httproute,job,cronjob,role,rolebinding,configmap,pvc,pdb"
+    )
+
+    def left():
+        names = release.kubectl("get", kinds, "--output", "name").split()
+        return [name for name in names if not name.endswith("/kube-root-ca.crt")]
+
+    claim = f"persistentvolumeclaim/{release.service}-registry"
+    wait_for(lambda: left() == [claim], 90, "all but the claim to go")
