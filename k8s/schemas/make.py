@@ -23,7 +23,14 @@ BUILT_IN = {
     "policy/v1": ["PodDisruptionBudget"],
     "rbac.authorization.k8s.io/v1": ["Role", "RoleBinding"],
 }
-CUSTOM = ["HTTPRoute", "InferenceService", "PrometheusRule", "ServiceMonitor", "ServingRuntime"]
+CUSTOM = [
+    "BackendTrafficPolicy",
+    "HTTPRoute",
+    "InferenceService",
+    "PrometheusRule",
+    "ServiceMonitor",
+    "ServingRuntime",
+]
 KEPT = ("type", "required", "enum", "pattern", "minimum", "maximum", "minItems", "maxItems", "minLength", "maxLength")
 SMALL = 100  # characters that are not worth a reference
 
