@@ -7,7 +7,8 @@ cd "$(dirname "$0")/.."
 KSERVE=v0.20.0
 ENVOY_GATEWAY=v1.8.1 # brings the CRDs of the Gateway API 1.5.1
 CERT_MANAGER=v1.20.2
-GATEWAY=${GATEWAY:-http://127.0.0.1:30080}
+HOST=loan.localhost # which is 127.0.0.1 to browsers and to curl
+GATEWAY=http://$HOST:30080
 cluster=loan namespace=loans release=loans service=loans-loan-model
 
 say() { echo "kind: $*" >&2; }
@@ -53,7 +54,7 @@ install() {
   kubectl label namespace $namespace --overwrite pod-security.kubernetes.io/enforce=restricted >/dev/null
   if ! helm status $release --namespace $namespace >/dev/null 2>&1; then
     say "installing the chart and training v1 on synthetic data"
-    helm install $release helm/loan-model --namespace $namespace "${images[@]}" --set training.run=true >/dev/null
+    helm install $release helm/loan-model --namespace $namespace "${images[@]}" --set training.run=true --set "gateway.hostnames={$HOST}" >/dev/null
     kubectl --namespace $namespace wait job/$service-training-initial --for=condition=Complete --timeout=10m >/dev/null
     images+=(--set stable.version=v1)
   fi
@@ -65,7 +66,7 @@ install() {
 
 predict() {
   curl --silent --show-error --fail --retry 30 --retry-delay 1 --retry-all-errors --max-time 10 \
-    --header 'Host: loan.example.com' --header 'Content-Type: application/json' "$GATEWAY/predict" --data \
+    --header 'Content-Type: application/json' "$GATEWAY/predict" --data \
     '{"Age": 41, "Annual_Income": 82000, "Credit_Score": 715, "Loan_Amount": 15000, "Loan_Duration_Years": 5, "Number_of_Open_Accounts": 3, "Had_Past_Default": 0}'
 }
 
