@@ -5,7 +5,8 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +34,7 @@ class Release:
         self.namespace = namespace
         self.name = "demo"
         self.service = "demo-loan-model"
+        self.server_image = server_image
         self._images: list[str] = []
         for part, image in (("server", server_image), ("training", training_image)):
             repository, tag = image.rsplit(":", 1)
@@ -104,3 +106,13 @@ def wait_for(condition: Callable[[], Any], seconds: float, what: str) -> float:
             raise AssertionError(f"waited {seconds:g} s for {what}")
         time.sleep(0.5)
     return time.monotonic() - start
+
+
+@contextmanager
+def forwarded(release: Release, target: str, port: int) -> Iterator[int]:
+    """A port on loopback that leads to a Service in the cluster."""
+    command = ["kubectl", "--namespace", release.namespace, "port-forward", target, f":{port}"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout
+        yield int(process.stdout.readline().split(":")[1].split()[0])
+        process.terminate()
