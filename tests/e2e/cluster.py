@@ -65,10 +65,17 @@ class Release:
             raise
 
     def wait_until_rolled_out(self) -> None:
-        """The predictor's newest pods are ready and the old ones are gone."""
+        """The predictor's newest pods are ready, as many as are wanted at least, and the old ones are gone."""
         self.wait(f"inferenceservice/{self.service}", "condition=Ready")
         self.kubectl("rollout", "status", f"deployment/{self.service}-predictor", "--timeout=180s")
+        wait_for(self.complete, 90, "the wanted number of pods")
         wait_for(lambda: not self.terminating(), 90, "old pods to go")
+
+    def complete(self) -> bool:
+        """A new Deployment has one pod until the autoscaler first looks at it."""
+        wanted = self.get(f"inferenceservice/{self.service}")["spec"]["predictor"]["minReplicas"]
+        ready = self.get(f"deployment/{self.service}-predictor")["status"].get("readyReplicas", 0)
+        return bool(ready >= wanted)
 
     def terminating(self) -> list[str]:
         pods = self.get("pods", "--selector", f"serving.kserve.io/inferenceservice={self.service}")["items"]
