@@ -12,7 +12,8 @@ from tests.e2e.test_release_on_a_claim import answers
 
 @pytest.fixture(scope="module", autouse=True)
 def installed(release):
-    release.install("--set", "training.run=true", "--set", "serving.replicas.min=2", "--set", "training.backoffLimit=4")
+    values = ("training.run=true", "serving.replicas.min=2", "training.backoffLimit=4", "gateway.envoyGateway.retries=3")
+    release.install(*(word for value in values for word in ("--set", value)))
     release.wait(f"job/{release.service}-training-initial", "condition=Complete")
     release.upgrade("--set", "stable.version=v1")
     release.wait(f"inferenceservice/{release.service}", "condition=Ready")
