@@ -10,6 +10,7 @@ from typing import Any
 from kubernetes import client, config
 from kubernetes.client.exceptions import ApiException
 
+from loan_model.errors import LoanError
 from training_job.launch import (
     AlreadyRunning,
     LaunchFailed,
@@ -33,7 +34,7 @@ class JobLauncher:
 
     def __init__(self, cronjob: str, namespace: str, api: client.ApiClient | None = None) -> None:
         if api is None:
-            config.load_incluster_config()  # type: ignore[no-untyped-call]
+            _configure()
         self._batch: Any = client.BatchV1Api(api)
         self._core: Any = client.CoreV1Api(api)
         self._cronjob = cronjob
@@ -100,6 +101,17 @@ class JobLauncher:
             return "", False
         good, _, message = max(ends)
         return last_line(message.encode()).removeprefix("error: "), good
+
+
+def _configure() -> None:
+    """The cluster that this pod runs in, else the one that kubectl points at."""
+    try:
+        config.load_incluster_config()  # type: ignore[no-untyped-call]
+    except config.ConfigException:
+        try:
+            config.load_kube_config()  # type: ignore[no-untyped-call]
+        except config.ConfigException as error:
+            raise LoanError(f"No cluster to train on: {error}") from error
 
 
 @contextmanager

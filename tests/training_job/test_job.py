@@ -6,8 +6,9 @@ import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
-from kubernetes import client
+from kubernetes import client, config
 
+from loan_model.errors import LoanError
 from training_job.job import JobLauncher
 from training_job.launch import AlreadyRunning, LaunchFailed, TrainingParameters
 
@@ -167,3 +168,25 @@ def test_a_refusal_of_the_cluster_is_told_in_its_words(cluster, launcher):
     cluster.refuses = True
     with pytest.raises(LaunchFailed, match=r"cronjobs\.batch is forbidden"):
         start(launcher)
+
+
+def test_outside_a_cluster_it_trains_on_the_one_that_kubectl_points_at(cluster, tmp_path, monkeypatch):
+    contexts = {
+        "apiVersion": "v1",
+        "kind": "Config",
+        "current-context": "here",
+        "contexts": [{"name": "here", "context": {"cluster": "here", "user": "me"}}],
+        "clusters": [{"name": "here", "cluster": {"server": cluster.url}}],
+        "users": [{"name": "me", "user": {}}],
+    }
+    (tmp_path / "config").write_text(json.dumps(contexts))
+    monkeypatch.delenv("KUBERNETES_SERVICE_HOST", raising=False)
+    monkeypatch.setattr(config.kube_config, "KUBE_CONFIG_DEFAULT_LOCATION", str(tmp_path / "config"))
+    assert start(JobLauncher("loan-model-training", "bank")) in cluster.jobs
+
+
+def test_without_a_cluster_it_says_so(tmp_path, monkeypatch):
+    monkeypatch.delenv("KUBERNETES_SERVICE_HOST", raising=False)
+    monkeypatch.setattr(config.kube_config, "KUBE_CONFIG_DEFAULT_LOCATION", str(tmp_path / "absent"))
+    with pytest.raises(LoanError, match="No cluster to train on"):
+        JobLauncher("loan-model-training", "bank")
