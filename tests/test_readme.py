@@ -79,5 +79,5 @@ def test_every_setting_is_described():
 
 
 def test_the_folders_named_exist():
-    for folder in re.findall(r"(?m)^\| `([a-z_0-9]+)` \|", README):
+    for folder in re.findall(r"(?m)^\| `([a-z_0-9/-]+)` \|", README):
         assert (ROOT / folder).is_dir(), folder
