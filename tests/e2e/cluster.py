@@ -85,6 +85,13 @@ class Release:
         pods = self.get("pods", "--selector", f"serving.kserve.io/inferenceservice={self.service}")["items"]
         return [pod["metadata"]["name"] for pod in pods]
 
+    def objects(self) -> set[str]:
+        """All that is in the namespace, but for events and what every namespace has."""
+        kinds = kubectl("api-resources", "--namespaced", "--verbs=list", "--output=name").split()
+        kept = ",".join(kind for kind in kinds if not kind.startswith(("events", "pods.metrics")))
+        found = set(self.kubectl("get", kept, "--output=name").split())
+        return found - {"serviceaccount/default", "configmap/kube-root-ca.crt"}
+
     def why(self) -> str:
         """Every condition, event and container state of the namespace, as text to look for a cause in."""
         service = self.kubectl("get", "inferenceservice", "--output", "json", check=False)
@@ -102,6 +109,8 @@ class Release:
             print(self.kubectl(*words, check=False), file=sys.stderr)
 
     def remove(self) -> None:
+        # The routes first: the next release of the tests has the same host name.
+        run("helm", "--namespace", self.namespace, "uninstall", self.name, check=False)
         self.kubectl("delete", "namespace", self.namespace, "--wait=false", check=False)
 
 

@@ -83,13 +83,5 @@ def test_a_change_of_version_fails_no_request(release, figure, step, version):
 
 def test_uninstall_leaves_nothing_but_the_claim(release):
     release.helm("uninstall", release.name, "--wait")
-    kinds = (
-        "inferenceservice,servingruntime,deployment,service,httproute,job,cronjob,role,rolebinding,configmap,pvc,pdb"
-    )
-
-    def left():
-        names = release.kubectl("get", kinds, "--output", "name").split()
-        return [name for name in names if not name.endswith("/kube-root-ca.crt")]
-
     claim = f"persistentvolumeclaim/{release.service}-registry"
-    wait_for(lambda: left() == [claim], 90, "all but the claim to go")
+    wait_for(lambda: release.objects() == {claim}, 90, "all but the claim to go")
