@@ -15,7 +15,7 @@ from loan_model.synthetic import generate
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(240)]
 
 AT_ONCE = 16
-KILLS = 12  # on each of the two kinds of store: more than twenty in all
+KILLS = 20  # on each of the two kinds of store
 
 # Everything that a training needs is imported before it is let go, so that sixteen of them end at the same time and
 # a kill falls into the training and not into the start of Python.
