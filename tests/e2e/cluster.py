@@ -102,6 +102,7 @@ class Release:
     def describe(self) -> None:
         for words in (
             ("get", "inferenceservice,pod,job,httproute,pvc", "--output", "wide"),
+            ("describe", "inferenceservice"),
             ("get", "events", "--sort-by=.lastTimestamp"),
             ("logs", "--selector", f"app.kubernetes.io/instance={self.name}", "--all-containers", "--tail=30"),
             ("logs", "--selector", f"serving.kserve.io/inferenceservice={self.service}", "--tail=30"),

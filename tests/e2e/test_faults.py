@@ -1,6 +1,5 @@
 """What breaks on a cluster: killed pods, a node that stands still, values that are wrong."""
 
-import json
 import time
 
 import pytest
@@ -12,13 +11,26 @@ from tests.e2e.test_release_on_a_claim import answers
 
 @pytest.fixture(scope="module", autouse=True)
 def installed(release):
-    values = ("training.run=true", "serving.replicas.min=2", "training.backoffLimit=4", "gateway.envoyGateway.retries=3")
+    values = (
+        "training.run=true",
+        "serving.replicas.min=2",
+        "training.backoffLimit=4",
+        "gateway.envoyGateway.retries=3",
+    )
     release.install(*(word for value in values for word in ("--set", value)))
     release.wait(f"job/{release.service}-training-initial", "condition=Complete")
     release.upgrade("--set", "stable.version=v1")
     release.wait(f"inferenceservice/{release.service}", "condition=Ready")
     wait_for(lambda: answers("v1"), 60, "the first prediction")
     release.wait_until_rolled_out()
+
+
+@pytest.fixture(scope="module")
+def node(cluster):
+    context = kubectl("config", "current-context").strip()
+    if not context.startswith("kind-"):
+        pytest.skip("only on a node of kind can processes be killed and everything be paused")
+    return f"{context.removeprefix('kind-')}-control-plane"
 
 
 def test_a_predictor_killed_under_load(release, figure):
@@ -43,35 +55,25 @@ def test_a_predictor_deleted_under_load(release, figure):
     assert not load.failed
 
 
-def test_a_training_killed_while_it_publishes_is_tried_again_and_publishes_once(release, figure):
-    """Killed over and over, at every stage, until one is let through."""
+def test_a_training_killed_while_it_publishes_is_tried_again_and_publishes_once(release, node, figure):
+    """Killed as it trains, then with a number claimed and no manifest yet; the third is let through."""
     job = "retried"
     release.kubectl("create", "job", job, f"--from=cronjob/{release.service}-training")
-    kills = 0
-    for pause in (1, 3, 5):
-        pods = []
-        while not pods:
-            time.sleep(0.2)
-            pods = [pod for pod in release.get("pods", f"--selector=job-name={job}")["items"] if running(pod)]
-        time.sleep(pause)
-        name = pods[0]["metadata"]["name"]
-        release.kubectl("delete", "pod", name, "--grace-period=0", "--force", check=False)
-        kills += 1
+    release.kubectl("delete", "pod", running(release, job)["metadata"]["name"], "--grace-period=0", "--force")
+    left = kill_once_claimed(release, node, running(release, job), "v2")
+    assert "claims/v2.json" in left
+    assert "v2/manifest.json" not in left
     release.wait(f"job/{job}", "condition=Complete")
-    release.upgrade("--set", "stable.version=v2")
-    wait_for(lambda: answers("v2"), 90, "the version that the retried training published")
+    published = [name for name in in_registry(release, node) if name.endswith("manifest.json")]
+    written = len([name for name in left if name.startswith("v2/")])
+    figure("training killed", f"twice, once with v2 claimed and {written} files of it written; then v3 published once")
+    assert published == ["v1/manifest.json", "v3/manifest.json"]
+    release.upgrade("--set", "stable.version=v3")
+    wait_for(lambda: answers("v3"), 90, "the version that the retried training published")
     release.wait_until_rolled_out()
-    versions = [name for name in in_registry(release) if name.startswith("v")]
-    with_manifest = [name for name in versions if "manifest.json" in in_registry(release, name)]
-    figure("training killed", f"{kills} times; published {', '.join(with_manifest)}")
-    assert with_manifest == ["v1", "v2"]
 
 
-def test_a_node_that_stands_still(release, figure):
-    context = kubectl("config", "current-context").strip()
-    if not context.startswith("kind-"):
-        pytest.skip("only a kind node can be paused")
-    node = f"{context.removeprefix('kind-')}-control-plane"
+def test_a_node_that_stands_still(release, node, figure):
     with SteadyLoad() as load:
         wait_for(lambda: load.sent > 50, 30, "load")
         run("docker", "pause", node)
@@ -81,7 +83,7 @@ def test_a_node_that_stands_still(release, figure):
         wait_for(lambda: load.sent > before + 50, 60, "answers after the pause")
     figure("node paused for 10 s", f"{len(load.failed)} of {load.sent} requests failed")
     print(*load.failed, sep="\n")
-    wait_for(lambda: answers("v2"), 60, "an answer")
+    wait_for(lambda: answers("v3"), 60, "an answer")
 
 
 WRONG = {
@@ -93,34 +95,56 @@ WRONG = {
 @pytest.mark.parametrize("case", WRONG)
 def test_wrong_values_name_their_cause_and_the_old_version_keeps_serving(release, figure, case):
     values, cause = WRONG[case]
-    release.upgrade(*values)
-    seconds = wait_for(lambda: cause in release.why(), 60, f"«{cause}» in a condition or an event")
-    figure(f"cause named, {case}", f"{seconds:.0f} s after helm upgrade")
-    assert by_v2_rest()[0] == "v2"
-    release.helm("rollback", release.name)
-    release.wait_until_rolled_out()
+    served = by_v2_rest()[0]
+    with SteadyLoad() as load:
+        release.upgrade(*values)
+        seconds = wait_for(lambda: cause in release.why(), 60, f"«{cause}» in a condition or an event")
+        release.helm("rollback", release.name)
+        release.wait_until_rolled_out()
+    figure(f"cause named, {case}", f"{seconds:.0f} s after helm upgrade; {len(load.failed)} of {load.sent} failed")
+    assert not load.failed
+    assert set(load.versions) == {served}
 
 
-def running(pod):
-    states = pod["status"].get("containerStatuses", [])
-    return any("running" in status["state"] for status in states)
+def running(release, job):
+    """The Job's pod, once its training runs."""
+    found = []
+
+    def look():
+        pods = release.get("pods", f"--selector=job-name={job}")["items"]
+        found[:] = [pod for pod in pods for status in containers(pod) if "running" in status["state"]]
+        return found
+
+    wait_for(look, 90, f"a training of {job}")
+    return found[0]
 
 
-def in_registry(release, folder=""):
-    """The names in a folder of the registry, through a pod that mounts the claim."""
-    mount = {"name": "registry", "mountPath": "/registry", "readOnly": True}
-    container = {
-        "name": "ls",
-        "image": release.server_image,
-        "command": ["ls", f"/registry/{folder}"],
-        "volumeMounts": [mount],
-        "securityContext": {"allowPrivilegeEscalation": False, "capabilities": {"drop": ["ALL"]}},
-    }
-    claim = {"name": "registry", "persistentVolumeClaim": {"claimName": f"{release.service}-registry"}}
-    security = {"runAsNonRoot": True, "runAsUser": 65532, "seccompProfile": {"type": "RuntimeDefault"}}
-    spec = {"containers": [container], "volumes": [claim], "securityContext": security, "restartPolicy": "Never"}
-    name = f"ls-{time.time_ns()}"
-    pod = {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": name}, "spec": spec}
-    release.kubectl("apply", "--filename", "-", input=json.dumps(pod))
-    release.kubectl("wait", f"pod/{name}", "--for=jsonpath={.status.phase}=Succeeded", "--timeout=60s")
-    return release.kubectl("logs", name).split()
+def containers(pod):
+    return pod["status"].get("containerStatuses", [])
+
+
+def kill_once_claimed(release, node, pod, version):
+    """Kills the training on its node the moment that it claims the version; the registry's files just then."""
+    container = containers(pod)[0]["containerID"].removeprefix("containerd://")
+    claim = f"{on_node(release)}/claims/{version}.json"
+    run("docker", "exec", node, "bash", "-ec", KILL, "bash", container, claim, timeout=120)
+    return in_registry(release, node)
+
+
+KILL = """
+process=$(grep -l "$1" /proc/[0-9]*/cgroup | cut -d/ -f3)
+until [ -e "$2" ]; do [ -e "/proc/$process" ]; done
+kill -9 "$process"
+"""
+
+
+def in_registry(release, node):
+    """The names of the files in the claim."""
+    return sorted(run("docker", "exec", node, "find", on_node(release), "-type", "f", "-printf", "%P\n").split())
+
+
+def on_node(release):
+    """The node's folder that is the claim's volume."""
+    volume = release.get("pvc", f"{release.service}-registry")["spec"]["volumeName"]
+    source = release.get("pv", volume)["spec"]
+    return (source.get("hostPath") or source["local"])["path"]
