@@ -7,7 +7,8 @@ last one counts.
 """
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import NamedTuple
@@ -20,9 +21,8 @@ from loan_model.manifest import Manifest, sha256
 from loan_model.storage import Storage
 from loan_model.verdict import Verdict
 
-_NUMBERED = re.compile(r"(?:claims/)?v([1-9]\d*)(?:\.json|/.*)")
-_PUBLISHED = re.compile(r"v([1-9]\d*)/manifest\.json")
-_PROMOTION = re.compile(r"promotions/(\d{6})\.json")
+_NUMBERED = re.compile(r"v([1-9]\d*)(?:\.json)?")
+_PROMOTION = re.compile(r"(\d{6})\.json")
 
 
 class Artifact(NamedTuple):
@@ -48,6 +48,7 @@ class Registry:
     def __init__(self, storage: Storage) -> None:
         self._storage = storage
         self.url = storage.url
+        self._seen: set[int] = set()
         self._single = self._single_version()
 
     @classmethod
@@ -61,17 +62,15 @@ class Registry:
         self._single = self._single or self._single_version()
         if self._single:
             return [self._single]
-        found = (_PUBLISHED.fullmatch(name) for name in self._storage.names())
-        numbers = [int(match[1]) for match in found if match]
-        return [f"v{number}" for number in sorted(numbers)]
+        return [f"v{number}" for number in sorted(_numbers(self._storage.names())) if self._is_published(number)]
 
     def latest(self) -> str | None:
         versions = self.versions()
         return versions[-1] if versions else None
 
     def champion(self) -> str | None:
-        promotions = self.promotions()
-        return promotions[-1].version if promotions else None
+        numbers = self._promotion_numbers()
+        return self._promotion(numbers[-1]).version if numbers else None
 
     def default(self) -> str:
         """The champion, else the latest; VersionNotFound when there is none."""
@@ -109,45 +108,70 @@ class Registry:
         return Manifest.decode(sealed, manifests.FILE)
 
     def find_run(self, run: str) -> Manifest | None:
-        """What the training `run` has published, so that a retried one need not publish again."""
-        published = (self.manifest(version) for version in reversed(self.versions()))
-        return next((manifest for manifest in published if manifest.run == run), None)
+        """What the training `run` has published, so that a retried one need not publish again.
+
+        A version whose manifest was changed is passed over, as it must not keep others from training.
+        """
+        for version in reversed(self.versions()):
+            with suppress(IntegrityError):
+                manifest = self.manifest(version)
+                if manifest.run == run:
+                    return manifest
+        return None
 
     def promote(self, version: str, *, by: str, reason: str, force: bool = False) -> Promotion:
-        """Makes a version the champion; PromotionRefused if it failed the gate, unless forced."""
+        """Makes a version the champion; PromotionRefused without a reason, or if it failed the gate, unless forced."""
+        if not reason.strip():
+            raise PromotionRefused(f"{version} is not promoted without a reason, which is kept with the promotion.")
         verdict = Verdict.from_metrics(self.read(version, "metrics.json"))
         if not verdict.passed and not force:
             raise PromotionRefused(
                 f"{version} failed the gate: {'; '.join(verdict.reasons)}. Use --force to promote it nevertheless."
             )
         promotion = Promotion(version=version, by=by, reason=reason, forced=not verdict.passed, at=datetime.now(UTC))
-        number = len(self.promotions())
-        while not self._storage.create(f"promotions/{number + 1:06}.json", msgspec.json.encode(promotion)):
+        number = max(self._promotion_numbers(), default=0) + 1
+        while not self._storage.create(f"promotions/{number:06}.json", msgspec.json.encode(promotion)):
             number += 1
         return promotion
 
     def promotions(self) -> list[Promotion]:
         """All promotions, oldest first."""
-        names = sorted(name for name in self._storage.names() if _PROMOTION.fullmatch(name))
-        return [self._promotion(name) for name in names]
+        return [self._promotion(number) for number in self._promotion_numbers()]
 
-    def _promotion(self, name: str) -> Promotion:
+    def _promotion_numbers(self) -> list[int]:
+        found = (_PROMOTION.fullmatch(name) for name in self._storage.names("promotions"))
+        return sorted(int(match[1]) for match in found if match)
+
+    def _promotion(self, number: int) -> Promotion:
+        name = f"promotions/{number:06}.json"
         try:
             return msgspec.json.decode(self._storage.read(name), type=Promotion)
         except (msgspec.DecodeError, UnicodeDecodeError) as error:
             raise IntegrityError(f"{name} in the registry {self.url} is not a promotion: {error}.") from error
 
+    def _is_published(self, number: int) -> bool:
+        # A version never changes, so that what was seen once need not be asked for again.
+        if number not in self._seen and self._storage.exists(f"v{number}/{manifests.FILE}"):
+            self._seen.add(number)
+        return number in self._seen
+
     def _claim(self) -> str:
-        found = (_NUMBERED.fullmatch(name) for name in self._storage.names())
-        number = max((int(match[1]) for match in found if match), default=0)
+        number = max(self._taken(), default=0)
         while True:
             number += 1
             claim = msgspec.json.encode({"version": f"v{number}", "at": datetime.now(UTC)})
             if self._storage.create(f"claims/v{number}.json", claim):
                 return f"v{number}"
 
+    def _taken(self) -> set[int]:
+        claimed = _numbers(self._storage.names("claims"))
+        # A folder that is empty waits for its version: a cluster makes it to mount it.
+        unclaimed = _numbers(self._storage.names()) - claimed
+        return claimed | {number for number in unclaimed if self._storage.names(f"v{number}")}
+
     def _create(self, name: str, content: bytes) -> None:
-        if not self._storage.create(name, content):
+        # A write whose answer was lost is tried again by the store's client, and finds what it wrote itself.
+        if not self._storage.create(name, content) and self._storage.read(name) != content:
             raise RegistryError(f"{name} is in the registry {self.url} already; versions are never changed.")
 
     def _checked(self, manifest: Manifest, name: str) -> bytes:
@@ -175,3 +199,7 @@ class Registry:
         return VersionNotFound(
             f"The registry {self.url} has no version {version}; it has {', '.join(self.versions()) or 'none'}."
         )
+
+
+def _numbers(names: Iterable[str]) -> set[int]:
+    return {int(match[1]) for name in names if (match := _NUMBERED.fullmatch(name))}

@@ -1,5 +1,6 @@
 """Where a registry lives: a folder or a bucket, behind one object store interface."""
 
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import timedelta
@@ -18,12 +19,23 @@ class Storage:
     """Named objects under one root. Every failure but a missing or an existing object is a RegistryError."""
 
     def __init__(self, url: str, create: bool) -> None:
-        self.url = url
+        self.url = _without_secrets(url)
         self._store = _open(url, create)
 
-    def names(self) -> list[str]:
+    def names(self, folder: str = "") -> set[str]:
+        """What is directly in `folder`; a disk's own lost+found, closed to all but root, is never entered."""
         with self._reaching():
-            return [str(entry["path"]) for page in obstore.list(self._store) for entry in page]
+            found = obstore.list_with_delimiter(self._store, folder or None)
+        paths = [*found["common_prefixes"], *(entry["path"] for entry in found["objects"])]
+        return {path.rpartition("/")[2] for path in paths}
+
+    def exists(self, name: str) -> bool:
+        try:
+            with self._reaching():
+                obstore.head(self._store, name)
+        except FileNotFoundError:
+            return False
+        return True
 
     def read(self, name: str) -> bytes:
         """FileNotFoundError when there is no such object."""
@@ -35,6 +47,8 @@ class Storage:
         try:
             with self._reaching():
                 obstore.put(self._store, name, content, mode="create")
+        except FileNotFoundError as error:
+            raise self._unusable(error) from None
         except AlreadyExistsError:
             return False
         return True
@@ -46,7 +60,10 @@ class Storage:
         except (FileNotFoundError, AlreadyExistsError):
             raise
         except (BaseError, OSError) as error:
-            raise RegistryError(f"The registry {self.url} cannot be used: {_first_line(error)}.") from error
+            raise self._unusable(error) from None
+
+    def _unusable(self, error: Exception) -> RegistryError:
+        return RegistryError(f"The registry {self.url} cannot be used: {_reason(error)}.")
 
 
 def _open(url: str, create: bool) -> ObjectStore:
@@ -57,16 +74,24 @@ def _open(url: str, create: bool) -> ObjectStore:
         try:
             return LocalStore(path, mkdir=create)
         except (BaseError, OSError) as error:
-            raise RegistryError(f"The registry {url} cannot be made: {_first_line(error)}.") from error
+            raise RegistryError(f"The registry {url} cannot be made: {_reason(error)}.") from error
     try:
         return from_url(
             url,
-            client_options={"allow_http": True, "connect_timeout": "5s", "timeout": "30s"},
+            client_options={"allow_http": True, "connect_timeout": "2s", "timeout": "30s"},
             retry_config={"max_retries": 3, "retry_timeout": timedelta(seconds=15)},
         )
     except (BaseError, ValueError) as error:
-        raise RegistryError(f"The registry {url} cannot be opened: {_first_line(error)}.") from error
+        raise RegistryError(f"The registry {_without_secrets(url)} cannot be opened: {_reason(error)}.") from None
 
 
-def _first_line(error: Exception) -> str:
-    return str(error).strip().split("\n", 1)[0].rstrip(".")
+def _reason(error: Exception) -> str:
+    """What the store answered, else the first line of the error; the rest is a dump of the whole request."""
+    if answer := re.search(r"<Code>(\w+)</Code>\s*<Message>([^<]*?)\.?</Message>", str(error)):
+        return f"{answer[2]} ({answer[1]})"
+    return _without_secrets(str(error).strip().split("\n", 1)[0]).rstrip(".")
+
+
+def _without_secrets(text: str) -> str:
+    """Without the password, or the signature of a request, that a URL may carry."""
+    return re.sub(r"\?\S+", "", re.sub(r"//[^/@\s]+@", "//", text))

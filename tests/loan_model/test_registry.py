@@ -1,7 +1,9 @@
 """The registry's promises, on a folder and on a bucket alike."""
 
 import threading
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
+import httpx
 import obstore
 import pytest
 from obstore.store import LocalStore, from_url
@@ -19,6 +21,40 @@ def root(request, tmp_path):
 @pytest.fixture
 def registry(root):
     return Registry.open(root, create=True)
+
+
+@pytest.fixture
+def lossy_bucket(bucket, s3_server, monkeypatch):
+    """The bucket over a line that loses the answer to the first attempt at writing each file of a version."""
+    lost = set()
+
+    class Line(BaseHTTPRequestHandler):
+        def forward(self):
+            body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
+            answer = httpx.request(self.command, s3_server + self.path, headers=dict(self.headers), content=body)
+            if self.command == "PUT" and "claims" not in self.path and self.path not in lost:
+                lost.add(self.path)
+                return
+            self.send_response(answer.status_code)
+            for name in ("Content-Type", "ETag", "Last-Modified"):
+                if name in answer.headers:
+                    self.send_header(name, answer.headers[name])
+            self.send_header("Content-Length", answer.headers.get("Content-Length", str(len(answer.content))))
+            self.end_headers()
+            self.wfile.write(answer.content)
+
+        def log_message(self, *arguments): ...
+
+    for method in ("GET", "HEAD", "PUT"):
+        setattr(Line, f"do_{method}", Line.forward)
+
+    line = ThreadingHTTPServer(("127.0.0.1", 0), Line)
+    threading.Thread(target=line.serve_forever, daemon=True).start()
+    monkeypatch.setenv("AWS_ENDPOINT_URL", f"http://127.0.0.1:{line.server_port}")
+    yield bucket
+    assert lost
+    line.shutdown()
+    line.server_close()
 
 
 @pytest.fixture
@@ -136,6 +172,37 @@ def test_a_run_is_found_by_its_name(registry):
     assert registry.find_run("c") is None
 
 
+def test_a_damaged_version_keeps_nobody_from_training(registry, store):
+    publish(registry, run="a")
+    publish(registry, run="b")
+    obstore.put(store, "v2/manifest.json", b"{}")
+    assert registry.find_run("b") is None
+    assert registry.find_run("a").version == "v1"
+    assert publish(registry).version == "v3"
+
+
+def test_a_promotion_needs_a_reason(registry):
+    publish(registry)
+    with pytest.raises(PromotionRefused, match="reason"):
+        registry.promote("v1", by="ada", reason=" ")
+    assert registry.promotions() == []
+
+
+def test_a_lost_answer_to_a_write_does_not_fail_the_training(lossy_bucket):
+    registry = Registry.open(lossy_bucket)
+    assert publish(registry).version == "v1"
+    assert registry.load("v1").files == FILES
+
+
+def test_nothing_but_versions_is_entered(tmp_path):
+    """As a disk's lost+found, which a server may not read; here one that nobody can walk, root included."""
+    publish(Registry.open(tmp_path))
+    (tmp_path / "lost+found").mkdir()
+    (tmp_path / "lost+found/loop").symlink_to(tmp_path / "lost+found")
+    assert Registry.open(tmp_path).versions() == ["v1"]
+    assert publish(Registry.open(tmp_path)).version == "v2"
+
+
 def test_one_versions_folder_is_a_registry_of_that_version(root, registry):
     publish(registry)
     publish(registry)
@@ -160,6 +227,16 @@ def test_a_folder_that_is_not_there_is_an_error_that_says_what_to_do(tmp_path):
         Registry.open(tmp_path / "absent")
 
 
-def test_a_bucket_that_is_not_there_is_named(bucket):
-    with pytest.raises(RegistryError, match="s3://absent"):
+def test_a_bucket_that_is_not_there_is_named_with_its_answer(bucket):
+    with pytest.raises(RegistryError, match=r"^The registry s3://absent cannot be used: [^<]*\(NoSuchBucket\)\.$"):
         Registry.open("s3://absent").versions()
+
+
+def test_no_message_tells_a_password(monkeypatch):
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "test")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "testtest")
+    monkeypatch.setenv("AWS_ENDPOINT_URL", "http://ada:hunter2@127.0.0.1:9")
+    with pytest.raises(RegistryError) as caught:
+        Registry.open("s3://ada:hunter2@models/registry")
+    assert "s3://models/registry" in str(caught.value)
+    assert "hunter2" not in str(caught.value)
