@@ -10,6 +10,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
+from loan_model.errors import IntegrityError
 from loan_model.registry import Registry
 from loan_model.verdict import Verdict
 
@@ -77,8 +78,12 @@ def promote(
 
 
 def _row(registry: Registry, version: str, champion: str | None) -> dict[str, Any]:
-    manifest = registry.manifest(version)
-    verdict = Verdict.from_metrics(registry.read(version, "metrics.json"))
+    try:
+        manifest = registry.manifest(version)
+        verdict = Verdict.from_metrics(registry.read(version, "metrics.json"))
+    except IntegrityError:
+        row: dict[str, Any] = dict.fromkeys(("created", "algorithm", "rows"))
+        return {"version": version, **row, "gate": "damaged", "champion": "yes" if version == champion else None}
     return {
         "version": version,
         "created": manifest.created.strftime("%Y-%m-%d %H:%M:%S"),

@@ -48,6 +48,16 @@ def test_versions_are_listed_shown_and_promoted(loan, trained_registry, tmp_path
     assert "auc" in shown["metrics"]["holdout"]
 
 
+def test_a_damaged_version_does_not_hide_the_others(loan, trained_registry, tmp_path):
+    root = shutil.copytree(trained_registry, tmp_path / "registry")
+    (root / "v1/metrics.json").write_text("{}")
+    rows = json.loads(loan("versions", "list", "--registry", root, "-o", "json").output)
+    assert [(row["version"], row["gate"] == "damaged", row["algorithm"]) for row in rows] == [
+        ("v1", True, None),
+        ("v2", False, "logistic"),
+    ]
+
+
 def test_an_error_is_one_sentence_and_exit_code_1(loan, trained_registry, tmp_path):
     for command in (
         ("versions", "show", "v9", "--registry", trained_registry),
