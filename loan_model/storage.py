@@ -76,13 +76,21 @@ def _open(url: str, create: bool) -> ObjectStore:
         except (BaseError, OSError) as error:
             raise RegistryError(f"The registry {url} cannot be made: {_reason(error)}.") from error
     try:
-        return from_url(
-            url,
-            client_options={"allow_http": True, "connect_timeout": "2s", "timeout": "30s"},
-            retry_config={"max_retries": 3, "retry_timeout": timedelta(seconds=15)},
-        )
+        return open_bucket(url)
     except (BaseError, ValueError) as error:
         raise RegistryError(f"The registry {_without_secrets(url)} cannot be opened: {_reason(error)}.") from None
+
+
+def open_bucket(url: str, timeout: timedelta = timedelta(seconds=30)) -> ObjectStore:
+    """A bucket, or a prefix of one; also one that is reached without TLS, as within a cluster.
+
+    `timeout` is for one object, read or written.
+    """
+    return from_url(
+        url,
+        client_options={"allow_http": True, "connect_timeout": timedelta(seconds=2), "timeout": timeout},
+        retry_config={"max_retries": 3, "retry_timeout": timedelta(seconds=15)},
+    )
 
 
 def _reason(error: Exception) -> str:

@@ -99,7 +99,7 @@ _numbers = itertools.count()
 @pytest.fixture
 def bucket(s3_server: str, monkeypatch: pytest.MonkeyPatch) -> str:
     """The URL of a new, empty bucket, and the environment with which it is reached."""
-    for name, value in (_KEYS | {"AWS_ENDPOINT_URL": s3_server, "AWS_ALLOW_HTTP": "true"}).items():
+    for name, value in (_KEYS | {"AWS_ENDPOINT_URL": s3_server}).items():
         monkeypatch.setenv(name, value)
     name = f"models-{next(_numbers)}"
     boto3.client("s3", endpoint_url=s3_server).create_bucket(Bucket=name)

@@ -2,6 +2,7 @@
 
 import io
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
 
 import numpy as np
@@ -11,12 +12,13 @@ import pandera.pandas as pa
 import pyarrow
 from numpy.typing import NDArray
 from obstore.exceptions import BaseError
-from obstore.store import from_url
 
 from loan_model.errors import DataError
 from loan_model.manifest import sha256
 from loan_model.schema import SCHEMA, Column
+from loan_model.storage import open_bucket
 
+LONGEST = timedelta(minutes=15)  # for reading the file from a bucket
 FEWEST = 20  # values of a column, and rows of a class, so that the holdout and every fold have some
 MISSING = ("", "na", "n/a", "nan", "null", "none")  # ways to write a missing value, in any case
 
@@ -54,7 +56,7 @@ def _read(source: str) -> bytes:
         if "://" not in source:
             return Path(source).read_bytes()
         folder, _, name = source.rpartition("/")
-        return bytes(obstore.get(from_url(folder), name).bytes())
+        return bytes(obstore.get(open_bucket(folder, LONGEST), name).bytes())
     except (FileNotFoundError, IsADirectoryError) as error:
         raise DataError(f"There is no data file {source}; `loan data --output FILE` writes one.") from error
     except (OSError, BaseError, ValueError) as error:

@@ -92,6 +92,13 @@ class Release:
         found = set(self.kubectl("get", kept, "--output=name").split())
         return found - {"serviceaccount/default", "configmap/kube-root-ca.crt"}
 
+    def train(self, job: str) -> Any:
+        """Trains by a Job made from the chart's CronJob; the result that the training left."""
+        self.kubectl("create", "job", job, f"--from=cronjob/{self.service}-training")
+        self.wait(f"job/{job}", "condition=Complete")
+        pod = self.get("pods", f"--selector=job-name={job}")["items"][0]
+        return json.loads(pod["status"]["containerStatuses"][0]["state"]["terminated"]["message"])
+
     def why(self) -> str:
         """Every condition, event and container state of the namespace, as text to look for a cause in."""
         service = self.kubectl("get", "inferenceservice", "--output", "json", check=False)

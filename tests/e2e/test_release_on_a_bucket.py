@@ -9,6 +9,7 @@ import pytest
 
 from loan_model.model import LoanModel
 from loan_model.registry import Registry
+from loan_model.synthetic import generate
 from tests.e2e.cluster import forwarded, kubectl, wait_for
 from tests.e2e.gateway import ROWS, SteadyLoad
 from tests.e2e.test_release_on_a_claim import DOORS, answers
@@ -81,6 +82,16 @@ def test_a_wrong_secret_is_named_and_the_old_version_keeps_serving(release, figu
     figure("cause named, wrong Secret", f"{seconds:.0f} s after helm upgrade; {len(load.failed)} of {load.sent} failed")
     assert not load.failed
     assert set(load.versions) == {"v1"}
+
+
+def test_data_from_a_bucket_is_trained_on(release):
+    content = generate(3000, 1).to_csv(index=False).encode()
+    boto3.client("s3", region_name=KEYS["AWS_REGION"]).put_object(Bucket="models", Key="data.csv", Body=content)
+    release.upgrade("--set", "training.data.type=bucket", "--set", "training.data.bucket.url=s3://models/data.csv")
+    version = release.train("from-a-bucket")["version"]
+    manifest = Registry.open(VALUES["storage.bucket.url"]).manifest(version)
+    assert manifest.data.source == "s3://models/data.csv"
+    assert manifest.data.rows == 3000
 
 
 def test_uninstall_leaves_nothing(release, before):

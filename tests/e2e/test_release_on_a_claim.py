@@ -7,6 +7,7 @@ import pytest
 
 from loan_model.model import LoanModel
 from loan_model.registry import Registry
+from loan_model.synthetic import generate
 from tests.e2e.cluster import wait_for
 from tests.e2e.gateway import ROWS, SteadyLoad, by_plain_json, by_v2_grpc, by_v2_rest, client
 
@@ -79,6 +80,18 @@ def test_a_change_of_version_fails_no_request(release, figure, step, version):
     assert not load.failed
     assert set(load.versions) == {before, version}
     assert by_v2_grpc()[0] == version
+
+
+def test_data_from_a_config_map_is_trained_on(release, tmp_path):
+    data = tmp_path / "applications.csv"
+    generate(3000, 1).to_csv(data, index=False)
+    release.kubectl("create", "configmap", "applications", f"--from-file={data}")
+    release.upgrade(
+        *("--set", "training.data.type=configMap", "--set", "training.data.configMap.name=applications"),
+        *("--set", "training.data.configMap.key=applications.csv"),
+    )
+    assert release.train("from-a-config-map")["version"] == "v3"
+    release.kubectl("delete", "configmap", "applications")
 
 
 def test_uninstall_leaves_nothing_but_the_claim(release):

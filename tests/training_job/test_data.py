@@ -7,10 +7,10 @@ import numpy as np
 import obstore
 import pandas as pd
 import pytest
-from obstore.store import from_url
 
 from loan_model.errors import DataError
 from loan_model.schema import SCHEMA
+from loan_model.storage import open_bucket
 from loan_model.synthetic import generate
 from training_job.data import Dataset, load
 
@@ -156,7 +156,7 @@ def test_no_file_is_refused_with_what_to_do(tmp_path: Path) -> None:
 def test_a_file_in_a_bucket_is_read(bucket: str) -> None:
     written = io.BytesIO()
     FRAME.to_parquet(written)
-    obstore.put(from_url(bucket, client_options={"allow_http": True}), "data.parquet", written.getvalue())
+    obstore.put(open_bucket(bucket), "data.parquet", written.getvalue())
     assert len(load(f"{bucket}/data.parquet").frame) == len(FRAME)
     with pytest.raises(DataError, match="There is no data file"):
         load(f"{bucket}/other.parquet")
