@@ -74,3 +74,9 @@ seccompProfile:
 {{- else }}{{ $bucket.url | trimSuffix "/" }}
 {{- end }}
 {{- end }}
+
+{{/* The names of the InferenceServices, as a list for a label selector. */}}
+{{- define "loan-model.services" -}}
+{{- $name := include "loan-model.fullname" . -}}
+[{{ $name }}{{ if .Values.canary.version }}, {{ $name }}-canary{{ end }}]
+{{- end }}
