@@ -4,7 +4,7 @@ SHELL := /bin/bash
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
-PACKAGES := loan_cli loan_model model_server training_job
+PACKAGES := loan_cli loan_model model_server rollout training_job
 REGISTRY := $(or $(LOAN_REGISTRY),files/model_version)
 DATA := files/dataset.csv
 PIP := $(BIN)/pip --disable-pip-version-check install --require-hashes
@@ -44,6 +44,7 @@ lock: $(VENV)/.dev ## Choose the newest versions of all dependencies that fit, a
 	$(LOCK) pyproject.toml --upgrade --all-extras --group dev --output-file requirements/dev.txt
 	$(LOCK) pyproject.toml --extra server --constraints requirements/dev.txt --output-file requirements/server.txt
 	$(LOCK) pyproject.toml --extra training --constraints requirements/dev.txt --output-file requirements/training.txt
+	$(LOCK) pyproject.toml --extra rollout --constraints requirements/dev.txt --output-file requirements/rollout.txt
 	$(LOCK) --group build --constraints requirements/dev.txt --output-file requirements/build.txt
 
 clean: ## Remove what make made, but not the registry

@@ -9,6 +9,7 @@ from typer.core import TyperGroup
 from loan_model.cli import app as versions
 from loan_model.errors import LoanError
 from model_server import cli as serving
+from rollout.cli import app as rollout
 from training_job import cli as training
 
 EXAMPLES = """
@@ -22,6 +23,9 @@ Examples:
 
   # See what there is, and make a version the champion
   loan versions list && loan versions promote v2 --reason "better calibrated"
+
+  # Move a release on a cluster to v2 step by step, or back when v2 is worse
+  loan rollout --to v2 --dry-run && loan rollout --to v2
 """
 
 
@@ -66,3 +70,4 @@ app.command(rich_help_panel="Basic Commands")(training.train)
 app.command(rich_help_panel="Serving Commands")(serving.serve)
 app.command(rich_help_panel="Serving Commands")(serving.predict)
 app.add_typer(versions, name="versions", rich_help_panel="Version Commands")
+app.add_typer(rollout, name="rollout", rich_help_panel="Version Commands")

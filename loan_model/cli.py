@@ -3,6 +3,7 @@
 import getpass
 import sys
 from enum import StrEnum
+from pathlib import Path
 from typing import Annotated, Any
 
 import msgspec
@@ -10,6 +11,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
+from loan_model.candidate import check_candidate
 from loan_model.errors import IntegrityError
 from loan_model.registry import Registry
 from loan_model.verdict import Verdict
@@ -21,6 +23,10 @@ Root = Annotated[
     typer.Option(
         "--registry", envvar="LOAN_REGISTRY", help="Folder or bucket URL that holds the versions.", show_default=True
     ),
+]
+Result = Annotated[
+    Path | None,
+    typer.Option(envvar="LOAN_RESULT", help="File to leave the outcome in as a line of JSON, for whoever waits."),
 ]
 Name = Annotated[str, typer.Argument(help="A version, such as v2.", metavar="VERSION")]
 DEFAULT_ROOT = "files/model_version"
@@ -66,15 +72,40 @@ def show(version: Name, registry: Root = DEFAULT_ROOT) -> None:
 
 
 @app.command()
+def check(
+    version: Annotated[str, typer.Argument(help="A version, such as v2, or latest.", metavar="VERSION")],
+    against: Annotated[str, typer.Option(help="The version whose place it is to take.", metavar="VERSION")],
+    registry: Root = DEFAULT_ROOT,
+    result: Result = None,
+) -> None:
+    """Check that a version is whole, has the schema of another, and passed the gate."""
+    candidate = check_candidate(Registry.open(registry), version, against)
+    _leave(result, candidate)
+    typer.echo(f"{candidate.version} is fit to take the place of {against}.")
+
+
+@app.command()
 def promote(
     version: Name,
     reason: Annotated[str, typer.Option(help="Why; it is kept with the promotion.")],
     registry: Root = DEFAULT_ROOT,
     force: Annotated[bool, typer.Option("--force", help="Promote a version that failed the gate.")] = False,
+    by: Annotated[str, typer.Option(help="Who promotes it; this user, unless given.")] = "",
+    result: Result = None,
 ) -> None:
     """Make a version the champion, which servers use by default."""
-    promotion = Registry.open(registry).promote(version, by=getpass.getuser(), reason=reason, force=force)
+    opened = Registry.open(registry)
+    if opened.champion() == version:
+        typer.echo(f"{version} is the champion already.")
+        return
+    promotion = opened.promote(version, by=by or getpass.getuser(), reason=reason, force=force)
+    _leave(result, promotion)
     typer.echo(f"{promotion.version} is now the champion{' (forced)' if promotion.forced else ''}.")
+
+
+def _leave(result: Path | None, value: msgspec.Struct) -> None:
+    if result:
+        result.write_bytes(msgspec.json.encode(value))
 
 
 def _row(registry: Registry, version: str, champion: str | None) -> dict[str, Any]:

@@ -36,6 +36,10 @@ app.kubernetes.io/managed-by: {{ .Release.Service }}
 {{ .Values.image.training.repository }}:{{ .Values.image.training.tag | default .Chart.AppVersion }}
 {{- end }}
 
+{{- define "loan-model.rolloutImage" -}}
+{{ .Values.image.rollout.repository }}:{{ .Values.image.rollout.tag | default .Chart.AppVersion }}
+{{- end }}
+
 {{/* What the restricted Pod Security Standard asks of a pod, and of a container. */}}
 {{- define "loan-model.podSecurityContext" -}}
 runAsNonRoot: true

@@ -1,0 +1,99 @@
+"""`loan rollout`: start or go on, look, abort."""
+
+import signal
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from rollout.errors import Stopped
+
+if TYPE_CHECKING:
+    from rollout.connection import Connection
+    from rollout.controller import Watch
+    from rollout.judgement import Judged
+    from rollout.values import Split
+
+STOPPED = 3  # the exit code of a rollout that stands where it is; 1 is one that was rolled back or refused
+
+app = typer.Typer(help="Move a version to all of the traffic step by step, or back when it is worse.")
+
+Name = Annotated[str, typer.Option("--release", envvar="LOAN_RELEASE", help="The Helm release.")]
+Namespace = Annotated[
+    str, typer.Option("--namespace", "-n", envvar="LOAN_NAMESPACE", help="Its namespace; kubectl's, unless given.")
+]
+Context = Annotated[str, typer.Option("--context", help="kubectl's context; the current one, unless given.")]
+DEFAULT_RELEASE = "loans"
+
+
+@app.callback(invoke_without_command=True)
+def rollout(
+    context: typer.Context,
+    to: Annotated[str, typer.Option("--to", help="The version: v2, or latest.", metavar="VERSION")] = "",
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the steps and change nothing.")] = False,
+    release: Name = DEFAULT_RELEASE,
+    namespace: Namespace = "",
+    kube_context: Context = "",
+) -> None:
+    """Start a rollout, or go on with one that was interrupted."""
+    if context.invoked_subcommand:
+        return
+    if not to:
+        typer.echo(context.get_help())
+        return
+    with _connected(release, namespace, kube_context) as connection:
+        if dry_run:
+            for step in connection.controller(_watch(), lambda: "").plan(to):
+                typer.echo(step)
+            return
+        interrupted = _interruptions()
+        with connection.lease() as lease:
+            connection.controller(_watch(), lambda: interrupted() or lease.lost).run(to)
+
+
+@app.command()
+def status(release: Name = DEFAULT_RELEASE, namespace: Namespace = "", kube_context: Context = "") -> None:
+    """Show versions, shares, pods and the judgement so far."""
+    from rollout import view
+
+    with _connected(release, namespace, kube_context) as connection:
+        view.console().print(connection.status())
+
+
+@app.command()
+def abort(release: Name = DEFAULT_RELEASE, namespace: Namespace = "", kube_context: Context = "") -> None:
+    """Give stable all of the traffic and remove the canary; a rollout that runs ends by it."""
+    with _connected(release, namespace, kube_context) as connection:
+        connection.controller(_watch(), lambda: "").abort()
+
+
+@contextmanager
+def _connected(release: str, namespace: str, context: str) -> Iterator["Connection"]:
+    from rollout.connection import Connection
+
+    try:
+        yield Connection(release, namespace, context or None)
+    except Stopped as error:
+        typer.secho(f"stopped: {error}", fg="yellow", err=True)
+        raise typer.Exit(STOPPED) from error
+
+
+def _watch() -> "Watch":
+    """A line for each look; on a terminal one line that changes."""
+    from rollout import view
+
+    console = view.console(stderr=True)
+
+    def watch(split: "Split", judged: "Judged", seconds: float) -> None:
+        console.print(view.progress(split, judged, seconds), end="\r" if console.is_terminal else "\n")
+
+    return watch
+
+
+def _interruptions() -> Callable[[], str]:
+    """Why to end, once Ctrl-C was typed or the pod is to go; the step at hand is ended first."""
+    reasons: list[str] = []
+    for number, reason in ((signal.SIGINT, "Interrupted"), (signal.SIGTERM, "Told to end")):
+        signal.signal(number, lambda *_, reason=reason: reasons.append(reason))
+    return lambda: reasons[0] if reasons else ""

@@ -1,0 +1,92 @@
+"""What a rollout decided: an event on the InferenceService and a line of JSON, each with who, when and why."""
+
+import getpass
+import os
+import socket
+import sys
+from datetime import UTC, datetime
+from typing import Any
+
+import msgspec
+from kubernetes import client
+
+from rollout.judgement import Judged
+from rollout.values import Split
+from rollout.workload import Workload
+
+COMPONENT = "loan-rollout"
+WARNINGS = ("RolledBack", "Stopped")
+LONGEST_NOTE = 1024  # what the API takes
+
+
+class Decision(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
+    """`before` and `after` are the versions and the canary's share; `judged` has the figures where there were any."""
+
+    event: str
+    who: str
+    at: datetime
+    release: str
+    before: Split
+    after: Split
+    why: str
+    judged: Judged | None = None
+
+
+def me() -> str:
+    """Who runs this: the user and machine, or the pod."""
+    try:
+        user = getpass.getuser()
+    except (KeyError, OSError):  # a container's user has no name
+        user = f"uid {os.getuid()}"
+    return f"{user}@{socket.gethostname()}"
+
+
+class Record:
+    """Tells every decision to the cluster, to standard output as JSON, and to standard error as a sentence."""
+
+    def __init__(self, release: str, workload: Workload, namespace: str, core: Any) -> None:
+        self._release = release
+        self._workload = workload
+        self._namespace = namespace
+        self._core = core
+
+    def decided(self, event: str, before: Split, after: Split, why: str, judged: Judged | None = None) -> None:
+        decision = Decision(
+            event=event,
+            who=me(),
+            at=datetime.now(UTC),
+            release=self._release,
+            before=before,
+            after=after,
+            why=why,
+            judged=judged,
+        )
+        print(f"{event}: {after}: {why}", file=sys.stderr, flush=True)
+        print(msgspec.json.encode(decision).decode(), flush=True)
+        self._tell_cluster(decision)
+
+    def _tell_cluster(self, decision: Decision) -> None:
+        service = self._workload.service(self._workload.stable)
+        if service is None:
+            return
+        time = decision.at.isoformat().replace("+00:00", "Z")
+        reference = {key: service["metadata"][key] for key in ("name", "namespace", "uid")}
+        body = {
+            "metadata": {"generateName": f"{self._workload.stable}-rollout-"},
+            "involvedObject": {"apiVersion": service["apiVersion"], "kind": service["kind"], **reference},
+            "reason": decision.event,
+            "message": f"{decision.who}: {decision.before} -> {decision.after}: {decision.why}"[:LONGEST_NOTE],
+            "type": "Warning" if decision.event in WARNINGS else "Normal",
+            "source": {"component": COMPONENT},
+            "reportingComponent": COMPONENT,
+            "reportingInstance": socket.gethostname(),
+            "action": decision.event,
+            "firstTimestamp": time,
+            "lastTimestamp": time,
+            "eventTime": decision.at.strftime("%Y-%m-%dT%H:%M:%S.%fZ"),
+            "count": 1,
+        }
+        try:
+            self._core.create_namespaced_event(self._namespace, body)
+        except client.ApiException as error:
+            print(f"warning: the event was not written: {error.reason}", file=sys.stderr)

@@ -1,0 +1,75 @@
+"""Two places to read a version's counters from: Prometheus, or the pods themselves where there is none."""
+
+import time
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import httpx
+from kubernetes import client
+from prometheus_client.parser import text_string_to_metric_families
+
+from rollout.errors import ClusterError
+from rollout.traffic import METRICS, Series, Snapshot
+from rollout.workload import Workload
+
+REACH = "1h"  # how far back Prometheus looks for a pod that is gone; longer than a step
+TIMEOUT_SECONDS = 10.0
+
+
+class PrometheusSource:
+    """Asks Prometheus for the last value of every series, so that a pod that is gone still counts."""
+
+    def __init__(self, url: str, labels: dict[str, str]) -> None:
+        self._url = url.rstrip("/")
+        self._labels = labels
+
+    def snapshot(self, version: str, ago: float = 0) -> Snapshot:
+        matchers = {**self._labels, "version": version}
+        chosen = ",".join(f'{name}="{value}"' for name, value in matchers.items())
+        query = f'last_over_time({{__name__=~"{"|".join(METRICS)}",{chosen}}}[{REACH}])'
+        when = {"query": query, "time": f"{time.time() - ago:.3f}"}
+        try:
+            answer = httpx.post(f"{self._url}/api/v1/query", data=when, timeout=TIMEOUT_SECONDS)
+            answer.raise_for_status()
+            found = answer.json()["data"]["result"]
+        except (httpx.HTTPError, ValueError, KeyError) as error:
+            raise ClusterError(f"Prometheus at {self._url} did not answer: {error}") from error
+        return dict(_sample(each) for each in found)
+
+
+class PodSource:
+    """Reads `/metrics` of each pod through the Kubernetes API, and remembers what pods that are gone said last."""
+
+    def __init__(self, workload: Workload, namespace: str, core: Any) -> None:
+        self._workload = workload
+        self._namespace = namespace
+        self._core = core
+        self._seen: dict[str, dict[Series, float]] = {}
+
+    def snapshot(self, version: str, ago: float = 0) -> Snapshot:
+        if ago:
+            return {}
+        seen = self._seen.setdefault(version, {})
+        with ThreadPoolExecutor(max_workers=8) as pool:
+            for found in pool.map(self._read, self._workload.pods_of(version)):
+                seen.update({series: value for series, value in found.items() if series.label("version") == version})
+        return dict(seen)
+
+    def _read(self, pod: str) -> dict[Series, float]:
+        try:
+            text = self._core.connect_get_namespaced_pod_proxy_with_path(f"{pod}:8080", self._namespace, "metrics")
+        except client.ApiException as error:
+            if error.status in (404, 502, 503):  # not listening yet, or gone
+                return {}
+            raise
+        return {
+            Series(sample.name, frozenset({**sample.labels, "pod": pod}.items())): sample.value
+            for family in text_string_to_metric_families(text)
+            for sample in family.samples
+            if sample.name in METRICS
+        }
+
+
+def _sample(found: dict[str, Any]) -> tuple[Series, float]:
+    labels = dict(found["metric"])
+    return Series(labels.pop("__name__"), frozenset(labels.items())), float(found["value"][1])

@@ -1,0 +1,78 @@
+"""What Helm's values say of a rollout: who serves, at which weight, and what is held against a canary."""
+
+from typing import Any, Literal
+
+import msgspec
+
+
+class Judgement(msgspec.Struct, frozen=True, rename="camel", kw_only=True):
+    """Thresholds; the chart's values document each and hold its default."""
+
+    min_requests: int
+    significance: float
+    error_ratio: float
+    p50_ratio: float
+    p99_ratio: float
+    psi: float
+    approval_shift: float
+    missing_shift: float
+    out_of_range_shift: float
+    restarts: int
+
+
+class Prometheus(msgspec.Struct, frozen=True):
+    """Where metrics are asked for; an empty `url` means the pods themselves."""
+
+    url: str
+    labels: dict[str, str]
+
+
+class Rollout(msgspec.Struct, frozen=True, rename="camel", kw_only=True):
+    """Shares in percent, times in seconds."""
+
+    steps: tuple[int, ...]
+    step_seconds: float
+    limit_seconds: float
+    ready_seconds: float
+    poll_seconds: float
+    prometheus: Prometheus
+    judgement: Judgement
+
+
+class Stable(msgspec.Struct, frozen=True):
+    version: str
+
+
+class Canary(msgspec.Struct, frozen=True):
+    version: str
+    weight: int
+    mirror: int
+
+
+class Split(msgspec.Struct, frozen=True):
+    """Which versions run and the canary's share in percent; an empty version does not run."""
+
+    stable: str
+    canary: str
+    weight: int
+
+    def __str__(self) -> str:
+        canary = f", {self.canary} {self.weight} %" if self.canary else ""
+        return f"{self.stable} {100 - self.weight} %{canary}"
+
+
+class Values(msgspec.Struct, frozen=True):
+    """The part of a release's values that a rollout reads."""
+
+    mode: Literal["Standard", "Knative"]
+    stable: Stable
+    canary: Canary
+    rollout: Rollout
+
+    @property
+    def split(self) -> Split:
+        return Split(self.stable.version, self.canary.version, self.canary.weight)
+
+    @classmethod
+    def of(cls, values: dict[str, Any]) -> "Values":
+        return msgspec.convert(values, cls)
