@@ -35,7 +35,7 @@ class Workload:
         self._custom = custom
 
     def health(self, service: str, version: str) -> Health:
-        """Ready: KServe says so of what it was last told, and all pods of the version are."""
+        """Ready: KServe says so, and all pods of the version are."""
         pods = self.pods(service)
         of_version = [pod for pod in pods if _version(pod) == version]
         ready = [pod for pod in of_version if _is_ready(pod)]
@@ -80,9 +80,8 @@ class Workload:
         status = found.get("status", {})
         conditions = {each["type"]: each for each in status.get("conditions", [])}
         ready = conditions.get("Ready", {})
-        seen = status.get("observedGeneration", 0) == found["metadata"]["generation"]
         failure = status.get("modelStatus", {}).get("lastFailureInfo", {}).get("message", "")
-        return seen and ready.get("status") == "True", failure or ready.get("message", "")
+        return ready.get("status") == "True", failure or ready.get("message", "")
 
 
 def _version(pod: Any) -> str:

@@ -1,8 +1,10 @@
 """Asking the model through the Gateway, once or steadily."""
 
+import itertools
 import threading
 import time
 from collections import Counter
+from collections.abc import Callable
 from contextlib import AbstractContextManager
 from typing import Any
 
@@ -13,6 +15,7 @@ from kserve.protocol.grpc import grpc_predict_v2_pb2 as pb
 from kserve.protocol.grpc.grpc_predict_v2_pb2_grpc import GRPCInferenceServiceStub
 
 from loan_model.schema import SCHEMA
+from loan_model.synthetic import generate
 from tests.e2e.cluster import GATEWAY, HOST
 
 ROWS = np.array(
@@ -59,16 +62,19 @@ def by_plain_json(rows: np.ndarray = ROWS) -> tuple[str, list[float]]:
 
 
 class SteadyLoad(AbstractContextManager["SteadyLoad"]):
-    """Some forty requests a second from loopback, half of them REST and half gRPC, until it is left."""
+    """Applications from loopback until it is left, half of them by REST and half by gRPC: some forty a second."""
 
-    PAUSE = 0.05
-    MOST_SECONDS = 300
+    MOST_SECONDS = 600
 
-    def __init__(self) -> None:
+    def __init__(self, pause: float = 0.05, pairs: int = 1, host: str = HOST) -> None:
         self.versions: Counter[str] = Counter()
         self.failed: list[str] = []
+        self._pause = pause
+        self._host = host
         self._stop = threading.Event()
-        self._askers = [threading.Thread(target=self._ask_rest), threading.Thread(target=self._ask_grpc)]
+        self._rows = generate(2000, 7)[list(SCHEMA.names)].to_numpy(dtype=np.float64)
+        asks = [self._ask_rest, self._ask_grpc] * pairs
+        self._askers = [threading.Thread(target=ask, args=(number,)) for number, ask in enumerate(asks)]
 
     def __enter__(self) -> "SteadyLoad":
         for asker in self._askers:
@@ -84,24 +90,36 @@ class SteadyLoad(AbstractContextManager["SteadyLoad"]):
     def sent(self) -> int:
         return self.versions.total() + len(self.failed)
 
-    def _ask_rest(self) -> None:
-        body = {"inputs": [{"name": "x", "datatype": "FP64", "shape": [1, 7], "data": ROWS[0].tolist()}]}
-        with client() as http:
-            self._repeat(lambda: _version(http.post("/v2/models/loan/infer", json=body)))
+    def _ask_rest(self, number: int) -> None:
+        with httpx.Client(base_url=f"http://{GATEWAY}", headers={"host": self._host}, timeout=30) as http:
 
-    def _ask_grpc(self) -> None:
-        request = pb.ModelInferRequest(model_name="loan")
-        request.inputs.add(name="x", datatype="FP64", shape=[1, 7])
-        request.raw_input_contents.append(ROWS[:1].tobytes())
-        with grpc.insecure_channel(GATEWAY, options=[("grpc.default_authority", HOST)]) as channel:
+            def ask(row: np.ndarray) -> str:
+                data = [None if np.isnan(value) else value for value in row.tolist()]
+                body = {"inputs": [{"name": "x", "datatype": "FP64", "shape": [1, 7], "data": data}]}
+                return _version(http.post("/v2/models/loan/infer", json=body))
+
+            self._repeat(ask, number)
+
+    def _ask_grpc(self, number: int) -> None:
+        options = [("grpc.default_authority", self._host), ("grpc.use_local_subchannel_pool", 1)]
+        with grpc.insecure_channel(GATEWAY, options=options) as channel:
             stub = GRPCInferenceServiceStub(channel)
-            self._repeat(lambda: stub.ModelInfer(request, timeout=30).model_version)
 
-    def _repeat(self, ask: Any) -> None:
+            def ask(row: np.ndarray) -> str:
+                request = pb.ModelInferRequest(model_name="loan")
+                request.inputs.add(name="x", datatype="FP64", shape=[1, 7])
+                request.raw_input_contents.append(row.tobytes())
+                return stub.ModelInfer(request, timeout=30).model_version
+
+            self._repeat(ask, number)
+
+    def _repeat(self, ask: Callable[[np.ndarray], str], number: int) -> None:
         end = time.monotonic() + self.MOST_SECONDS
-        while not self._stop.wait(self.PAUSE) and time.monotonic() < end:
+        for turn in itertools.count(number * len(self._rows) // len(self._askers)):
+            if self._stop.wait(self._pause) or time.monotonic() > end:
+                return
             try:
-                self.versions[ask()] += 1
+                self.versions[ask(self._rows[turn % len(self._rows)])] += 1
             except (httpx.HTTPError, grpc.RpcError) as error:
                 self.failed.append(repr(error)[:300])
 

@@ -1,43 +1,48 @@
 {{/*
-The rules by which what scores is shared between stable and canary, each with a name; all else stays with stable.
-A version that the caller names comes first, then the caller's key, then the weight.
+How what scores is shared between stable and canary, as a list of rules: by the version that the caller names, else by
+the caller's key, else by weight. Rules are only ever added at the end and none leaves while there is a canary: Envoy
+Gateway knows a rule by its place, and one that took the place of another would get its requests for a moment.
 */}}
 {{- define "loan-model.sharedRules" -}}
-{{- $weight := int .Values.canary.weight -}}
-{{- $rules := list -}}
-{{- $stable := dict "service" "predictor" "weight" 1 -}}
-{{- $canary := dict "service" "canary-predictor" "weight" 1 -}}
-{{- $version := dict "type" "Exact" "name" "x-loan-version" -}}
-{{- $key := dict "type" "RegularExpression" "name" "x-loan-key" -}}
-{{- $rules = append $rules (dict "name" "canary" "version" .Values.canary.version "header" (merge (dict "value" .Values.canary.version) $version) "backends" (list $canary)) -}}
-{{- $rules = append $rules (dict "name" "stable" "version" .Values.stable.version "header" (merge (dict "value" .Values.stable.version) $version) "backends" (list $stable)) -}}
-{{- if and (gt $weight 0) (lt $weight 100) -}}
-{{- $rules = append $rules (dict "name" "key-canary" "header" (merge (dict "value" (include "loan-model.keysBelow" $weight)) $key) "backends" (list $canary)) -}}
-{{- $rules = append $rules (dict "name" "key-stable" "header" (merge (dict "value" ".*[0-9][0-9]") $key) "backends" (list $stable)) -}}
+{{- $canary := .Values.canary -}}
+{{- $split := list (dict "service" "predictor" "weight" (sub 100 (int $canary.weight))) -}}
+{{- if $canary.version -}}
+{{- $split = append $split (dict "service" "canary-predictor" "weight" (int $canary.weight)) -}}
 {{- end -}}
-{{- $split := list (dict "service" "predictor" "weight" (sub 100 $weight)) (dict "service" "canary-predictor" "weight" $weight) -}}
-{{- $rules = append $rules (dict "name" "shared" "backends" $split "mirror" (int .Values.canary.mirror)) -}}
+{{- $rules := list (dict "name" "shared" "backends" $split "mirror" (and $canary.version (int $canary.mirror))) -}}
+{{- if $canary.version -}}
+{{- $stable := list (dict "service" "predictor" "weight" 1) -}}
+{{- $other := list (dict "service" "canary-predictor" "weight" 1) -}}
+{{- $version := dict "name" "x-loan-version" "type" "Exact" -}}
+{{- $key := dict "name" "x-loan-key" "type" "RegularExpression" -}}
+{{- $rules = append $rules (dict "name" "canary" "version" $canary.version "header" (set (deepCopy $version) "value" $canary.version) "backends" $other) -}}
+{{- $rules = append $rules (dict "name" "stable" "version" .Values.stable.version "header" (set (deepCopy $version) "value" .Values.stable.version) "backends" $stable) -}}
+{{- $rules = append $rules (dict "name" "canary-key" "header" (set (deepCopy $key) "value" (include "loan-model.keysBelow" $canary.weight)) "backends" $other) -}}
+{{- $rules = append $rules (dict "name" "stable-key" "header" (set (deepCopy $key) "value" ".*[0-9][0-9]") "backends" $stable) -}}
+{{- end -}}
 {{- toYaml $rules -}}
 {{- end }}
 
-{{/* What a key ends in whose last two digits are a number below the given one, 1 to 99. */}}
+{{/* What a key looks like whose last two digits are a number below the given one, 0 to 100. */}}
 {{- define "loan-model.keysBelow" -}}
-{{- $tens := div . 10 -}}
-{{- $ones := mod . 10 -}}
+{{- $tens := div . 10 | int -}}
+{{- $ones := mod . 10 | int -}}
 {{- $parts := list -}}
 {{- if $tens }}{{ $parts = append $parts (printf "[0-%d][0-9]" (sub $tens 1)) }}{{ end -}}
 {{- if $ones }}{{ $parts = append $parts (printf "%d[0-%d]" $tens (sub $ones 1)) }}{{ end -}}
+{{- if $parts -}}
 .*({{ join "|" $parts }})
+{{- else -}}
+nobody's
+{{- end -}}
 {{- end }}
 
 {{/* The names of the rules that lead to a prediction, and so may be asked twice. */}}
 {{- define "loan-model.repeatableRules" -}}
 {{- $names := list "grpc" "rest" -}}
-{{- if .Values.canary.version -}}
-{{- range $door := tuple "grpc" "rest" -}}
-{{- range include "loan-model.sharedRules" $ | fromYamlArray -}}
-{{- $names = append $names (printf "%s-%s" $door .name) -}}
-{{- end -}}
+{{- range $rule := include "loan-model.sharedRules" . | fromYamlArray -}}
+{{- range tuple "grpc" "rest" -}}
+{{- $names = append $names (printf "%s-%s" . $rule.name) -}}
 {{- end -}}
 {{- end -}}
 {{- toYaml $names -}}
