@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from rollout.errors import Stopped
+from rollout.errors import ClusterError, Stopped, reason
 
 if TYPE_CHECKING:
     from rollout.connection import Connection
@@ -70,6 +70,9 @@ def abort(release: Name = DEFAULT_RELEASE, namespace: Namespace = "", kube_conte
 
 @contextmanager
 def _connected(release: str, namespace: str, context: str) -> Iterator["Connection"]:
+    from kubernetes.client import ApiException
+    from urllib3.exceptions import HTTPError
+
     from rollout.connection import Connection
 
     try:
@@ -77,6 +80,10 @@ def _connected(release: str, namespace: str, context: str) -> Iterator["Connecti
     except Stopped as error:
         typer.secho(f"stopped: {error}", fg="yellow", err=True)
         raise typer.Exit(STOPPED) from error
+    except ApiException as error:
+        raise ClusterError(f"The cluster refused: {reason(error)}") from error
+    except HTTPError as error:
+        raise ClusterError(f"The cluster cannot be reached: {error}") from error
 
 
 def _watch() -> "Watch":

@@ -1,5 +1,8 @@
 """How a rollout ends other than well. Each is one sentence for the person who reads it."""
 
+import json
+from typing import Any
+
 from loan_model.errors import LoanError
 
 
@@ -17,3 +20,11 @@ class Stopped(LoanError):
 
 class ClusterError(LoanError):
     """The cluster, helm or Prometheus did not do what was asked."""
+
+
+def reason(error: Any) -> str:
+    """What the Kubernetes API said of an ApiException, in its own words."""
+    try:
+        return str(json.loads(error.body or "")["message"])
+    except (TypeError, ValueError, KeyError):
+        return str(error.reason)

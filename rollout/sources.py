@@ -59,9 +59,9 @@ class PodSource:
         try:
             text = self._core.connect_get_namespaced_pod_proxy_with_path(f"{pod}:8080", self._namespace, "metrics")
         except client.ApiException as error:
-            if error.status in (404, 502, 503):  # not listening yet, or gone
-                return {}
-            raise
+            if error.status in (401, 403) or not error.status:
+                raise
+            return {}  # not listening yet, or gone
         return {
             Series(sample.name, frozenset({**sample.labels, "pod": pod}.items())): sample.value
             for family in text_string_to_metric_families(text)
