@@ -101,6 +101,6 @@ def _watch() -> "Watch":
 def _interruptions() -> Callable[[], str]:
     """Why to end, once Ctrl-C was typed or the pod is to go; the step at hand is ended first."""
     reasons: list[str] = []
-    for number, reason in ((signal.SIGINT, "Interrupted"), (signal.SIGTERM, "Told to end")):
-        signal.signal(number, lambda *_, reason=reason: reasons.append(reason))
+    for number, why in ((signal.SIGINT, "Interrupted"), (signal.SIGTERM, "Told to end")):
+        signal.signal(number, lambda *_, why=why: reasons.append(why))
     return lambda: reasons[0] if reasons else ""
