@@ -1,10 +1,13 @@
 """A cluster with KServe, this checkout's images in it, and the figures that the tests state."""
 
+import functools
 import hashlib
 import os
 import shutil
 import subprocess
+import tempfile
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import NamedTuple
 
 import pytest
@@ -17,6 +20,7 @@ _figures: dict[str, str] = {}
 class Images(NamedTuple):
     server: str
     training: str
+    rollout: str
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -57,12 +61,15 @@ def cluster() -> None:
 @pytest.fixture(scope="session")
 def images(cluster: None, figure: Callable[[str, str], None]) -> Images:
     """This checkout's images, in the cluster: built and loaded for kind, else those named by the environment."""
-    named = os.environ.get("E2E_SERVER_IMAGE"), os.environ.get("E2E_TRAINING_IMAGE")
+    named = [os.environ.get(f"E2E_{name.upper()}_IMAGE") for name in Images._fields]
     if all(named):
         return Images(*map(str, named))
     context = kubectl("config", "current-context").strip()
     if not context.startswith("kind-"):
-        pytest.exit("Push the images, and name them by E2E_SERVER_IMAGE and E2E_TRAINING_IMAGE.", returncode=1)
+        pytest.exit(
+            "Push the images, and name them by E2E_SERVER_IMAGE, E2E_TRAINING_IMAGE and E2E_ROLLOUT_IMAGE.",
+            returncode=1,
+        )
     built = Images(*(_build(target) for target in Images._fields))
     base = _bytes("python:3.11-slim")
     for image in built:
@@ -84,11 +91,34 @@ def release(request: pytest.FixtureRequest, images: Images) -> Iterator[Release]
 
 def _build(target: str) -> str:
     """Tagged by what is in it, so that a rebuilt image is never mistaken for the one before."""
-    names = run("git", "ls-files", "k8s", "loan_*", "model_server", "training_job", "requirements", "*.toml", cwd=ROOT)
+    names = run(
+        "git",
+        "ls-files",
+        "k8s",
+        "loan_*",
+        "model_server",
+        "rollout",
+        "training_job",
+        "requirements",
+        "*.toml",
+        cwd=ROOT,
+    )
     digest = hashlib.sha256(b"".join((ROOT / name).read_bytes() for name in names.split()))
     image = f"loan-model-{target}:{digest.hexdigest()[:12]}"
-    run("docker", "build", "--target", target, "--tag", image, "--file", "k8s/Dockerfile", ".", cwd=ROOT)
+    build = ("docker", "build", "--build-arg", f"HELM={_helm()}", "--file", "k8s/Dockerfile")
+    run(*build, "--target", target, "--tag", image, ".", cwd=ROOT)
     return image
+
+
+@functools.cache
+def _helm() -> str:
+    """An image of the helm that these tests use, so that none has to be pulled."""
+    helm = Path(shutil.which("helm") or "").resolve()
+    dockerfile = f"FROM scratch\nCOPY {helm.name} /usr/bin/helm\n"
+    with tempfile.TemporaryDirectory() as folder:
+        shutil.copy(helm, folder)
+        run("docker", "build", "--tag", "helm:e2e", "--file", "-", folder, input=dockerfile)
+    return "helm:e2e"
 
 
 def _bytes(image: str) -> int:
