@@ -3,14 +3,18 @@
 from importlib.metadata import version as installed
 from typing import Any
 
+import structlog
+
 from loan_model.explain import REASONS
 from loan_model.model import LoanModel, Scores
 from loan_model.schema import Column
 from loan_model.scorer import Matrix
-from model_server.errors import InvalidInput, NotFound
+from model_server.errors import InvalidInput, ModelFailed, NotFound, ServeError
 from model_server.metrics import Metrics
-from model_server.repository import ModelRepository
+from model_server.repository import ModelRepository, Served
 from model_server.tensors import OUTPUTS, InferRequest, InferResponse, Output
+
+log = structlog.get_logger(__name__)
 
 EXTENSIONS = ["model_repository", "binary_tensor_data"]
 
@@ -23,12 +27,25 @@ class DataPlane:
         self._metrics = metrics
 
     def infer(self, name: str, version: str | None, request: InferRequest) -> InferResponse:
-        """Raises NotFound, NotReady or InvalidInput, each with a sentence for the caller."""
+        """Raises NotFound, NotReady, InvalidInput or ModelFailed, each with a sentence for the caller."""
         self.check_name(name)
         for output in request.outputs:
             if output not in OUTPUTS:
                 raise InvalidInput(f"Unknown output '{output}': the outputs are {', '.join(OUTPUTS)}.")
-        model, signature = self.repository.get(version)
+        served = self.repository.get(version)
+        try:
+            return self._infer(served, request)
+        except ServeError as error:
+            error.version = served.model.version
+            raise
+        except Exception as error:
+            log.exception("model failed", version=served.model.version)
+            failed = ModelFailed("The model failed on this request; the server's log says why.")
+            failed.version = served.model.version
+            raise failed from error
+
+    def _infer(self, served: Served, request: InferRequest) -> InferResponse:
+        model, signature = served
         matrix = signature.matrix(request.tensors)
         findings = signature.check(matrix)
         scores = model.score(matrix)

@@ -6,10 +6,14 @@ from loan_model.errors import LoanError
 
 
 class ServeError(LoanError):
-    """Base of all answers that are not a success; `grpc` is the name of a gRPC status."""
+    """Base of all answers that are not a success; `grpc` is the name of a gRPC status.
+
+    `version` is the version that was reached, for the metrics: what fails there is held against it.
+    """
 
     http: ClassVar[int]
     grpc: ClassVar[str]
+    version = ""
 
 
 class InvalidInput(ServeError):
@@ -34,6 +38,10 @@ class TooLarge(ServeError):
 
 class UnsupportedMediaType(ServeError):
     http, grpc = 415, "INVALID_ARGUMENT"
+
+
+class ModelFailed(ServeError):
+    http, grpc = 500, "INTERNAL"
 
 
 class TrainingFailed(ServeError):

@@ -81,7 +81,7 @@ class InferenceServicer:
             context.set_trailing_metadata((("x-loan-version", version),))
             return v2_grpc.encode(request.model_name, response, bool(request.raw_input_contents))
         except ServeError as error:
-            status = error.grpc
+            version, status = error.version, error.grpc
             raise
         except Exception:
             status = "INTERNAL"

@@ -60,6 +60,7 @@ class RestApp:
                 raise MethodNotAllowed(f"{request.method} is not for {scope['path']}; use {allowed}.")
             response = await handler(request)
         except ServeError as error:
+            request.version = error.version
             response = error_response(error)
         except Exception:
             log.exception("request failed", path=scope["path"])

@@ -1,13 +1,24 @@
 """What Prometheus reads."""
 
+import shutil
+
 import numpy as np
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
+from loan_model.registry import Registry
+from tests.e2e.faulty_versions import publish
 from tests.model_server.serving import APPLICANT, in_process, v2_columns
 from tests.model_server.test_v2_rest import INFER
 
 ROWS = np.array([[41, 82000, 715, 15000, 5, 3, 0], [np.nan, 99, 410, 48000, 25, 12, 1]])
+
+
+def scrape(http):
+    families = text_string_to_metric_families(http.get("/metrics").text)
+    return {
+        (sample.name, *sorted(sample.labels.items())): sample.value for family in families for sample in family.samples
+    }
 
 
 @pytest.fixture
@@ -16,12 +27,7 @@ def scraped(trained_registry):
         http.post(INFER, json=v2_columns(ROWS))
         http.post(INFER, json={"inputs": []})
         http.post("/predict?version=v1", json=APPLICANT)
-        families = text_string_to_metric_families(http.get("/metrics").text)
-        yield {
-            (sample.name, *sorted(sample.labels.items())): sample.value
-            for family in families
-            for sample in family.samples
-        }
+        yield scrape(http)
 
 
 def test_requests_rows_scores_and_odd_values_are_counted(scraped):
@@ -40,3 +46,15 @@ def test_requests_rows_scores_and_odd_values_are_counted(scraped):
     assert value("loan_out_of_range_values_total", version="v2", column="Age") == 0
     assert value("loan_model_ready", model="loan") == 1
     assert value("process_resident_memory_bytes") > 0
+
+
+def test_a_model_that_fails_is_answered_by_a_500_and_counted_against_its_version(trained_registry, tmp_path):
+    shutil.copytree(trained_registry, tmp_path / "registry")
+    version = publish(Registry.open(tmp_path / "registry"), "failing")
+    with in_process(tmp_path / "registry") as http:
+        answer = http.post("/predict", json=APPLICANT | {"Credit_Score": 700})
+        assert answer.status_code == 500
+        assert answer.json()["error"] == "The model failed on this request; the server's log says why."
+        assert http.post("/predict", json=APPLICANT).status_code == 200
+        labels = (("protocol", "json"), ("status", "500"), ("version", version))
+        assert scrape(http)["loan_requests_total", *labels] == 1
