@@ -35,9 +35,9 @@ def test_requests_rows_scores_and_odd_values_are_counted(scraped):
         return scraped.get((name, *sorted(labels.items())))
 
     assert value("loan_requests_total", protocol="rest", version="v2", status="200") == 1
-    assert value("loan_requests_total", protocol="rest", version="", status="400") == 1
+    assert value("loan_requests_total", protocol="rest", version="v2", status="400") == 1
     assert value("loan_requests_total", protocol="json", version="v1", status="200") == 1
-    assert value("loan_request_seconds_count", protocol="rest", version="v2") == 1
+    assert value("loan_request_seconds_count", protocol="rest", version="v2") == 2
     assert value("loan_rows_total", version="v2") == 2
     assert value("loan_score_count", version="v2") == 2
     assert value("loan_score_bucket", version="v2", le="+Inf") == 2
