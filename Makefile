@@ -56,9 +56,9 @@ $(BIN)/pip:
 	@echo "Making $(VENV)" >&2
 	@$(PYTHON) -m venv $(VENV)
 
-$(VENV)/.serve: $(BIN)/pip pyproject.toml requirements/build.txt requirements/server.txt requirements/training.txt
+$(VENV)/.serve: $(BIN)/pip pyproject.toml requirements/build.txt requirements/server.txt requirements/training.txt requirements/rollout.txt
 	@echo "Installing what serving and training need (once; about a minute)" >&2
-	@$(PIP) -r requirements/build.txt -r requirements/server.txt -r requirements/training.txt | $(COUNT)
+	@$(PIP) -r requirements/build.txt -r requirements/server.txt -r requirements/training.txt -r requirements/rollout.txt | $(COUNT)
 	@$(MAKE) --no-print-directory .install
 	@touch $@
 
