@@ -28,6 +28,7 @@ CUSTOM = [
     "HTTPRoute",
     "InferenceService",
     "PrometheusRule",
+    "ReferenceGrant",
     "ServiceMonitor",
     "ServingRuntime",
 ]

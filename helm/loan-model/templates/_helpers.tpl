@@ -82,5 +82,16 @@ seccompProfile:
 {{/* The names of the InferenceServices, as a list for a label selector. */}}
 {{- define "loan-model.services" -}}
 {{- $name := include "loan-model.fullname" . -}}
-[{{ $name }}{{ if .Values.canary.version }}, {{ $name }}-canary{{ end }}]
+{{- $names := list $name -}}
+{{- if eq .Values.mode "Knative" -}}
+{{- if .Values.knative.grpc }}{{ $names = append $names (printf "%s-grpc" $name) }}{{ end -}}
+{{- else if .Values.canary.version -}}
+{{- $names = append $names (printf "%s-canary" $name) -}}
+{{- end -}}
+[{{ join ", " $names }}]
+{{- end }}
+
+{{/* The name of the chart's Service in the namespace of Knative's ingress, which other releases use as well. */}}
+{{- define "loan-model.knativeIngress" -}}
+{{- printf "%s-%s" (include "loan-model.fullname" .) .Release.Namespace | trunc 63 | trimSuffix "-" }}
 {{- end }}

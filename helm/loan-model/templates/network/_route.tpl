@@ -1,49 +1,127 @@
 {{/*
-How what scores is shared between stable and canary, as a list of rules: by the version that the caller names, else by
-the caller's key, else by weight. Rules are only ever added at the end and none leaves while there is a canary: Envoy
-Gateway knows a rule by its place, and one that took the place of another would get its requests for a moment.
+The rules by which what scores is shared between stable and canary, each with a name; all else stays with stable.
+A version that the caller names comes first, then the caller's key, then the weight.
+Without a canary, and at any weight, they are as many and in the same order: Envoy Gateway names a cluster after a
+rule's place, and a place that is new, or leads elsewhere, fails requests until every proxy has heard of it.
 */}}
 {{- define "loan-model.sharedRules" -}}
-{{- $canary := .Values.canary -}}
-{{- $split := list (dict "service" "predictor" "weight" (sub 100 (int $canary.weight))) -}}
-{{- if $canary.version -}}
-{{- $split = append $split (dict "service" "canary-predictor" "weight" (int $canary.weight)) -}}
-{{- end -}}
-{{- $rules := list (dict "name" "shared" "backends" $split "mirror" (and $canary.version (int $canary.mirror))) -}}
-{{- if $canary.version -}}
-{{- $stable := list (dict "service" "predictor" "weight" 1) -}}
-{{- $other := list (dict "service" "canary-predictor" "weight" 1) -}}
-{{- $version := dict "name" "x-loan-version" "type" "Exact" -}}
-{{- $key := dict "name" "x-loan-key" "type" "RegularExpression" -}}
-{{- $rules = append $rules (dict "name" "canary" "version" $canary.version "header" (set (deepCopy $version) "value" $canary.version) "backends" $other) -}}
-{{- $rules = append $rules (dict "name" "stable" "version" .Values.stable.version "header" (set (deepCopy $version) "value" .Values.stable.version) "backends" $stable) -}}
-{{- $rules = append $rules (dict "name" "canary-key" "header" (set (deepCopy $key) "value" (include "loan-model.keysBelow" $canary.weight)) "backends" $other) -}}
-{{- $rules = append $rules (dict "name" "stable-key" "header" (set (deepCopy $key) "value" ".*[0-9][0-9]") "backends" $stable) -}}
-{{- end -}}
-{{- toYaml $rules -}}
+{{- $stable := .Values.stable.version -}}
+{{- $canary := .Values.canary.version | default $stable -}}
+- name: shared
+  to: shared
+- name: canary
+  to: canary
+  version: {{ $canary }}
+  header: {type: Exact, name: x-loan-version, value: {{ $canary }}}
+- name: stable
+  to: stable
+  version: {{ $stable }}
+  header: {type: Exact, name: x-loan-version, value: {{ $stable }}}
+- name: key-canary
+  to: canary
+  header: {type: RegularExpression, name: x-loan-key, value: {{ include "loan-model.keysBelow" (int .Values.canary.weight) | quote }}}
+- name: key-stable
+  to: stable
+  header: {type: RegularExpression, name: x-loan-key, value: ".*[0-9][0-9]"}
 {{- end }}
 
-{{/* What a key looks like whose last two digits are a number below the given one, 0 to 100. */}}
+{{/* Where a rule leads, `to` stable, canary or what they share, through the `door` of a protocol, in the mode that runs. */}}
+{{- define "loan-model.target" -}}
+{{- include (printf "loan-model.target%s" .root.Values.mode) . -}}
+{{- end }}
+
+{{- define "loan-model.targetStandard" -}}
+{{- $name := include "loan-model.fullname" .root -}}
+{{- $canary := .root.Values.canary -}}
+{{- if and (eq .to "shared") $canary.mirror -}}
+filters:
+  - type: RequestMirror
+    requestMirror:
+      percent: {{ $canary.mirror }}
+      backendRef:
+        name: {{ $name }}-canary-predictor
+        port: {{ .door.port }}
+{{ end -}}
+backendRefs:
+{{- $shared := and $canary.version (eq .to "shared") }}
+{{- if or (not $canary.version) (ne .to "canary") }}
+  - name: {{ $name }}-predictor
+    port: {{ .door.port }}
+{{- if $shared }}
+    weight: {{ sub 100 (int $canary.weight) }}
+{{- end }}
+{{- end }}
+{{- if and $canary.version (ne .to "stable") }}
+  - name: {{ $name }}-canary-predictor
+    port: {{ .door.port }}
+{{- if $shared }}
+    weight: {{ $canary.weight }}
+{{- end }}
+{{- end }}
+{{- end }}
+
+{{/* Knative shares under one host name; a revision alone has another, which KServe's tags `latest` and `prev` begin. */}}
+{{- define "loan-model.targetKnative" -}}
+{{- $root := .root -}}
+{{- $weight := int $root.Values.canary.weight -}}
+{{- $tag := "" -}}
+{{- if and $root.Values.canary.version (eq .to "canary") -}}
+{{- $tag = "latest-" -}}
+{{- else if and (eq .to "stable") (gt $weight 0) (lt $weight 100) -}}
+{{- $tag = "prev-" -}}
+{{- end -}}
+filters:
+  - type: URLRewrite
+    urlRewrite:
+      hostname: {{ $tag }}{{ include "loan-model.fullname" $root }}{{ .door.suffix }}-predictor.{{ $root.Release.Namespace }}.svc.{{ $root.Values.knative.clusterDomain }}
+backendRefs:
+  - name: {{ include "loan-model.knativeIngress" $root }}
+    namespace: {{ $root.Values.knative.ingress.namespace }}
+    port: 80
+{{- end }}
+
+{{/* What a key is whose last two digits are a number below the given one, 0 to 100; for 0, what no text is. */}}
 {{- define "loan-model.keysBelow" -}}
-{{- $tens := div . 10 | int -}}
-{{- $ones := mod . 10 | int -}}
+{{- $tens := div . 10 -}}
+{{- $ones := mod . 10 -}}
 {{- $parts := list -}}
 {{- if $tens }}{{ $parts = append $parts (printf "[0-%d][0-9]" (sub $tens 1)) }}{{ end -}}
 {{- if $ones }}{{ $parts = append $parts (printf "%d[0-%d]" $tens (sub $ones 1)) }}{{ end -}}
-{{- if $parts -}}
-.*({{ join "|" $parts }})
-{{- else -}}
-nobody's
-{{- end -}}
+.*({{ join "|" $parts | default "[^\\s\\S]" }})
 {{- end }}
 
 {{/* The names of the rules that lead to a prediction, and so may be asked twice. */}}
 {{- define "loan-model.repeatableRules" -}}
-{{- $names := list "grpc" "rest" -}}
-{{- range $rule := include "loan-model.sharedRules" . | fromYamlArray -}}
-{{- range tuple "grpc" "rest" -}}
-{{- $names = append $names (printf "%s-%s" . $rule.name) -}}
+{{- $names := list -}}
+{{- range $door := include "loan-model.doors" . | fromYamlArray -}}
+{{- $names = append $names $door.name -}}
+{{- range include "loan-model.sharedRules" $ | fromYamlArray -}}
+{{- $names = append $names (printf "%s-%s" $door.name .name) -}}
 {{- end -}}
 {{- end -}}
 {{- toYaml $names -}}
+{{- end }}
+
+{{/*
+What each protocol is reached by: its port in Standard mode, the suffix of its service in Knative mode, the paths that
+score, by prefix and exactly, and the rest of the paths, which stay with stable.
+*/}}
+{{- define "loan-model.doors" -}}
+{{- $grpc := "/inference.GRPCInferenceService" -}}
+{{- if or (eq .Values.mode "Standard") .Values.knative.grpc }}
+- name: grpc
+  port: 8081
+  suffix: -grpc
+  rest:
+    - {name: grpc, type: PathPrefix, value: {{ $grpc }}}
+  exact: [{{ $grpc }}/ModelInfer, {{ $grpc }}/ModelMetadata, {{ $grpc }}/ModelReady]
+{{- end }}
+- name: rest
+  port: 80
+  suffix: ""
+  rest:
+    - {name: train, type: Exact, value: /train}
+    - {name: rest, type: PathPrefix, value: /}
+  prefix: [/v2/models/{{ .Values.model.name }}]
+  exact: [/predict, /predict_batch]
 {{- end }}
