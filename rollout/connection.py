@@ -18,7 +18,7 @@ from rollout.registry_job import RegistryJob
 from rollout.release import Release
 from rollout.sources import PodSource, PrometheusSource
 from rollout.traffic import Source
-from rollout.workload import Workload
+from rollout.workload import KnativeWorkload, Workload
 
 SERVICE_ACCOUNT = Path("/var/run/secrets/kubernetes.io/serviceaccount")
 
@@ -38,13 +38,8 @@ class Connection:
         self._revision = self._release.current()
         if not self._revision.service:
             raise Refused(f"The release {name} serves no version yet; set stable.version first.")
-        self._workload = Workload(
-            self._revision.service,
-            self._namespace,
-            self._revision.values.mode,
-            self._core,
-            client.CustomObjectsApi(api),
-        )
+        kind = KnativeWorkload if self._revision.values.mode == "Knative" else Workload
+        self._workload = kind(self._revision.service, self._namespace, self._core, client.CustomObjectsApi(api))
 
     def controller(self, watch: Watch, halt: Callable[[], str]) -> Controller:
         return Controller(

@@ -69,6 +69,7 @@ class Controller:
                 self._set(split, Split(split.stable, target, 0), "Started", f"{target} is fit to take traffic")
             else:
                 self._advance(split)
+        self._wait_for_stable(split)
         self._registry.promote(target, by=me(), reason="rollout: it took all of the traffic and was no worse")
         self._record.decided("Promoted", split, split, f"{target} is stable, and champion in the registry")
 
@@ -134,26 +135,30 @@ class Controller:
             self._set(split, Split(split.stable, split.canary, weight), "Advanced", why, judged)
         else:
             # One service has the version's pods already; of two, stable's get it while the canary serves.
-            after = Split(split.canary, "", 0) if self._is_one_service() else replace(split, stable=split.canary)
+            after = Split(split.canary, "", 0) if self._workload.is_one_service else replace(split, stable=split.canary)
             self._set(split, after, "Promoting", why, judged)
 
     def _settle(self, split: Split) -> None:
         """The canary, which has the traffic, waits until stable's pods are of its version; then it goes."""
+        self._wait_for_stable(split)
+        self._set(split, Split(split.stable, "", 0), "Settled", f"stable is {split.stable} and ready")
+
+    def _wait_for_stable(self, split: Split) -> None:
         settings = self._now().values.rollout
         deadline = time.monotonic() + settings.ready_seconds
-        while not (health := self._workload.health(self._workload.stable, split.stable)).ready or health.old:
+        while not (health := self._health(self._workload.stable, split.stable)).ready or health.old:
             if time.monotonic() > deadline:
                 raise Stopped(
                     f"{split.stable} is not ready as stable after {settings.ready_seconds:g} s"
-                    f"{f' ({health.reason})' if health.reason else ''}; as canary it serves. It stands at {split}."
+                    f"{f' ({health.reason})' if health.reason else ''}; what had the traffic has it still. "
+                    f"It stands at {split}."
                 )
             self._pause(split, 1)
-        self._set(split, Split(split.stable, "", 0), "Settled", f"stable is {split.stable} and ready")
 
     def _wait_for_canary(self, split: Split) -> None:
         settings = self._now().values.rollout
         deadline = time.monotonic() + settings.ready_seconds
-        while not (health := self._health(split)).ready:
+        while not (health := self._health(self._workload.canary, split.canary)).ready:
             if health.restarts > settings.judgement.restarts:
                 self._roll_back(split, f"its pod was restarted: {health.reason}")
             if time.monotonic() > deadline:
@@ -170,7 +175,8 @@ class Controller:
         while True:
             self._pause(split, settings.poll_seconds)
             stable, canary = map(Traffic.between, starts, self._snapshots(split))
-            judged = judge(stable, canary, self._health(split), settings.judgement)
+            health = self._health(self._workload.canary, split.canary)
+            judged = judge(stable, canary, health, settings.judgement)
             seconds = time.monotonic() - began
             self._watch(split, judged, seconds)
             if judged.outcome is Outcome.worse:
@@ -204,14 +210,11 @@ class Controller:
     def _now(self) -> Revision:
         return _patiently(self._release.current)
 
-    def _health(self, split: Split) -> Health:
-        return _patiently(lambda: self._workload.health(self._workload.canary, split.canary))
+    def _health(self, service: str, version: str) -> Health:
+        return _patiently(lambda: self._workload.health(service, version))
 
     def _snapshots(self, split: Split) -> tuple[Snapshot, Snapshot]:
         return _patiently(lambda: (self._source.snapshot(split.stable), self._source.snapshot(split.canary)))
-
-    def _is_one_service(self) -> bool:
-        return self._workload.stable == self._workload.canary
 
     def _pause(self, split: Split, seconds: float) -> None:
         """Waits; Stopped if asked to end meanwhile, or if Helm says that somebody else moved the versions."""

@@ -4,9 +4,9 @@ from typing import Any
 
 import msgspec
 from kubernetes import client
+from msgspec.structs import replace
 
 LABEL = "serving.kserve.io/inferenceservice"
-CONTAINER = "kserve-container"
 
 
 class Health(msgspec.Struct, frozen=True):
@@ -26,30 +26,25 @@ class Health(msgspec.Struct, frozen=True):
 class Workload:
     """The InferenceServices of one release and their pods; a pod's version is the one that it was told to serve."""
 
-    def __init__(self, service: str, namespace: str, mode: str, core: Any, custom: Any) -> None:
+    def __init__(self, service: str, namespace: str, core: Any, custom: Any) -> None:
         self.stable = service
-        self.canary = service if mode == "Knative" else f"{service}-canary"
+        self.canary = f"{service}-canary"
         self._namespace = namespace
-        self._scales_to_zero = mode == "Knative"
         self._core = core
         self._custom = custom
+
+    @property
+    def is_one_service(self) -> bool:
+        """Whether stable and canary are two revisions of one InferenceService."""
+        return self.stable == self.canary
 
     def health(self, service: str, version: str) -> Health:
         """Ready: KServe says so, and all pods of the version are."""
         pods = self.pods(service)
-        of_version = [pod for pod in pods if _version(pod) == version]
-        ready = [pod for pod in of_version if _is_ready(pod)]
         known, reason = self._condition(service)
-        restarts = sum(status.restart_count for pod in of_version for status in _containers(pod))
-        some = bool(ready) or self._scales_to_zero
-        return Health(
-            ready=known and some and len(ready) == len(of_version),
-            pods=len(of_version),
-            ready_pods=len(ready),
-            old=len(pods) - len(of_version),
-            restarts=restarts,
-            reason=next(filter(None, map(_why, of_version)), reason),
-        )
+        health = _health([pod for pod in pods if _version(pod) == version], reason)
+        ready = known and 0 < health.ready_pods == health.pods
+        return replace(health, ready=ready, old=len(pods) - health.pods)
 
     def pods(self, service: str) -> list[Any]:
         """The pods of an InferenceService that are not on their way out."""
@@ -58,14 +53,21 @@ class Workload:
 
     def pods_of(self, version: str) -> list[str]:
         """The names of all pods of a version, stable's and the canary's."""
-        services = dict.fromkeys((self.stable, self.canary))
-        return [pod.metadata.name for each in services for pod in self.pods(each) if _version(pod) == version]
+        return [
+            pod.metadata.name
+            for each in (self.stable, self.canary)
+            for pod in self.pods(each)
+            if _version(pod) == version
+        ]
 
     def service(self, name: str) -> dict[str, Any] | None:
         """An InferenceService, None where there is none."""
+        return self._object("serving.kserve.io/v1beta1", "inferenceservices", name)
+
+    def _object(self, api: str, kind: str, name: str) -> dict[str, Any] | None:
         try:
             found: dict[str, Any] = self._custom.get_namespaced_custom_object(
-                "serving.kserve.io", "v1beta1", self._namespace, "inferenceservices", name
+                *api.split("/"), self._namespace, kind, name
             )
         except client.ApiException as error:
             if error.status == 404:
@@ -77,11 +79,60 @@ class Workload:
         found = self.service(service)
         if found is None:
             return False, f"there is no InferenceService {service}"
-        status = found.get("status", {})
-        conditions = {each["type"]: each for each in status.get("conditions", [])}
-        ready = conditions.get("Ready", {})
-        failure = status.get("modelStatus", {}).get("lastFailureInfo", {}).get("message", "")
-        return ready.get("status") == "True", failure or ready.get("message", "")
+        failure = found.get("status", {}).get("modelStatus", {}).get("lastFailureInfo", {}).get("message", "")
+        ready, message = _ready(found)
+        return ready, failure or message
+
+
+class KnativeWorkload(Workload):
+    """Stable and canary are revisions of one InferenceService, of two where gRPC has its own; both may have no pod."""
+
+    def __init__(self, service: str, namespace: str, core: Any, custom: Any) -> None:
+        super().__init__(service, namespace, core, custom)
+        self.canary = service
+        self._doors = [service, f"{service}-grpc"]
+
+    def health(self, service: str, version: str) -> Health:
+        """Ready: the newest revision of each door is of this version, and Knative routes to it as it was told."""
+        health = _health([pod for door in self._doors for pod in self.pods(door) if _version(pod) == version], "")
+        for door in self._doors:
+            found = self._object("serving.knative.dev/v1", "services", f"{door}-predictor")
+            if found is None and door != service:
+                continue
+            ready, reason = self._is_routed(found, version)
+            if not ready:
+                return replace(health, ready=False, reason=health.reason or reason)
+        return replace(health, ready=True)
+
+    def pods_of(self, version: str) -> list[str]:
+        return [pod.metadata.name for door in self._doors for pod in self.pods(door) if _version(pod) == version]
+
+    def _is_routed(self, found: dict[str, Any] | None, version: str) -> tuple[bool, str]:
+        if found is None:
+            return False, "Knative has no service yet"
+        newest = found["spec"]["template"]["spec"]["containers"][0].get("env", [])
+        if {"name": "LOAN_VERSION", "value": version} not in newest:
+            return False, f"its newest revision is not of {version}"
+        seen = found.get("status", {}).get("observedGeneration") == found["metadata"]["generation"]
+        ready, reason = _ready(found)
+        return seen and ready, reason
+
+
+def _ready(found: dict[str, Any]) -> tuple[bool, str]:
+    """The condition Ready of an object, and what it says."""
+    conditions = {each["type"]: each for each in found.get("status", {}).get("conditions", [])}
+    ready = conditions.get("Ready", {})
+    return ready.get("status") == "True", ready.get("message", "")
+
+
+def _health(pods: list[Any], reason: str) -> Health:
+    return Health(
+        ready=False,
+        pods=len(pods),
+        ready_pods=sum(map(_is_ready, pods)),
+        restarts=sum(status.restart_count for pod in pods for status in _containers(pod)),
+        reason=next(filter(None, map(_why, pods)), reason),
+    )
 
 
 def _version(pod: Any) -> str:
