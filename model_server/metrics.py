@@ -1,7 +1,8 @@
 """Counters of what was asked and answered, exposed to Prometheus.
 
-They are plain numbers under one lock, not prometheus_client's objects: a histogram of scores takes a whole batch in one
-numpy call, and a request costs two dictionary look-ups.
+They are plain numbers under one lock, not prometheus_client's objects. What a request leaves is put on a list, which is
+counted when it has become long or is read: 0.5 us a request, where numpy takes 5 us to count one row and 10 to count
+five hundred.
 """
 
 from collections import defaultdict
@@ -31,6 +32,8 @@ SECONDS = np.array(
     [0.00005, 0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10]
 )
 SCORES = np.linspace(0.05, 1, 20).round(2)
+UNCOUNTED = 500  # requests that wait to be counted, at most
+SMALL = 1000  # rows of a request that may wait, at most: 16 kB
 
 
 class _Histogram:
@@ -46,10 +49,6 @@ class _Histogram:
         self._counts += np.bincount(places, minlength=len(self._counts))
         self._sum += float(values.sum())
 
-    def observe_one(self, value: float) -> None:
-        self._counts[int(self._bounds.searchsorted(value))] += 1
-        self._sum += value
-
     def add_to(self, family: HistogramMetricFamily, labels: list[str]) -> None:
         totals = self._counts.cumsum()
         bounds = [*map(str, self._bounds), "+Inf"]
@@ -61,6 +60,8 @@ class Metrics(Collector):
 
     def __init__(self) -> None:
         self._lock = Lock()
+        self._answered: dict[tuple[str, str, str], list[float]] = defaultdict(list)  # seconds, not yet counted
+        self._scored: dict[str, list[Scores]] = defaultdict(list)  # not yet counted
         self._requests: dict[tuple[str, str, str], int] = defaultdict(int)
         self._seconds: dict[tuple[str, str], _Histogram] = defaultdict(lambda: _Histogram(SECONDS))
         self._scores: dict[str, _Histogram] = defaultdict(lambda: _Histogram(SCORES))
@@ -77,25 +78,42 @@ class Metrics(Collector):
     def request(self, protocol: str, version: str, status: str, seconds: float) -> None:
         """One answered request; `version` is empty where none was reached."""
         with self._lock:
-            self._requests[protocol, version, status] += 1
-            self._seconds[protocol, version].observe_one(seconds)
+            answered = self._answered[protocol, version, status]
+            answered.append(seconds)
+            if len(answered) >= UNCOUNTED:
+                self._count()
 
     def scored(self, version: str, columns: tuple[Column, ...], scores: Scores, findings: Findings | None) -> None:
         """One scored request."""
         with self._lock:
-            self._rows[version] += len(scores.decision)
-            self._approved[version] += int(np.count_nonzero(scores.decision))
-            self._scores[version].observe(scores.probability)
+            scored = self._scored[version]
+            scored.append(scores)
+            if len(scored) >= UNCOUNTED or len(scores.decision) > SMALL:
+                self._count()
             if findings:
                 for column, missing, outside in zip(columns, *findings, strict=True):
                     self._missing[version, column.name] += int(missing)
                     self._out_of_range[version, column.name] += int(outside)
+
+    def _count(self) -> None:
+        """Counts what is on the lists and empties them; the lock is held."""
+        for (protocol, version, status), seconds in self._answered.items():
+            self._requests[protocol, version, status] += len(seconds)
+            self._seconds[protocol, version].observe(np.array(seconds))
+        for version, scored in self._scored.items():
+            probabilities = np.concatenate([scores.probability for scores in scored])
+            self._rows[version] += len(probabilities)
+            self._approved[version] += sum(int(scores.decision.sum()) for scores in scored)
+            self._scores[version].observe(probabilities)
+        self._answered.clear()
+        self._scored.clear()
 
     def exposition(self) -> bytes:
         return generate_latest(self._registry)
 
     def collect(self) -> Iterator[Metric]:
         with self._lock:
+            self._count()
             yield from (
                 _counter("loan_requests", "Requests answered", ["protocol", "version", "status"], self._requests),
                 _counter("loan_rows", "Applications scored", ["version"], self._rows),

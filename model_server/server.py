@@ -3,14 +3,11 @@
 import asyncio
 import signal
 import threading
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 
 import grpc
 import kserve
 import structlog
-import uvicorn
 import uvloop
 
 from loan_model.errors import LoanError
@@ -22,6 +19,7 @@ from model_server.predictor import LoanPredictor
 from model_server.repository import ModelRepository
 from model_server.rest.app import RestApp
 from model_server.rest.plain import PlainDoor
+from model_server.rest.server import RestServer
 from model_server.rest.v2 import V2Door
 from model_server.settings import ServerSettings
 from training_job.job import JobLauncher
@@ -40,8 +38,8 @@ class LoanModelServer(kserve.ModelServer):
         self._repository = ModelRepository(Registry.open(settings.registry, create=True), settings, metrics)
         plane = DataPlane(self._repository, metrics)
         self._launcher = _launcher(settings)
-        app = RestApp(V2Door(plane, settings), PlainDoor(plane, self._launcher, settings), metrics)
-        self._rest = _RestServer(_rest_config(app, settings))
+        app = RestApp(V2Door(plane), PlainDoor(plane, self._launcher, settings), metrics, settings)
+        self._rest = RestServer(app, settings)
         self._grpc = _grpc_server(InferenceServicer(plane, metrics), settings)
         self._predictor = LoanPredictor(plane)
 
@@ -77,36 +75,10 @@ class LoanModelServer(kserve.ModelServer):
         return self._grpc.stop(self._settings.grace_seconds)
 
 
-class _RestServer(uvicorn.Server):
-    """Leaves signals to the model server, which has gRPC to stop as well."""
-
-    @contextmanager
-    def capture_signals(self) -> Iterator[None]:
-        yield
-
-
 def _launcher(settings: ServerSettings) -> Launcher:
     if settings.train_cronjob:
         return JobLauncher(settings.train_cronjob, settings.train_namespace)
     return ProcessLauncher(settings.registry, settings.train_data)
-
-
-def _rest_config(app: RestApp, settings: ServerSettings) -> uvicorn.Config:
-    return uvicorn.Config(
-        app,
-        host=settings.host,
-        port=settings.http_port,
-        http="httptools",
-        ws="none",
-        lifespan="off",
-        log_config=None,
-        access_log=False,
-        timeout_graceful_shutdown=int(settings.grace_seconds),
-        # Longer than a proxy keeps an idle connection, so that it is the proxy that closes it.
-        timeout_keep_alive=65,
-        server_header=False,
-        date_header=False,
-    )
 
 
 def _grpc_server(servicer: InferenceServicer, settings: ServerSettings) -> grpc.Server:

@@ -52,11 +52,14 @@ class Signature:
         InvalidInput for a value that is infinite, missing where it may not be, not whole where it must be, or,
         if the server is so configured, out of range.
         """
-        inside = (matrix >= self._minimum) & (matrix <= self._maximum)
-        fractional = (matrix != np.rint(matrix)) & self._whole
-        if (inside > fractional).all():  # all inside and none fractional, in one pass: nearly every request
+        # Nearly every request is as it should be: then each value is equal to the nearest one that would be.
+        nearest = np.minimum(np.maximum(matrix, self._minimum), self._maximum)
+        np.rint(nearest, out=nearest, where=self._whole)
+        if (nearest == matrix).all():
             return None
         missing = np.isnan(matrix)
+        inside = (matrix >= self._minimum) & (matrix <= self._maximum)
+        fractional = (matrix != np.rint(matrix)) & self._whole
         self._refuse_where(np.isinf(matrix), matrix, "infinite; send a number, or null for a missing value")
         self._refuse_where(missing & self._required, matrix, "missing; this column must have a value")
         self._refuse_where(fractional & ~missing, matrix, "not a whole number")

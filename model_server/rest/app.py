@@ -1,30 +1,24 @@
-"""The ASGI application: which path is answered by what."""
+"""Which path is answered by what."""
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable
+from functools import lru_cache
+from typing import NamedTuple
+from urllib.parse import unquote
 
+import httptools
 import structlog
 
-from model_server.errors import MethodNotAllowed, NotFound, ServeError
+from model_server.errors import InvalidInput, MethodNotAllowed, NotFound, ServeError
 from model_server.metrics import CONTENT_TYPE, Metrics
 from model_server.rest import docs
-from model_server.rest.http import (
-    Receive,
-    Request,
-    Response,
-    Scope,
-    Send,
-    error_response,
-    json_response,
-    send_response,
-)
+from model_server.rest.http import Answer, Handler, Request, Response, error_response, json_response
 from model_server.rest.plain import PlainDoor
 from model_server.rest.v2 import V2Door
+from model_server.settings import ServerSettings
 
 log = structlog.get_logger(__name__)
-
-Handler = Callable[[Request], Awaitable[Response]]
 
 
 class Route:
@@ -37,38 +31,64 @@ class Route:
         self.protocol = protocol
 
 
-class RestApp:
-    """All HTTP doors of one server, as an ASGI application."""
+class Target(NamedTuple):
+    """What a URL asks for."""
 
-    def __init__(self, v2: V2Door, plain: PlainDoor, metrics: Metrics) -> None:
+    path: str
+    query: str
+    route: Route
+
+
+class RestApp:
+    """All HTTP doors of one server."""
+
+    def __init__(self, v2: V2Door, plain: PlainDoor, metrics: Metrics, settings: ServerSettings) -> None:
+        self.max_body_bytes = settings.max_body_bytes
         self._v2 = v2
         self._plain = plain
         self._metrics = metrics
+        # Callers ask the same few URLs again and again: found so in 0.1 us, matched anew in 5.
+        self._target = lru_cache(maxsize=256)(self._find)
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http":
-            return
+    def answer(self, request: Request) -> Answer:
         started = time.perf_counter()
-        request = Request(scope, receive)
         protocol = ""
         try:
-            route = self._route(scope["path"])
+            path, request.query_string, route = self._target(request.url)
             protocol = route.protocol
+            if request.refusal is not None:
+                raise request.refusal
             handler = route.handlers.get(request.method)
             if handler is None:
-                allowed = ", ".join(route.handlers)
-                raise MethodNotAllowed(f"{request.method} is not for {scope['path']}; use {allowed}.")
-            response = await handler(request)
-        except ServeError as error:
-            request.version = error.version
-            response = error_response(error)
-        except Exception:
-            log.exception("request failed", path=scope["path"])
-            response = json_response({"error": "The server failed on this request; its log says why."}, 500)
-        await send_response(send, response)
+                raise MethodNotAllowed(f"{request.method} is not for {path}; use {', '.join(route.handlers)}.")
+            answer = handler(request)
+        except Exception as error:
+            answer = _failure(request, error)
+        if not isinstance(answer, Response):
+            return self._later(request, answer, protocol, started)
         if protocol:
-            seconds = time.perf_counter() - started
-            self._metrics.request(protocol, request.version, str(response.status), seconds)
+            self._count(request, answer, protocol, started)
+        return answer
+
+    async def _later(self, request: Request, answer: Awaitable[Response], protocol: str, started: float) -> Response:
+        try:
+            response = await answer
+        except Exception as error:
+            response = _failure(request, error)
+        if protocol:
+            self._count(request, response, protocol, started)
+        return response
+
+    def _count(self, request: Request, response: Response, protocol: str, started: float) -> None:
+        self._metrics.request(protocol, request.version, str(response.status), time.perf_counter() - started)
+
+    def _find(self, url: bytes) -> Target:
+        try:
+            parsed = httptools.parse_url(url)
+        except httptools.HttpParserInvalidURLError:
+            raise InvalidInput("The URL cannot be read; percent-encode what is not ASCII.") from None
+        path = unquote((parsed.path or b"/").decode("latin-1"))
+        return Target(path, (parsed.query or b"").decode("latin-1"), self._route(path))
 
     def _route(self, path: str) -> Route:
         match path.strip("/").split("/"):
@@ -130,3 +150,11 @@ class RestApp:
     async def _exposition(self, _: Request) -> Response:
         body = await asyncio.to_thread(self._metrics.exposition)
         return Response(200, body, CONTENT_TYPE.encode())
+
+
+def _failure(request: Request, error: Exception) -> Response:
+    if isinstance(error, ServeError):
+        request.version = error.version
+        return error_response(error)
+    log.exception("request failed", url=request.url.decode("latin-1"), exc_info=error)
+    return json_response({"error": "The server failed on this request; its log says why."}, 500)

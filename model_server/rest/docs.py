@@ -20,15 +20,15 @@ _PAGE = b"""<!doctype html>
 """
 
 
-async def page(_: Request) -> Response:
+def page(_: Request) -> Response:
     return Response(200, _PAGE, b"text/html; charset=utf-8")
 
 
-async def openapi(_: Request) -> Response:
+def openapi(_: Request) -> Response:
     return json_response(spec.document())
 
 
-async def asset(name: str) -> Response:
+def asset(name: str) -> Response:
     return Response(200, _content(name), ASSETS[name])
 
 

@@ -1,84 +1,79 @@
-"""A request and a response over ASGI, no more than the doors need."""
+"""A request and a response of HTTP, no more than the doors need."""
 
-from collections.abc import Awaitable, Callable, MutableMapping
+from collections.abc import Awaitable, Callable
+from functools import lru_cache
+from http import HTTPStatus
 from typing import Any, NamedTuple
 from urllib.parse import parse_qs
 
 import msgspec
 
-from model_server.errors import InvalidInput, ServeError, TooLarge, UnsupportedMediaType
-
-Scope = MutableMapping[str, Any]
-Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
-Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
+from model_server.errors import InvalidInput, ServeError, UnsupportedMediaType
 
 JSON = b"application/json"
 _BODY_TYPES = (b"application/json", b"application/octet-stream")
+
+Headers = tuple[tuple[bytes, bytes], ...]
 
 
 class Response(NamedTuple):
     status: int
     body: bytes
     content_type: bytes = JSON
-    headers: tuple[tuple[bytes, bytes], ...] = ()
+    headers: Headers = ()
+
+
+# An answer that waits for something (a thread, a training) is awaited; any other is there at once, without a task.
+Answer = Response | Awaitable[Response]
+Handler = Callable[["Request"], Answer]
 
 
 class Request:
-    """One HTTP request; `version` is set once it is known, for the metrics."""
+    """One HTTP request with its body; `refusal` says why it is not answered, where its size already does.
 
-    __slots__ = ("_receive", "_scope", "headers", "method", "version")
+    `version` is set once it is known, for the metrics, and `query_string` when the path is looked up.
+    """
 
-    def __init__(self, scope: Scope, receive: Receive) -> None:
-        self._scope = scope
-        self._receive = receive
-        self.method: str = scope["method"]
-        self.headers: dict[bytes, bytes] = dict(scope["headers"])
+    __slots__ = ("body", "headers", "keep_alive", "method", "query_string", "refusal", "url", "version")
+
+    def __init__(self) -> None:
+        self.method = ""
+        self.url = b""
+        self.headers: dict[bytes, bytes] = {}
+        self.body = b""
+        self.keep_alive = False
+        self.refusal: ServeError | None = None
+        self.query_string = ""
         self.version = ""
 
     def header(self, name: str) -> str | None:
-        value: bytes | None = self.headers.get(name.encode())
+        value = self.headers.get(name.encode())
         return None if value is None else value.decode("latin-1")
 
     def query(self, name: str) -> str | None:
         """The last value of a query parameter; InvalidInput when the query is not UTF-8."""
-        text = self._scope["query_string"]
-        if not text:
+        if not self.query_string:
             return None
         try:
-            values = parse_qs(text.decode("ascii"), errors="strict").get(name)
-        except (UnicodeDecodeError, ValueError):
+            values = parse_qs(self.query_string, errors="strict").get(name)
+        except ValueError:
             raise InvalidInput("The query string is not valid; percent-encode it as UTF-8.") from None
         return values[-1] if values else None
 
-    async def body(self, limit: int) -> bytes:
-        """The whole body; TooLarge once it passes `limit` bytes, announced or not."""
-        self._check_type()
-        announced = self.headers.get(b"content-length", b"0")
-        if int(announced) > limit:
-            raise TooLarge(f"The body has {int(announced)} bytes; this server takes at most {limit}.")
-        parts: list[bytes] = []
-        size, more = 0, True
-        while more:
-            message = await self._receive()
-            parts.append(message.get("body", b""))
-            size += len(parts[-1])
-            if size > limit:
-                raise TooLarge(f"The body has more than {limit} bytes, the most that this server takes.")
-            more = message.get("more_body", False)
-        return parts[0] if len(parts) == 1 else b"".join(parts)
-
-    def _check_type(self) -> None:
+    def content(self) -> bytes:
+        """The body; UnsupportedMediaType when it is neither JSON nor binary tensors, or compressed."""
         if b"content-encoding" in self.headers:
             raise UnsupportedMediaType("The body is compressed; send it as it is.")
-        came = self.headers.get(b"content-type")
-        if came is not None and came.split(b";", 1)[0].strip().lower() not in _BODY_TYPES:
+        came = self.headers.get(b"content-type", JSON)
+        if came not in _BODY_TYPES and came.split(b";", 1)[0].strip().lower() not in _BODY_TYPES:
             raise UnsupportedMediaType(
                 f"Content-Type is '{came.decode('latin-1')}'; send application/json, or application/octet-stream "
                 "for binary tensors."
             )
+        return self.body
 
 
-def json_response(value: Any, status: int = 200, headers: tuple[tuple[bytes, bytes], ...] = ()) -> Response:
+def json_response(value: Any, status: int = 200, headers: Headers = ()) -> Response:
     return Response(status, msgspec.json.encode(value), JSON, headers)
 
 
@@ -86,11 +81,16 @@ def error_response(error: ServeError) -> Response:
     return json_response({"error": str(error)}, error.http)
 
 
-async def send_response(send: Send, response: Response) -> None:
-    headers = [
-        (b"content-type", response.content_type),
-        (b"content-length", b"%d" % len(response.body)),
-        *response.headers,
-    ]
-    await send({"type": "http.response.start", "status": response.status, "headers": headers})
-    await send({"type": "http.response.body", "body": response.body})
+def wire(response: Response, method: str, keep_alive: bool) -> bytes:
+    """The response as it is sent."""
+    head = _head(response.status, response.content_type, response.headers, keep_alive) % len(response.body)
+    return head if method == "HEAD" else head + response.body
+
+
+@lru_cache(maxsize=256)  # nearly every answer has one of a few heads; to put one together takes 2 us
+def _head(status: int, content_type: bytes, headers: Headers, keep_alive: bool) -> bytes:
+    lines = [b"HTTP/1.1 %d %s" % (status, HTTPStatus(status).phrase.encode()), b"content-type: " + content_type]
+    lines += [name + b": " + value.replace(b"%", b"%%") for name, value in headers]
+    if not keep_alive:
+        lines.append(b"connection: close")
+    return b"\r\n".join([*lines, b"content-length: %d\r\n\r\n"])

@@ -8,7 +8,7 @@ import msgspec
 from model_server.codecs import json, plain
 from model_server.dataplane import DataPlane
 from model_server.errors import Conflict, NotFound, TrainingFailed
-from model_server.rest.http import JSON, Request, Response, json_response
+from model_server.rest.http import JSON, Answer, Request, Response, json_response
 from model_server.rest.v2 import INLINE_BYTES, version_header
 from model_server.settings import ServerSettings
 from training_job.launch import AlreadyRunning, Launcher, LaunchFailed, Outcome, TrainingParameters
@@ -20,23 +20,22 @@ class PlainDoor:
     def __init__(self, dataplane: DataPlane, launcher: Launcher, settings: ServerSettings) -> None:
         self._dataplane = dataplane
         self._launcher = launcher
-        self._limit = settings.max_body_bytes
         self._wait_seconds = settings.train_wait_seconds
 
-    async def predict(self, request: Request) -> Response:
-        return await self._predict(request, plain.decode_one, plain.encode_one)
+    def predict(self, request: Request) -> Answer:
+        return self._predict(request, plain.decode_one, plain.encode_one)
 
-    async def predict_batch(self, request: Request) -> Response:
-        return await self._predict(request, plain.decode_batch, plain.encode_batch)
+    def predict_batch(self, request: Request) -> Answer:
+        return self._predict(request, plain.decode_batch, plain.encode_batch)
 
-    async def _predict(self, request: Request, decode: plain.Decode, encode: plain.Encode) -> Response:
-        body = await request.body(self._limit)
+    def _predict(self, request: Request, decode: plain.Decode, encode: plain.Encode) -> Answer:
+        body = request.content()
         version = request.query("version")
         explain = request.query("explain") == "true"
         work = partial(self._answer, request, body, version, explain, decode, encode)
         if len(body) <= INLINE_BYTES and self._dataplane.repository.is_loaded(version):
             return work()
-        return await asyncio.to_thread(work)
+        return asyncio.to_thread(work)
 
     def _answer(
         self,
@@ -55,7 +54,7 @@ class PlainDoor:
         return Response(200, encode(response), JSON, version_header(response.model_version))
 
     async def train(self, request: Request) -> Response:
-        body = await request.body(self._limit)
+        body = request.content()
         parameters = json.decode(_parameters, body, "The parameters") if body else TrainingParameters()
         try:
             name = await self._launcher.start(parameters)

@@ -1,15 +1,13 @@
 """V2 (Open Inference Protocol) over REST."""
 
 import asyncio
-from functools import partial
 
 import msgspec
 
 from model_server.codecs import json, v2_rest
 from model_server.dataplane import DataPlane
 from model_server.errors import NotReady
-from model_server.rest.http import JSON, Request, Response, json_response
-from model_server.settings import ServerSettings
+from model_server.rest.http import JSON, Answer, Request, Response, json_response
 
 # Below this size a request is answered on the event loop: a hop to a thread costs more than scoring a few rows.
 INLINE_BYTES = 64 * 1024
@@ -28,23 +26,17 @@ _repository_decoder = msgspec.json.Decoder(_RepositoryRequest)
 
 
 class V2Door:
-    def __init__(self, dataplane: DataPlane, settings: ServerSettings) -> None:
+    def __init__(self, dataplane: DataPlane) -> None:
         self._dataplane = dataplane
         self._repository = dataplane.repository
-        self._limit = settings.max_body_bytes
 
-    async def infer(self, request: Request, name: str, version: str | None) -> Response:
-        body = await request.body(self._limit)
-        json_length = request.header(v2_rest.JSON_LENGTH)
-        work = partial(self._answer, request, name, version, body, json_length)
-        if len(body) <= INLINE_BYTES and self._repository.is_loaded(version):
-            return work()
-        return await asyncio.to_thread(work)
+    def infer(self, request: Request, name: str, version: str | None) -> Answer:
+        if len(request.body) <= INLINE_BYTES and self._repository.is_loaded(version):
+            return self._infer(request, name, version)
+        return asyncio.to_thread(self._infer, request, name, version)
 
-    def _answer(
-        self, request: Request, name: str, version: str | None, body: bytes, json_length: str | None
-    ) -> Response:
-        call = v2_rest.decode(body, json_length)
+    def _infer(self, request: Request, name: str, version: str | None) -> Response:
+        call = v2_rest.decode(request.content(), request.header(v2_rest.JSON_LENGTH))
         response = self._dataplane.infer(name, version, call.request)
         request.version = response.model_version
         content, head_length = v2_rest.encode(name, response, call.binary)
@@ -54,17 +46,17 @@ class V2Door:
         length = (b"inference-header-content-length", b"%d" % head_length)
         return Response(200, content, b"application/octet-stream", (*headers, length))
 
-    async def live(self, _: Request) -> Response:
+    def live(self, _: Request) -> Response:
         return json_response({"live": True})
 
-    async def ready(self, _: Request) -> Response:
+    def ready(self, _: Request) -> Response:
         ready = self._repository.ready
         return json_response({"ready": ready}, 200 if ready else 503)
 
-    async def server_metadata(self, _: Request) -> Response:
+    def server_metadata(self, _: Request) -> Response:
         return json_response(self._dataplane.server_metadata())
 
-    async def models(self, _: Request) -> Response:
+    def models(self, _: Request) -> Response:
         return json_response({"models": [self._repository.name]})
 
     async def model_metadata(self, name: str, version: str | None) -> Response:
@@ -78,7 +70,7 @@ class V2Door:
         return json_response({"name": name, "ready": ready}, 200 if ready else 503)
 
     async def index(self, request: Request) -> Response:
-        asked = await self._asked(request)
+        asked = self._asked(request)
         entries = await asyncio.to_thread(self._repository.index)
         return json_response(
             [
@@ -89,22 +81,22 @@ class V2Door:
         )
 
     async def load(self, request: Request, name: str) -> Response:
-        version = await self._version(request, name)
+        version = self._version(request, name)
         loaded = await asyncio.to_thread(self._repository.load, version)
         return json_response({"name": name, "load": True, "model_version": loaded}, 200, version_header(loaded))
 
     async def unload(self, request: Request, name: str) -> Response:
-        version = await self._version(request, name)
+        version = self._version(request, name)
         await asyncio.to_thread(self._repository.unload, version)
         return json_response({"name": name, "unload": True})
 
-    async def _version(self, request: Request, name: str) -> str | None:
+    def _version(self, request: Request, name: str) -> str | None:
         self._dataplane.check_name(name)
-        asked = await self._asked(request)
+        asked = self._asked(request)
         return asked.parameters.version if asked.parameters else None
 
-    async def _asked(self, request: Request) -> _RepositoryRequest:
-        body = await request.body(self._limit)
+    def _asked(self, request: Request) -> _RepositoryRequest:
+        body = request.content()
         return json.decode(_repository_decoder, body, "The request") if body else _RepositoryRequest()
 
 

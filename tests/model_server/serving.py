@@ -5,6 +5,7 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -13,8 +14,8 @@ from typing import Any
 
 import httpx
 import numpy as np
+import uvloop
 from numpy.typing import NDArray
-from starlette.testclient import TestClient
 
 from loan_model.registry import Registry
 from loan_model.schema import SCHEMA
@@ -23,6 +24,7 @@ from model_server.metrics import Metrics
 from model_server.repository import ModelRepository
 from model_server.rest.app import RestApp
 from model_server.rest.plain import PlainDoor
+from model_server.rest.server import RestServer
 from model_server.rest.v2 import V2Door
 from model_server.settings import ServerSettings
 from training_job.launch import ProcessLauncher
@@ -96,16 +98,26 @@ def serving(registry: Path, **settings: Any) -> Iterator[Server]:
 
 
 @contextmanager
-def in_process(registry: Path, **settings: Any) -> Iterator[TestClient]:
-    """The same doors without a process and ports of their own, for what needs neither."""
-    chosen = ServerSettings(registry=str(registry), **settings)
+def in_process(registry: Path, **settings: Any) -> Iterator[httpx.Client]:
+    """The same doors on a port of their own, in a thread instead of a process, for what needs no process."""
+    chosen = ServerSettings(registry=str(registry), host="127.0.0.1", http_port=free_port(), **settings)
     metrics = Metrics()
     repository = ModelRepository(Registry.open(registry, create=True), chosen, metrics)
     plane = DataPlane(repository, metrics)
     launcher = ProcessLauncher(chosen.registry, chosen.train_data)
     repository.follow()
-    yield TestClient(RestApp(V2Door(plane, chosen), PlainDoor(plane, launcher, chosen), metrics))
-    repository.stop()
+    server = RestServer(RestApp(V2Door(plane), PlainDoor(plane, launcher, chosen), metrics, chosen), chosen)
+    thread = threading.Thread(target=lambda: uvloop.run(server.serve()))
+    thread.start()
+    while not server.started:
+        time.sleep(0.005)
+    try:
+        with httpx.Client(base_url=f"http://127.0.0.1:{chosen.http_port}", timeout=60) as client:
+            yield client
+    finally:
+        server.should_exit = True
+        thread.join()
+        repository.stop()
 
 
 def v2_columns(matrix: NDArray[np.float64]) -> dict[str, Any]:

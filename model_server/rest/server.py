@@ -1,0 +1,36 @@
+"""The HTTP port: uvicorn with this package's protocol and application."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import uvicorn
+
+from model_server.rest.app import RestApp
+from model_server.rest.protocol import HttpProtocol
+from model_server.settings import ServerSettings
+
+
+class RestServer(uvicorn.Server):
+    """Leaves signals to the model server, which has gRPC to stop as well."""
+
+    def __init__(self, app: RestApp, settings: ServerSettings) -> None:
+        super().__init__(
+            uvicorn.Config(
+                app,  # type: ignore[arg-type]
+                host=settings.host,
+                port=settings.http_port,
+                http=HttpProtocol,
+                ws="none",
+                lifespan="off",
+                interface="asgi3",
+                proxy_headers=False,
+                log_config=None,
+                timeout_graceful_shutdown=int(settings.grace_seconds),
+                # Longer than a proxy keeps an idle connection, so that it is the proxy that closes it.
+                timeout_keep_alive=65,
+            )
+        )
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield
