@@ -13,7 +13,7 @@ from typing import Any
 ROOT = Path(__file__).parents[2]
 CHART = str(ROOT / "helm/loan-model")
 GATEWAY = os.environ.get("E2E_GATEWAY", "127.0.0.1:30080")
-HOST = "loan.example.com"
+HOST = os.environ.get("E2E_HOST", "loan.example.com")
 
 
 def run(*command: str, check: bool = True, **options: Any) -> str:
@@ -35,10 +35,10 @@ class Release:
         self.name = "demo"
         self.service = "demo-loan-model"
         self.server_image = server_image
-        self._images: list[str] = []
+        self._values = ["--set", f"gateway.hostnames={{{HOST}}}"]
         for part, image in (("server", server_image), ("training", training_image)):
             repository, tag = image.rsplit(":", 1)
-            self._images += ["--set", f"image.{part}.repository={repository}", "--set", f"image.{part}.tag={tag}"]
+            self._values += ["--set", f"image.{part}.repository={repository}", "--set", f"image.{part}.tag={tag}"]
         self.kubectl("create", "namespace", namespace, check=False)
         kubectl("label", "namespace", namespace, "--overwrite", "pod-security.kubernetes.io/enforce=restricted")
 
@@ -49,7 +49,7 @@ class Release:
         return run("helm", "--namespace", self.namespace, *words)
 
     def install(self, *values: str) -> None:
-        self.helm("install", self.name, CHART, *self._images, *values)
+        self.helm("install", self.name, CHART, *self._values, *values)
 
     def upgrade(self, *values: str) -> None:
         self.helm("upgrade", self.name, CHART, "--reuse-values", *values)
