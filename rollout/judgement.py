@@ -18,9 +18,7 @@ from rollout.traffic import Histogram, Traffic
 from rollout.values import Judgement
 from rollout.workload import Health
 
-_Part = tuple[float, float]  # so many of so many
-
-FEWEST_PER_BIN = 5  # below this a chi-squared approximation, as PSI's critical value, does not hold
+FEWEST_PER_BIN = 5  # below this Pearson's chi-squared approximation does not hold
 EMPTY_BIN = 0.5  # what an empty bin counts as, since PSI takes logarithms
 
 
@@ -59,6 +57,24 @@ class Judged(msgspec.Struct, frozen=True):
         return f"too little traffic to tell: {self.canary_requests} requests, and {self.stable_requests} of stable"
 
 
+class _Part(NamedTuple):
+    """A share, and the number of cases that it was found in."""
+
+    share: float
+    cases: float
+
+    @classmethod
+    def of(cls, part: float, whole: float, cases: float) -> "_Part":
+        return cls(min(1.0, part / whole) if whole else 0.0, cases)
+
+    @property
+    def counts(self) -> tuple[int, int]:
+        """The cases that are so, and those that are not."""
+        cases = round(self.cases)
+        yes = round(self.share * cases)
+        return yes, cases - yes
+
+
 class _Test(NamedTuple):
     """`beyond`: the difference is more than the threshold allows."""
 
@@ -91,16 +107,22 @@ def judge(stable: Traffic, canary: Traffic, health: Health, limits: Judgement) -
 
 
 def _tests(stable: Traffic, canary: Traffic, limits: Judgement) -> Iterator[_Test]:
-    yield _errors(stable, canary, limits.error_ratio)
+    failed, approved, missing, outside = zip(_parts(stable), _parts(canary), strict=True)
+    yield _errors(*failed, limits.error_ratio)
     yield _latency(stable.seconds, canary.seconds, 0.5, limits.p50_ratio)
     yield _latency(stable.seconds, canary.seconds, 0.99, limits.p99_ratio)
-    yield _psi(stable.scores, canary.scores, limits)
-    approved = (stable.approved, stable.rows), (canary.approved, canary.rows)
-    missing = (stable.missing, stable.cells), (canary.missing, canary.cells)
-    outside = (stable.out_of_range, stable.cells), (canary.out_of_range, canary.cells)
+    yield _psi(stable, canary, limits)
     yield _shift("approvals", "approves {} of its applications", *approved, limits.approval_shift)
     yield _shift("missing", "misses {} of its values", *missing, limits.missing_shift)
     yield _shift("out of range", "finds {} of its values out of range", *outside, limits.out_of_range_shift)
+
+
+def _parts(traffic: Traffic) -> Iterator[_Part]:
+    """Failed requests, approved applications, missing values, values out of range."""
+    yield _Part.of(traffic.faults, traffic.requests, traffic.requests)
+    yield _Part.of(traffic.approved, traffic.rows, traffic.applications)
+    yield _Part.of(traffic.missing, traffic.cells, traffic.applications)
+    yield _Part.of(traffic.out_of_range, traffic.cells, traffic.applications)
 
 
 def _restarts(health: Health, limits: Judgement) -> Finding:
@@ -110,55 +132,58 @@ def _restarts(health: Health, limits: Judgement) -> Finding:
     return Finding("restarts", 0, health.restarts, limits.restarts, 0.0 if worse else 1.0, outcome, sentence)
 
 
-def _errors(stable: Traffic, canary: Traffic, limit: float) -> _Test:
-    """Fisher's exact test, one-sided: it holds for the first few requests too."""
-    table = [
-        [round(canary.faults), round(canary.requests - canary.faults)],
-        [round(stable.faults), round(stable.requests - stable.faults)],
-    ]
-    p_value = float(stats.fisher_exact(table, alternative="greater").pvalue)
-    a, b = _share(stable.faults, stable.requests), _share(canary.faults, canary.requests)
-    sentence = f"{b:.1%} of its requests fail, of stable's {a:.1%}"
-    return _Test("errors", a, b, a + limit, p_value, b > a + limit, sentence)
+def _errors(stable: _Part, canary: _Part, limit: float) -> _Test:
+    p_value = _fisher(canary.counts, stable.counts, "greater")
+    sentence = f"{canary.share:.1%} of its requests fail, of stable's {stable.share:.1%}"
+    limit += stable.share
+    return _Test("errors", stable.share, canary.share, limit, p_value, canary.share > limit, sentence)
 
 
 def _latency(stable: Histogram, canary: Histogram, share: float, ratio: float) -> _Test:
-    """Whether more of the canary's requests than `1 - share` take longer than `ratio` times stable's quantile."""
-    limit = stable.quantile(share) * ratio
-    slow, total = round(canary.above(limit)), round(canary.total)
-    known = bool(total and stable.total)
-    p_value = float(stats.binomtest(slow, total, 1 - share, "greater").pvalue) if known else 1.0
+    """Whether more of the canary's requests than `1 - share`, and than of stable's, exceed `ratio` times its quantile.
+
+    The first is a binomial test; the second Fisher's, since of few requests stable's quantile is a guess.
+    """
     a, b, name = stable.quantile(share), canary.quantile(share), f"p{share * 100:.0f}"
+    limit, p_value = a * ratio, 1.0
+    if stable.total and canary.total:
+        slow, quick = _split(canary, limit)
+        p_value = max(
+            float(stats.binomtest(slow, slow + quick, 1 - share, "greater").pvalue),
+            _fisher((slow, quick), _split(stable, limit), "greater"),
+        )
     sentence = f"its {name} is {b * 1000:.2f} ms, stable's {a * 1000:.2f} ms"
-    return _Test(f"{name} seconds", a, b, limit, p_value, known and b > limit, sentence)
+    return _Test(f"{name} seconds", a, b, limit, p_value, b > limit, sentence)
 
 
-def _psi(stable: Histogram, canary: Histogram, limits: Judgement) -> _Test:
+def _psi(stable: Traffic, canary: Traffic, limits: Judgement) -> _Test:
     """The population stability index of the scores.
 
     Of two samples of one distribution it is, times n m / (n + m), chi-squared with one degree of freedom less than
     bins (Yurdakul, Statistical Properties of the Population Stability Index, 2018): so its critical value follows.
+    With few values in a bin it passes that several times too often, so the probability is Pearson's, which does not.
     """
     a, b = _bins(stable, canary)
-    n, m = a.sum(), b.sum()
     if len(a) < 2:
         return _Test("scores (PSI)", 0, 0, limits.psi, 1.0, False, "")
-    p, q = a / n, b / m
+    p, q = (np.maximum(each, EMPTY_BIN) / np.maximum(each, EMPTY_BIN).sum() for each in (a, b))
     psi = float(((p - q) * np.log(p / q)).sum())
-    scale = 1 / n + 1 / m
-    critical = float(stats.chi2.isf(limits.significance, len(a) - 1) * scale)
-    sentence = f"its scores are distributed otherwise: PSI {psi:.2f}, of which chance explains {critical:.2f}"
+    critical = float(stats.chi2.isf(limits.significance, len(a) - 1) * (1 / a.sum() + 1 / b.sum()))
     limit = max(limits.psi, critical)
-    return _Test("scores (PSI)", 0, psi, limit, float(stats.chi2.sf(psi / scale, len(a) - 1)), psi > limit, sentence)
+    p_value = float(stats.chi2_contingency([a, b]).pvalue)
+    sentence = f"its scores are distributed otherwise: PSI {psi:.2f}, of which chance explains {critical:.2f}"
+    return _Test("scores (PSI)", 0, psi, limit, p_value, psi > limit, sentence)
 
 
-def _bins(stable: Histogram, canary: Histogram) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+def _bins(stable: Traffic, canary: Traffic) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Both histograms in common bins, neighbours merged until each has enough if the two are alike."""
-    if not (stable.total and canary.total and stable.bounds == canary.bounds):
+    histograms = (stable.scores, canary.scores)
+    units = np.array([stable.applications, canary.applications])
+    if not (units.all() and all(each.total for each in histograms) and stable.scores.bounds == canary.scores.bounds):
         return np.empty(0), np.empty(0)
-    counts = np.array([stable.counts, canary.counts])
-    totals = counts.sum(axis=1)
-    needed = FEWEST_PER_BIN * totals.sum() / totals.min()
+    counts = np.array([each.counts for each in histograms])
+    counts *= (units / counts.sum(axis=1))[:, None]
+    needed = FEWEST_PER_BIN * units.sum() / units.min()
     pooled = counts.sum(axis=0)
     starts, held = [0], 0.0
     for place, count in enumerate(pooled):
@@ -167,19 +192,22 @@ def _bins(stable: Histogram, canary: Histogram) -> tuple[NDArray[np.float64], ND
             starts.append(place + 1)
             held = 0.0
     merged = np.add.reduceat(counts, starts, axis=1)
-    return np.maximum(merged[0], EMPTY_BIN), np.maximum(merged[1], EMPTY_BIN)
+    return merged[0], merged[1]
 
 
 def _shift(check: str, words: str, stable: _Part, canary: _Part, limit: float) -> _Test:
-    """Two proportions: the pooled two-sided z-test."""
-    (k, n), (x, m) = stable, canary
-    a, b = _share(k, n), _share(x, m)
-    pooled = _share(k + x, n + m)
-    error = (pooled * (1 - pooled) * (1 / n + 1 / m)) ** 0.5 if n and m else 0.0
-    p_value = float(2 * stats.norm.sf(abs(a - b) / error)) if error else 1.0
-    sentence = f"it {words.format(f'{b:.1%}')}, stable {a:.1%}"
-    return _Test(check, a, b, a + limit, p_value, abs(a - b) > limit, sentence)
+    p_value = _fisher(canary.counts, stable.counts, "two-sided")
+    sentence = f"it {words.format(f'{canary.share:.1%}')}, stable {stable.share:.1%}"
+    beyond = abs(stable.share - canary.share) > limit
+    return _Test(check, stable.share, canary.share, stable.share + limit, p_value, beyond, sentence)
 
 
-def _share(part: float, whole: float) -> float:
-    return part / whole if whole else 0.0
+def _fisher(one: tuple[int, int], other: tuple[int, int], alternative: str) -> float:
+    """Fisher's exact test of two proportions: unlike a z-test it holds for the first few, and for what is rare."""
+    return float(stats.fisher_exact([one, other], alternative=alternative).pvalue)
+
+
+def _split(seconds: Histogram, limit: float) -> tuple[int, int]:
+    """How many are slower than the limit, and how many are not."""
+    slow = round(seconds.above(limit))
+    return slow, max(0, round(seconds.total) - slow)

@@ -11,6 +11,8 @@ from loan_model.schema import SCHEMA
 
 # The server's own words for what is its fault; the chart's alert counts the same.
 FAULT = re.compile(r"5\d\d|INTERNAL|UNAVAILABLE|UNKNOWN")
+# What the server itself labels its series with; the other labels name a pod.
+OWN_LABELS = frozenset({"protocol", "version", "status", "column", "le"})
 METRICS = (
     "loan_requests_total",
     "loan_request_seconds_bucket",
@@ -30,6 +32,10 @@ class Series(NamedTuple):
 
     def label(self, name: str) -> str:
         return next((value for label, value in self.labels if label == name), "")
+
+    @property
+    def pod(self) -> frozenset[tuple[str, str]]:
+        return frozenset(each for each in self.labels if each[0] not in OWN_LABELS)
 
 
 Snapshot = Mapping[Series, float]
@@ -92,15 +98,19 @@ class Traffic(msgspec.Struct, frozen=True, kw_only=True):
     def cells(self) -> float:
         return self.rows * len(SCHEMA.names)
 
+    @property
+    def applications(self) -> float:
+        """Rows that tell something of their own: those of one request resemble each other, and count once."""
+        return min(self.rows, self.requests)
+
     @classmethod
     def between(cls, start: Snapshot, end: Snapshot) -> "Traffic":
         """What was counted from one snapshot to the next.
 
-        A series that `start` lacks began at 0; one that fell was restarted, and counts from 0 again.
+        A series that `start` lacks began at 0. Where one fell its pod was restarted, and all of the pod's began again.
         """
-        grown = {
-            each: value - (before if (before := start.get(each, 0)) <= value else 0) for each, value in end.items()
-        }
+        restarted = {each.pod for each, value in end.items() if value < start.get(each, 0)}
+        grown = {each: value - (0 if each.pod in restarted else start.get(each, 0)) for each, value in end.items()}
         requests = _only(grown, "loan_requests_total")
         return cls(
             requests=sum(requests.values()),
@@ -123,11 +133,14 @@ def _total(grown: Snapshot, metric: str) -> float:
 
 
 def _histogram(buckets: Snapshot) -> Histogram:
-    """Prometheus's cumulative buckets, added up over pods and made plain counts."""
+    """Prometheus's cumulative buckets, added up over pods and made plain counts.
+
+    They cannot fall unless a restarted pod has outgrown what it was at the start; such a bucket counts as empty.
+    """
     up_to: dict[float, float] = {}
     for each, value in buckets.items():
         bound = float(each.label("le"))
         up_to[bound] = up_to.get(bound, 0) + value
     bounds = sorted(up_to)
     totals = [0.0, *(up_to[bound] for bound in bounds)]
-    return Histogram(tuple(bounds), tuple(b - a for a, b in pairwise(totals)))
+    return Histogram(tuple(bounds), tuple(max(0.0, b - a) for a, b in pairwise(totals)))

@@ -1,0 +1,77 @@
+"""A cluster that the command line finds, and a helm on the PATH that moves its release."""
+
+import os
+import signal
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+import yaml
+from click.testing import Result
+from kubernetes import config
+from typer.testing import CliRunner
+
+from loan_cli.app import app
+from tests.rollout.cluster import Cluster, answering
+
+HELM = """#!{python} -SE
+import http.client, json, sys
+connection = http.client.HTTPConnection("{host}")
+connection.request("POST", "/helm", json.dumps(sys.argv[1:]), {{"Content-Type": "application/json"}})
+wrong = json.load(connection.getresponse())
+sys.exit("Error: " + wrong if wrong else None)
+"""
+
+
+@pytest.fixture
+def new_cluster(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., Cluster]]:
+    """Makes a cluster, once for a test, that kubectl and helm point at."""
+    stopping = []
+
+    def make(mode: str = "Standard") -> Cluster:
+        cluster = Cluster(mode)
+
+        def handle(*request):
+            if cluster.is_away():
+                return None
+            with cluster.lock:
+                return cluster.handle(*request)
+
+        server = answering(handle)
+        cluster.url = server.__enter__()
+        stopping.append(server)
+        contexts = {
+            "apiVersion": "v1",
+            "kind": "Config",
+            "current-context": "here",
+            "contexts": [{"name": "here", "context": {"cluster": "here", "user": "me", "namespace": "bank"}}],
+            "clusters": [{"name": "here", "cluster": {"server": cluster.url}}],
+            "users": [{"name": "me", "user": {}}],
+        }
+        (tmp_path / "config").write_text(yaml.safe_dump(contexts))
+        monkeypatch.setattr(config.kube_config, "KUBE_CONFIG_DEFAULT_LOCATION", str(tmp_path / "config"))
+        helm = tmp_path / "bin" / "helm"
+        helm.parent.mkdir()
+        helm.write_text(HELM.format(python=sys.executable, host=cluster.url.removeprefix("http://")))
+        helm.chmod(0o755)
+        monkeypatch.setenv("PATH", f"{helm.parent}:{os.environ['PATH']}")
+        return cluster
+
+    yield make
+    for server in stopping:
+        server.__exit__(None, None, None)
+
+
+@pytest.fixture
+def cluster(new_cluster: Callable[..., Cluster]) -> Cluster:
+    return new_cluster()
+
+
+@pytest.fixture
+def rollout() -> Iterator[Callable[..., Result]]:
+    """`loan rollout` with these words."""
+    handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    yield lambda *words: CliRunner().invoke(app, ["rollout", *words])
+    for number, handler in handlers.items():
+        signal.signal(number, handler)
