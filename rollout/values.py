@@ -13,6 +13,7 @@ class Judgement(msgspec.Struct, frozen=True, rename="camel", kw_only=True):
     error_ratio: float
     p50_ratio: float
     p99_ratio: float
+    latency_margin: float
     psi: float
     approval_shift: float
     missing_shift: float
