@@ -4,6 +4,8 @@ from typing import Any, Literal
 
 import msgspec
 
+from rollout.errors import Refused
+
 
 class Judgement(msgspec.Struct, frozen=True, rename="camel", kw_only=True):
     """Thresholds; the chart's values document each and hold its default."""
@@ -76,4 +78,10 @@ class Values(msgspec.Struct, frozen=True):
 
     @classmethod
     def of(cls, values: dict[str, Any]) -> "Values":
-        return msgspec.convert(values, cls)
+        """Refused if they are those of another version of the chart."""
+        try:
+            return msgspec.convert(values, cls)
+        except msgspec.ValidationError as error:
+            raise Refused(
+                f"The release is of a chart that this `loan` does not know: {error}. Upgrade it first."
+            ) from error
