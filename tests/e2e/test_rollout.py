@@ -198,7 +198,7 @@ def test_a_job_in_the_cluster_rolls_out_with_its_own_rights(release, equal, imag
     release.upgrade(
         *("--set", "rollout.enabled=true", "--set", "rollout.limitSeconds=90"),
         *("--set", f"image.rollout.repository={repository}", "--set", f"image.rollout.tag={tag}"),
-        *("--set", f"rollout.to={versions['identical']}"),
+        *("--set", f"rollout.to={equal}"),
     )
     with load() as applications:
         release.kubectl("create", "job", "by-itself", f"--from=cronjob/{release.service}-rollout")
