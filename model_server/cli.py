@@ -52,7 +52,8 @@ def predict(
     logs.configure()
     settings = _settings(registry=registry, max_rows=batch.ROWS_AT_ONCE * 16)
     metrics = Metrics()
-    repository = ModelRepository(Registry.open(settings.registry), settings, metrics)
+    opened = Registry.open(settings.registry, verify_key=settings.verify_key)
+    repository = ModelRepository(opened, settings, metrics)
     repository.refresh()
     rows = 0
     with Progress(console=Console(stderr=True)) as progress:

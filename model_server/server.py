@@ -35,7 +35,8 @@ class LoanModelServer(kserve.ModelServer):
         super().__init__(http_port=settings.http_port, grpc_port=settings.grpc_port)
         self._settings = settings
         metrics = Metrics()
-        self._repository = ModelRepository(Registry.open(settings.registry, create=True), settings, metrics)
+        registry = Registry.open(settings.registry, create=True, verify_key=settings.verify_key)
+        self._repository = ModelRepository(registry, settings, metrics)
         plane = DataPlane(self._repository, metrics)
         self._launcher = _launcher(settings)
         app = RestApp(V2Door(plane), PlainDoor(plane, self._launcher, settings), metrics, settings)

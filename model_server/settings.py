@@ -13,6 +13,9 @@ class ServerSettings(BaseSettings):
     version: str = Field(
         "", description="Serve this version, or end with an error; empty: the champion, else the latest."
     )
+    verify_key: Path | None = Field(
+        None, description="PEM file of public keys; only versions that one of them signed are served."
+    )
     model_name: str = Field("loan", description="Name of the model in V2 paths.")
     host: str = Field("0.0.0.0", description="Address that both servers listen on.")  # noqa: S104
     http_port: int = Field(8080, description="Port of V2 REST, the plain JSON API, metrics and docs.")

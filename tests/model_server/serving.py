@@ -102,7 +102,8 @@ def in_process(registry: Path, **settings: Any) -> Iterator[httpx.Client]:
     """The same doors on a port of their own, in a thread instead of a process, for what needs no process."""
     chosen = ServerSettings(registry=str(registry), host="127.0.0.1", http_port=free_port(), **settings)
     metrics = Metrics()
-    repository = ModelRepository(Registry.open(registry, create=True), chosen, metrics)
+    opened = Registry.open(registry, create=True, verify_key=chosen.verify_key)
+    repository = ModelRepository(opened, chosen, metrics)
     plane = DataPlane(repository, metrics)
     launcher = ProcessLauncher(chosen.registry, chosen.train_data)
     repository.follow()
