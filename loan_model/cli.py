@@ -1,6 +1,5 @@
 """The commands that look at versions and choose the champion."""
 
-import getpass
 import sys
 from enum import StrEnum
 from pathlib import Path
@@ -11,6 +10,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
+from loan_model.audit import audited, operator
 from loan_model.candidate import check_candidate
 from loan_model.errors import IntegrityError
 from loan_model.registry import Registry
@@ -83,10 +83,11 @@ def check(
     version: Annotated[str, typer.Argument(help="A version, such as v2, or latest.", metavar="VERSION")],
     against: Annotated[str, typer.Option(help="The version whose place it is to take.", metavar="VERSION")],
     registry: Root = DEFAULT_ROOT,
+    verify_key: Key = None,
     result: Result = None,
 ) -> None:
     """Check that a version is whole, has the schema of another, and passed the gate."""
-    candidate = check_candidate(Registry.open(registry), version, against)
+    candidate = check_candidate(Registry.open(registry, verify_key=verify_key), version, against)
     _leave(result, candidate)
     typer.echo(f"{candidate.version} is fit to take the place of {against}.")
 
@@ -102,11 +103,13 @@ def promote(
     result: Result = None,
 ) -> None:
     """Make a version the champion, which servers use by default."""
+    who = by or operator()
     opened = Registry.open(registry, verify_key=verify_key)
     if opened.champion() == version:
         typer.echo(f"{version} is the champion already.")
         return
-    promotion = opened.promote(version, by=by or getpass.getuser(), reason=reason, force=force)
+    with audited("promote", who=who, what=version, why=reason):
+        promotion = opened.promote(version, by=who, reason=reason, force=force)
     _leave(result, promotion)
     typer.echo(f"{promotion.version} is now the champion{' (forced)' if promotion.forced else ''}.")
 

@@ -1,9 +1,19 @@
 """The server's configuration: each field is an environment variable with the prefix `LOAN_`."""
 
 from pathlib import Path
+from typing import Annotated, Any, Literal
 
-from pydantic import Field
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic import BeforeValidator, Field
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+from model_server.access import Right
+
+
+def _words(value: Any) -> Any:
+    return value.replace(",", " ").split() if isinstance(value, str) else value
+
+
+Rights = Annotated[frozenset[Right], NoDecode, BeforeValidator(_words)]
 
 
 class ServerSettings(BaseSettings):
@@ -30,6 +40,15 @@ class ServerSettings(BaseSettings):
     )
     refresh_seconds: float = Field(10, gt=0, description="How often the registry is asked for the champion.")
     grace_seconds: float = Field(25, ge=0, description="How long SIGTERM waits for requests in flight.")
+    anyone_may: Rights = Field(
+        frozenset({Right.predict}), description="Rights that need no token, of predict, train, load and promote."
+    )
+    access: Literal["tokens", "kubernetes"] = Field("tokens", description="Who judges tokens: a file, or the cluster.")
+    tokens: Path = Field(Path("files/tokens.json"), description="That file; `loan tokens` writes it.")
+    access_service: str = Field("", description="InferenceService that a token's rights are verbs on.")
+    access_namespace: str = Field("default", description="Namespace of that InferenceService.")
+    access_audience: str = Field("loan-model", description="Audience that a token must be made for.")
+    access_seconds: float = Field(10, ge=0, description="How long the cluster's judgement is remembered.")
     train_data: Path = Field(Path("files/dataset.csv"), description="What `POST /train` trains on.")
     train_wait_seconds: float = Field(120, gt=0, description="How long `POST /train` waits before it says 202.")
     train_cronjob: str = Field(

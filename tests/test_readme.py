@@ -52,6 +52,13 @@ def home(tmp_path_factory):
     (home / ".venv/bin/loan").symlink_to(Path(sys.executable).with_name("loan"))
     for command in ("data --output files/dataset.csv", "train --data files/dataset.csv"):
         subprocess.run([".venv/bin/loan", *command.split()], cwd=home, check=True, capture_output=True)
+    token = subprocess.run(
+        [".venv/bin/loan", "tokens", "add", "owner", "--may", "train"],
+        cwd=home,
+        check=True,
+        capture_output=True,
+    ).stdout
+    (home / "files/token").write_bytes(token)
     return home
 
 
@@ -61,7 +68,8 @@ def test_every_command_gives_what_the_readme_shows(home):
         return subprocess.run(["bash", "-c", command], cwd=home, check=True, capture_output=True, text=True).stdout
 
     registry = home / "files/model_version"
-    with serving(registry, train_data=home / "files/dataset.csv") as server:
+    settings = {"train_data": home / "files/dataset.csv", "tokens": home / "files/tokens.json", "anyone_may": "predict"}
+    with serving(registry, **settings) as server:
         for command, shown in commands():
             if command not in BY_CI:
                 came = run(command.replace("localhost:8080", f"127.0.0.1:{server.http_port}"))

@@ -81,6 +81,7 @@ def train(
     """Train, judge and publish the next version."""
     import msgspec
 
+    from loan_model.audit import audited, operator
     from loan_model.registry import Registry
     from loan_model.signing import Signer, Trust
     from loan_model.verdict import Verdict
@@ -98,11 +99,12 @@ def train(
         holdout=holdout,
         run=run or uuid.uuid4().hex,
     )
-    signer = Signer.read(signing_key) if signing_key else None
-    if verify_key:
-        Trust.read(verify_key).check_signer(signer)
-    opened = Registry.open(registry, create=True, verify_key=verify_key)
-    version = run_training(training, opened, Progress(), signer).version
+    with audited("train", who=operator(), what=f"training {training.run}", why=f"training {training.run}") as doing:
+        signer = Signer.read(signing_key) if signing_key else None
+        if verify_key:
+            Trust.read(verify_key).check_signer(signer)
+        opened = Registry.open(registry, create=True, verify_key=verify_key)
+        version = doing.what = run_training(training, opened, Progress(), signer).version
     verdict = Verdict.from_metrics(opened.read(version, "metrics.json"))
     line = msgspec.json.encode({"version": version, **msgspec.structs.asdict(verdict)}).decode()
     if result:

@@ -34,7 +34,7 @@ class JobLauncher:
 
     def __init__(self, cronjob: str, namespace: str, api: client.ApiClient | None = None) -> None:
         if api is None:
-            _configure()
+            connect()
         self._batch: Any = client.BatchV1Api(api)
         self._core: Any = client.CoreV1Api(api)
         self._cronjob = cronjob
@@ -103,7 +103,7 @@ class JobLauncher:
         return last_line(message.encode()).removeprefix("error: "), good
 
 
-def _configure() -> None:
+def connect() -> None:
     """The cluster that this pod runs in, else the one that kubectl points at."""
     try:
         config.load_incluster_config()  # type: ignore[no-untyped-call]
