@@ -12,6 +12,9 @@ import uvloop
 
 from loan_model.errors import LoanError
 from loan_model.registry import Registry
+from model_server.access import Access, Judge
+from model_server.access.tokens import TokensFile
+from model_server.controlplane import ControlPlane
 from model_server.dataplane import DataPlane
 from model_server.grpc.servicer import InferenceServicer
 from model_server.metrics import Metrics
@@ -39,9 +42,11 @@ class LoanModelServer(kserve.ModelServer):
         self._repository = ModelRepository(registry, settings, metrics)
         plane = DataPlane(self._repository, metrics)
         self._launcher = _launcher(settings)
-        app = RestApp(V2Door(plane), PlainDoor(plane, self._launcher, settings), metrics, settings)
+        access = Access(_judge(settings), settings.anyone_may)
+        control = ControlPlane(self._repository, self._launcher)
+        app = RestApp(V2Door(plane, control), PlainDoor(plane, control, settings), metrics, access, settings)
         self._rest = RestServer(app, settings)
-        self._grpc = _grpc_server(InferenceServicer(plane, metrics), settings)
+        self._grpc = _grpc_server(InferenceServicer(plane, control, metrics, access), settings)
         self._predictor = LoanPredictor(plane)
 
     def run(self) -> None:
@@ -74,6 +79,16 @@ class LoanModelServer(kserve.ModelServer):
     def _stop_grpc(self) -> threading.Event:
         """Takes no new calls; the event is set once those in flight are answered."""
         return self._grpc.stop(self._settings.grace_seconds)
+
+
+def _judge(settings: ServerSettings) -> Judge:
+    if settings.access == "tokens":
+        return TokensFile(settings.tokens)
+    from model_server.access.cluster import ClusterJudge  # noqa: PLC0415 - for the cluster's client, which is slow
+
+    return ClusterJudge(
+        settings.access_service, settings.access_namespace, settings.access_audience, settings.access_seconds
+    )
 
 
 def _launcher(settings: ServerSettings) -> Launcher:

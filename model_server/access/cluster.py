@@ -61,7 +61,7 @@ class ClusterJudge:
             raise NotReady("Too many new tokens are waiting to be judged; try again in a moment.")
         try:
             decision = self._ask(token, right)
-        except (ApiException, HTTPError) as error:
+        except (ApiException, HTTPError, ValueError) as error:  # ValueError: not the answer that was asked for
             cause = f"{error.status} {error.reason}" if isinstance(error, ApiException) else type(error).__name__
             log.error("the cluster does not say who a caller is", error=cause)
             raise NotReady("The cluster does not say who you are; the server's log says why.") from None
