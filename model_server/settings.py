@@ -49,6 +49,13 @@ class ServerSettings(BaseSettings):
     access_namespace: str = Field("default", description="Namespace of that InferenceService.")
     access_audience: str = Field("loan-model", description="Audience that a token must be made for.")
     access_seconds: float = Field(10, ge=0, description="How long the cluster's judgement is remembered.")
+    tls_certificate: Path | None = Field(
+        None, description="PEM file of the certificate chain; both ports then use TLS."
+    )
+    tls_key: Path | None = Field(None, description="PEM file of its key; both are read again when they change.")
+    log_predictions: str = Field("", description="File or HTTP sink that predictions are logged to as CloudEvents.")
+    log_share: float = Field(1, ge=0, le=1, description="Share of the applications that are logged, by chance.")
+    log_protected: bool = Field(False, description="Log protected columns too, which are left out otherwise.")
     train_data: Path = Field(Path("files/dataset.csv"), description="What `POST /train` trains on.")
     train_wait_seconds: float = Field(120, gt=0, description="How long `POST /train` waits before it says 202.")
     train_cronjob: str = Field(
