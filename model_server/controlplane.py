@@ -4,11 +4,12 @@ import asyncio
 from contextlib import suppress
 
 import msgspec
+from msgspec import UNSET
 
 from loan_model.audit import audited, record
 from loan_model.errors import PromotionRefused, RegistryError, VersionNotFound
 from loan_model.registry import Promotion
-from model_server.errors import Conflict, NotFound, TrainingFailed
+from model_server.errors import Conflict, InvalidInput, NotFound, TrainingFailed
 from model_server.repository import ModelRepository
 from training_job.launch import AlreadyRunning, Launcher, LaunchFailed, Outcome, TrainingParameters
 
@@ -54,7 +55,16 @@ class ControlPlane:
         return promotion
 
     async def train(self, who: str, parameters: TrainingParameters, seconds: float) -> Outcome:
-        """Starts a training and waits for it, but no longer than `seconds`; Conflict while another one runs."""
+        """Starts a training and waits for it, but no longer than `seconds`.
+
+        InvalidInput for data that was not configured by that name; Conflict while another training runs.
+        """
+        sources = self._launcher.sources
+        if parameters.data is not UNSET and parameters.data not in sources:
+            raise InvalidInput(
+                f"There is no data source '{parameters.data}': name one that the server was configured with, which are "
+                f"{', '.join(sources) or 'none'}, or none for its own choice. Paths and URLs are not taken."
+            )
         try:
             name = await self._launcher.start(parameters)
         except AlreadyRunning as error:

@@ -103,8 +103,8 @@ def _judge(settings: ServerSettings) -> Judge:
 
 def _launcher(settings: ServerSettings) -> Launcher:
     if settings.train_cronjob:
-        return JobLauncher(settings.train_cronjob, settings.train_namespace)
-    return ProcessLauncher(settings.registry, settings.train_data)
+        return JobLauncher(settings.train_cronjob, settings.train_namespace, settings.train_sources)
+    return ProcessLauncher(settings.registry, settings.train_data, settings.train_sources)
 
 
 def _prediction_log(settings: ServerSettings, metrics: Metrics) -> "PredictionLog | None":

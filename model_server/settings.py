@@ -57,6 +57,9 @@ class ServerSettings(BaseSettings):
     log_share: float = Field(1, ge=0, le=1, description="Share of the applications that are logged, by chance.")
     log_protected: bool = Field(False, description="Log protected columns too, which are left out otherwise.")
     train_data: Path = Field(Path("files/dataset.csv"), description="What `POST /train` trains on.")
+    train_sources: dict[str, str] = Field(
+        {}, description="JSON: what else it may train on, a path or URL by the name that a caller gives."
+    )
     train_wait_seconds: float = Field(120, gt=0, description="How long `POST /train` waits before it says 202.")
     train_cronjob: str = Field(
         "", description="CronJob whose template `POST /train` makes a Job from; empty: train here."

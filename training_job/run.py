@@ -30,6 +30,7 @@ from loan_model.results import Results
 from loan_model.schema import SCHEMA
 from loan_model.scorer import Scorer
 from loan_model.signing import Signer
+from loan_model.storage import without_secrets
 from training_job.data import Dataset, load
 from training_job.progress import Progress
 
@@ -88,7 +89,7 @@ def run_training(training: Training, registry: Registry, progress: Progress, sig
     columns = features(training.use_protected)
     champion = registry.champion()
     parent = champion or registry.latest()
-    with progress.step(f"Load {training.data}"):
+    with progress.step(f"Load {without_secrets(training.data)}"):
         data = load(training.data)
     for note in data.notes:
         progress.say(note)

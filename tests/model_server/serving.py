@@ -112,7 +112,7 @@ def in_process(registry: Path, **settings: Any) -> Iterator[httpx.Client]:
     opened = Registry.open(registry, create=True, verify_key=chosen.verify_key)
     repository = ModelRepository(opened, chosen, metrics)
     plane = DataPlane(repository, metrics)
-    launcher = ProcessLauncher(chosen.registry, chosen.train_data)
+    launcher = ProcessLauncher(chosen.registry, chosen.train_data, chosen.train_sources)
     repository.follow()
     access = Access(TokensFile(chosen.tokens), chosen.anyone_may)
     control = ControlPlane(repository, launcher)
