@@ -44,7 +44,7 @@ def me() -> str:
 
 
 class Record:
-    """Tells every decision to the cluster, to standard output as JSON, and to standard error as a sentence and for audit."""
+    """Tells every decision to the cluster, to standard output as JSON, and to standard error as an audit line too."""
 
     def __init__(self, release: str, workload: Workload, namespace: str, core: Any) -> None:
         self._release = release

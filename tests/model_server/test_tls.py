@@ -18,8 +18,8 @@ from model_server.tls import Certificate
 from tests.model_server.serving import APPLICANT, Server
 
 
-def write(folder, common_name):
-    """A self-signed pair for localhost, put in place as the kubelet does it: by a link that changes."""
+def write(folder, common_name, host="localhost"):
+    """A self-signed pair for the host, put in place as the kubelet does it: by a link that changes."""
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, common_name)])
     now = datetime.datetime.now(datetime.UTC)
@@ -31,7 +31,7 @@ def write(folder, common_name):
         .serial_number(x509.random_serial_number())
         .not_valid_before(now - datetime.timedelta(hours=1))
         .not_valid_after(now + datetime.timedelta(hours=1))
-        .add_extension(x509.SubjectAlternativeName([x509.DNSName("localhost")]), critical=False)
+        .add_extension(x509.SubjectAlternativeName([x509.DNSName(host)]), critical=False)
         .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
         .sign(key, hashes.SHA256())
     )
