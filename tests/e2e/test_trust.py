@@ -111,6 +111,10 @@ def test_each_right_is_judged_by_the_cluster(release, bearer):
         assert ask("POST", "/train", stranger, {}).status_code == 401
 
 
+def test_helm_test_sees_that_a_token_is_asked_for(release):
+    release.helm("test", release.name)
+
+
 def test_grpc_is_judged_too(bearer):
     assert by_grpc(list(bearer("predict").items())) == "v1"
     assert by_grpc(list(bearer("train").items())) == grpc.StatusCode.PERMISSION_DENIED

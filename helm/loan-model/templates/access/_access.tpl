@@ -8,6 +8,11 @@
 {{ .Release.Namespace }}-{{ include "loan-model.fullname" . }}
 {{- end }}
 
+{{/* The name in the certificate that the pods show. */}}
+{{- define "loan-model.tlsHost" -}}
+{{ .Values.tls.hostname | default (printf "%s-predictor.%s.svc" (include "loan-model.fullname" .) .Release.Namespace) }}
+{{- end }}
+
 {{/* What the server is told of access, keys and certificates; and training of keys. */}}
 {{- define "loan-model.trustEnv" -}}
 {{- if include "loan-model.judged" . }}
