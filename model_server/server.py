@@ -94,6 +94,8 @@ class LoanModelServer(kserve.ModelServer):
 def _judge(settings: ServerSettings) -> Judge:
     if settings.access == "tokens":
         return TokensFile(settings.tokens)
+    if not settings.access_service:
+        raise LoanError("LOAN_ACCESS is kubernetes, so LOAN_ACCESS_SERVICE must name the InferenceService.")
     from model_server.access.cluster import ClusterJudge  # noqa: PLC0415 - for the cluster's client, which is slow
 
     return ClusterJudge(

@@ -15,7 +15,7 @@ from loan_cli.app import app
 from loan_model.errors import LoanError
 from loan_model.registry import Registry
 from model_server.access import Right, tokens
-from tests.model_server.serving import APPLICANT, serving
+from tests.model_server.serving import APPLICANT, Server, serving
 
 # Each right with the REST calls that take it, and what they answer a caller who has it.
 CALLS = {
@@ -167,6 +167,12 @@ def test_a_broken_tokens_file_lets_nobody_in(tmp_path):
         tokens.add(file, "grace", (Right.load,))
     file.unlink()
     assert not judge.recall(token, Right.load).caller
+
+
+def test_kubernetes_judges_only_rights_on_a_named_service(home):
+    server = Server(home / "registry", access="kubernetes")
+    _, said = server.process.communicate(timeout=60)
+    assert (server.process.returncode, "LOAN_ACCESS_SERVICE must name" in said) == (1, True)
 
 
 class Lines:
