@@ -7,6 +7,7 @@ BIN := $(VENV)/bin
 PACKAGES := loan_cli loan_model model_server rollout training_job
 REGISTRY := $(or $(LOAN_REGISTRY),files/model_version)
 DATA := files/dataset.csv
+TOKEN := files/token
 PIP := $(BIN)/pip --disable-pip-version-check install --require-hashes
 COUNT := awk '/^Collecting/ {printf "\r  %d packages", ++n > "/dev/stderr"} END {print "" > "/dev/stderr"}'
 
@@ -20,6 +21,11 @@ serve: $(VENV)/.serve ## Install, train v1 on synthetic data if there is no vers
 	@if [ -z "$$($(BIN)/loan versions list --registry $(REGISTRY) 2>/dev/null)" ]; then \
 	  echo "The registry $(REGISTRY) is empty: training v1 on synthetic data" >&2; \
 	  $(BIN)/loan data --output $(DATA) && $(BIN)/loan train --data $(DATA) --registry $(REGISTRY) || exit 1; \
+	fi
+	@if [ ! -s $(TOKEN) ]; then \
+	  echo "Making a token that may train, load and promote: $(TOKEN)" >&2; \
+	  $(BIN)/loan tokens remove owner >/dev/null 2>&1; umask 077; \
+	  $(BIN)/loan tokens add owner --may train --may load --may promote > $(TOKEN) || exit 1; \
 	fi
 	@exec $(BIN)/loan serve --registry $(REGISTRY)
 

@@ -7,6 +7,7 @@ import typer
 from typer.core import TyperGroup
 
 from loan_model.cli import app as versions
+from loan_model.cli import keys
 from loan_model.errors import LoanError
 from model_server import cli as serving
 from rollout.cli import app as rollout
@@ -71,3 +72,5 @@ app.command(rich_help_panel="Serving Commands")(serving.serve)
 app.command(rich_help_panel="Serving Commands")(serving.predict)
 app.add_typer(versions, name="versions", rich_help_panel="Version Commands")
 app.add_typer(rollout, name="rollout", rich_help_panel="Version Commands")
+app.add_typer(keys, name="keys", rich_help_panel="Version Commands")
+app.add_typer(serving.tokens, name="tokens", rich_help_panel="Serving Commands")

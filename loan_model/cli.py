@@ -1,6 +1,5 @@
 """The commands that look at versions and choose the champion."""
 
-import getpass
 import sys
 from enum import StrEnum
 from pathlib import Path
@@ -11,12 +10,14 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
+from loan_model.audit import audited, operator
 from loan_model.candidate import check_candidate
 from loan_model.errors import IntegrityError
 from loan_model.registry import Registry
 from loan_model.verdict import Verdict
 
 app = typer.Typer(no_args_is_help=True, help="List, show and promote versions.")
+keys = typer.Typer(no_args_is_help=True, help="Make the keys that sign versions.")
 
 Root = Annotated[
     str,
@@ -27,6 +28,12 @@ Root = Annotated[
 Result = Annotated[
     Path | None,
     typer.Option(envvar="LOAN_RESULT", help="File to leave the outcome in as a line of JSON, for whoever waits."),
+]
+Key = Annotated[
+    Path | None,
+    typer.Option(
+        "--verify-key", envvar="LOAN_VERIFY_KEY", help="PEM file of public keys: take only versions that one signed."
+    ),
 ]
 Name = Annotated[str, typer.Argument(help="A version, such as v2.", metavar="VERSION")]
 DEFAULT_ROOT = "files/model_version"
@@ -41,9 +48,9 @@ As = Annotated[Format, typer.Option("--output", "-o", help="How to print.")]
 
 
 @app.command("list")
-def list_versions(registry: Root = DEFAULT_ROOT, output: As = Format.table) -> None:
+def list_versions(registry: Root = DEFAULT_ROOT, verify_key: Key = None, output: As = Format.table) -> None:
     """List the versions, oldest first."""
-    opened = Registry.open(registry)
+    opened = Registry.open(registry, verify_key=verify_key)
     champion = opened.champion()
     rows = [_row(opened, version, champion) for version in opened.versions()]
     if output is Format.json:
@@ -59,9 +66,9 @@ def list_versions(registry: Root = DEFAULT_ROOT, output: As = Format.table) -> N
 
 
 @app.command()
-def show(version: Name, registry: Root = DEFAULT_ROOT) -> None:
+def show(version: Name, registry: Root = DEFAULT_ROOT, verify_key: Key = None) -> None:
     """Show a version's manifest, metrics and verdict as JSON."""
-    opened = Registry.open(registry)
+    opened = Registry.open(registry, verify_key=verify_key)
     _print_json(
         {
             "manifest": msgspec.to_builtins(opened.manifest(version)),
@@ -76,10 +83,11 @@ def check(
     version: Annotated[str, typer.Argument(help="A version, such as v2, or latest.", metavar="VERSION")],
     against: Annotated[str, typer.Option(help="The version whose place it is to take.", metavar="VERSION")],
     registry: Root = DEFAULT_ROOT,
+    verify_key: Key = None,
     result: Result = None,
 ) -> None:
     """Check that a version is whole, has the schema of another, and passed the gate."""
-    candidate = check_candidate(Registry.open(registry), version, against)
+    candidate = check_candidate(Registry.open(registry, verify_key=verify_key), version, against)
     _leave(result, candidate)
     typer.echo(f"{candidate.version} is fit to take the place of {against}.")
 
@@ -89,16 +97,19 @@ def promote(
     version: Name,
     reason: Annotated[str, typer.Option(help="Why; it is kept with the promotion.")],
     registry: Root = DEFAULT_ROOT,
+    verify_key: Key = None,
     force: Annotated[bool, typer.Option("--force", help="Promote a version that failed the gate.")] = False,
     by: Annotated[str, typer.Option(help="Who promotes it; this user, unless given.")] = "",
     result: Result = None,
 ) -> None:
     """Make a version the champion, which servers use by default."""
-    opened = Registry.open(registry)
+    who = by or operator()
+    opened = Registry.open(registry, verify_key=verify_key)
     if opened.champion() == version:
         typer.echo(f"{version} is the champion already.")
         return
-    promotion = opened.promote(version, by=by or getpass.getuser(), reason=reason, force=force)
+    with audited("promote", who=who, what=version, why=reason):
+        promotion = opened.promote(version, by=who, reason=reason, force=force)
     _leave(result, promotion)
     typer.echo(f"{promotion.version} is now the champion{' (forced)' if promotion.forced else ''}.")
 
@@ -108,13 +119,27 @@ def _leave(result: Path | None, value: msgspec.Struct) -> None:
         result.write_bytes(msgspec.json.encode(value))
 
 
+@keys.callback()
+def keys_commands() -> None: ...
+
+
+@keys.command()
+def make(folder: Annotated[Path, typer.Argument(help="Where to write signing.key and signing.pub.")]) -> None:
+    """Make a pair of Ed25519 keys: the private one signs versions, the public one checks them."""
+    from loan_model import signing
+
+    signer = signing.make(folder)
+    typer.echo(f"Wrote {folder}/signing.key, to be kept secret, and {folder}/signing.pub: {signer.fingerprint}")
+
+
 def _row(registry: Registry, version: str, champion: str | None) -> dict[str, Any]:
     try:
         manifest = registry.manifest(version)
         verdict = Verdict.from_metrics(registry.read(version, "metrics.json"))
-    except IntegrityError:
+    except IntegrityError as error:
+        typer.echo(f"{version} is refused: {error}", err=True)
         row: dict[str, Any] = dict.fromkeys(("created", "algorithm", "rows"))
-        return {"version": version, **row, "gate": "damaged", "champion": "yes" if version == champion else None}
+        return {"version": version, **row, "gate": "refused", "champion": "yes" if version == champion else None}
     return {
         "version": version,
         "created": manifest.created.strftime("%Y-%m-%d %H:%M:%S"),

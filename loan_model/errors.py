@@ -21,6 +21,10 @@ class IntegrityError(RegistryError):
     """A file of a version that does not match the manifest; the message names the file."""
 
 
+class KeyUnusable(LoanError):
+    """A key file that cannot be used; the message names the file and never shows what is in it."""
+
+
 class CompileError(LoanError):
     """The compiled model and the original disagree; the message names the rows."""
 

@@ -5,11 +5,13 @@ from datetime import datetime
 from typing import Any
 
 import msgspec
+from msgspec import UNSET, UnsetType
 
 from loan_model.errors import IntegrityError
 from loan_model.schema import Column
 
 FILE = "manifest.json"
+SIGNATURE = "manifest.sig"  # of the bytes of that file, see `signing`
 
 
 def sha256(content: bytes) -> str:
@@ -29,6 +31,7 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
 
     `features` are the columns that the model was trained on: a protected column is among them only by an
     explicit choice. `run` identifies the training, so that a retried one does not publish twice.
+    `signer` is the fingerprint of the key that signs this document, see `signing`; not there if none does.
     `files` maps each file's name to its sha256; `digest` is the sha256 of this document with an empty digest.
     """
 
@@ -48,6 +51,7 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     libraries: dict[str, str]
     parent: str | None
     files: dict[str, str]
+    signer: str | UnsetType = UNSET
     digest: str = ""
 
     def encode(self) -> bytes:

@@ -1,9 +1,9 @@
 """The registry: immutable, numbered versions, and which of them is the champion.
 
 A version appears whole or not at all. Its number is claimed by creating `claims/v7.json`, which only one training
-can; then its files are written, and `v7/manifest.json` last. A reader that finds no manifest finds no version, and a
-training that dies costs no more than its number. A promotion is `promotions/000003.json`, created the same way; the
-last one counts.
+can; then its files are written, then its signature if there is a key, and `v7/manifest.json` last. A reader that finds
+no manifest finds no version, and a training that dies costs no more than its number. A promotion is
+`promotions/000003.json`, created the same way; the last one counts.
 """
 
 import re
@@ -11,15 +11,19 @@ from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import msgspec
+from msgspec import UNSET
 
 from loan_model import manifest as manifests
 from loan_model.errors import IntegrityError, PromotionRefused, RegistryError, VersionNotFound
 from loan_model.manifest import Manifest, sha256
 from loan_model.storage import Storage
 from loan_model.verdict import Verdict
+
+if TYPE_CHECKING:
+    from loan_model.signing import Signer, Trust
 
 _NUMBERED = re.compile(r"v([1-9]\d*)(?:\.json)?")
 _PROMOTION = re.compile(r"(\d{6})\.json")
@@ -43,18 +47,30 @@ class Promotion(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Registry:
-    """Versions under one root; a root that is itself one version's folder holds just that version."""
+    """Versions under one root; a root that is itself one version's folder holds just that version.
 
-    def __init__(self, storage: Storage) -> None:
+    With `trust`, a version that none of its keys has signed is an IntegrityError, as a changed one always is.
+    """
+
+    def __init__(self, storage: Storage, trust: "Trust | None" = None) -> None:
         self._storage = storage
+        self._trust = trust
         self.url = storage.url
         self._seen: set[int] = set()
         self._single = self._single_version()
 
     @classmethod
-    def open(cls, root: str | Path, *, create: bool = False) -> "Registry":
-        """A folder, or a bucket's URL; RegistryError if it is not there, unless `create` makes the folder."""
-        return cls(Storage(str(root), create))
+    def open(cls, root: str | Path, *, create: bool = False, verify_key: Path | None = None) -> "Registry":
+        """A folder, or a bucket's URL; RegistryError if it is not there, unless `create` makes the folder.
+
+        `verify_key` is a file of the public keys whose versions are taken; KeyUnusable if it is none.
+        """
+        trust = None
+        if verify_key:
+            from loan_model.signing import Trust  # noqa: PLC0415 - who checks no signature loads no cryptography
+
+            trust = Trust.read(verify_key)
+        return cls(Storage(str(root), create), trust)
 
     def versions(self) -> list[str]:
         """The published versions, oldest first."""
@@ -82,11 +98,14 @@ class Registry:
     def manifest(self, version: str) -> Manifest:
         folder = self._folder(version)
         try:
-            manifest = Manifest.decode(self._storage.read(folder + manifests.FILE), folder + manifests.FILE)
+            content = self._storage.read(folder + manifests.FILE)
         except FileNotFoundError:
             raise self._not_found(version) from None
+        manifest = Manifest.decode(content, folder + manifests.FILE)
         if manifest.version != version:
             raise IntegrityError(f"{folder}{manifests.FILE} is the manifest of {manifest.version}, not of {version}.")
+        if self._trust:
+            self._trust.check(manifest, content, self._signature(folder), version)
         return manifest
 
     def read(self, version: str, name: str) -> bytes:
@@ -98,12 +117,25 @@ class Registry:
         manifest = self.manifest(version)
         return Artifact(manifest, {name: self._checked(manifest, name) for name in manifest.files})
 
-    def publish(self, files: Mapping[str, bytes], describe: Callable[[str, dict[str, str]], Manifest]) -> Manifest:
-        """Publishes `files` as the next version; `describe` gives the manifest for a version and its sha256s."""
+    def publish(
+        self,
+        files: Mapping[str, bytes],
+        describe: Callable[[str, dict[str, str]], Manifest],
+        signer: "Signer | None" = None,
+    ) -> Manifest:
+        """Publishes `files` as the next version; `describe` gives the manifest for a version and its sha256s.
+
+        KeyUnusable if this registry would not trust what `signer` signs.
+        """
+        if self._trust:
+            self._trust.check_signer(signer)
         version = self._claim()
         for name, content in files.items():
             self._create(f"{version}/{name}", content)
-        sealed = describe(version, {name: sha256(content) for name, content in files.items()}).encode()
+        manifest = describe(version, {name: sha256(content) for name, content in files.items()})
+        sealed = msgspec.structs.replace(manifest, signer=signer.fingerprint if signer else UNSET).encode()
+        if signer:
+            self._create(f"{version}/{manifests.SIGNATURE}", signer.sign(sealed))
         self._create(f"{version}/{manifests.FILE}", sealed)
         return Manifest.decode(sealed, manifests.FILE)
 
@@ -173,6 +205,11 @@ class Registry:
         # A write whose answer was lost is tried again by the store's client, and finds what it wrote itself.
         if not self._storage.create(name, content) and self._storage.read(name) != content:
             raise RegistryError(f"{name} is in the registry {self.url} already; versions are never changed.")
+
+    def _signature(self, folder: str) -> bytes | None:
+        with suppress(FileNotFoundError):
+            return self._storage.read(folder + manifests.SIGNATURE)
+        return None
 
     def _checked(self, manifest: Manifest, name: str) -> bytes:
         where = self._folder(manifest.version) + name

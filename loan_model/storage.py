@@ -19,7 +19,7 @@ class Storage:
     """Named objects under one root. Every failure but a missing or an existing object is a RegistryError."""
 
     def __init__(self, url: str, create: bool) -> None:
-        self.url = _without_secrets(url)
+        self.url = without_secrets(url)
         self._store = _open(url, create)
 
     def names(self, folder: str = "") -> set[str]:
@@ -78,7 +78,7 @@ def _open(url: str, create: bool) -> ObjectStore:
     try:
         return open_bucket(url)
     except (BaseError, ValueError) as error:
-        raise RegistryError(f"The registry {_without_secrets(url)} cannot be opened: {_reason(error)}.") from None
+        raise RegistryError(f"The registry {without_secrets(url)} cannot be opened: {_reason(error)}.") from None
 
 
 def open_bucket(url: str, timeout: timedelta = timedelta(seconds=30)) -> ObjectStore:
@@ -97,9 +97,9 @@ def _reason(error: Exception) -> str:
     """What the store answered, else the first line of the error; the rest is a dump of the whole request."""
     if answer := re.search(r"<Code>(\w+)</Code>\s*<Message>([^<]*?)\.?</Message>", str(error)):
         return f"{answer[2]} ({answer[1]})"
-    return _without_secrets(str(error).strip().split("\n", 1)[0]).rstrip(".")
+    return without_secrets(str(error).strip().split("\n", 1)[0]).rstrip(".")
 
 
-def _without_secrets(text: str) -> str:
-    """Without the password, or the signature of a request, that a URL may carry."""
-    return re.sub(r"\?\S+", "", re.sub(r"//[^/@\s]+@", "//", text))
+def without_secrets(text: str) -> str:
+    """The text without the passwords, and the signatures of requests, that URLs in it may carry."""
+    return re.sub(r"(?i)(?:\?|%3f)\S+", "", re.sub(r"//[^/@\s]+@", "//", text))

@@ -5,7 +5,10 @@ from typing import Annotated, Any
 
 import typer
 
+from model_server.access import Right
 from model_server.settings import ServerSettings
+
+tokens = typer.Typer(no_args_is_help=True, help="Give and take the rights to predict, train, load and promote.")
 
 _FIELDS = ServerSettings.model_fields
 
@@ -13,6 +16,12 @@ _FIELDS = ServerSettings.model_fields
 def _option(field: str, *flags: str) -> Any:
     """An option that stands for a field of the settings, with its help; its default is the environment's."""
     return typer.Option(*flags, help=_FIELDS[field].description, show_default=str(_FIELDS[field].default))
+
+
+TokensPath = Annotated[
+    Path, typer.Option("--tokens", envvar="LOAN_TOKENS", help="File of the tokens' sha256 and rights.")
+]
+TOKENS: Path = _FIELDS["tokens"].default
 
 
 def serve(
@@ -52,7 +61,8 @@ def predict(
     logs.configure()
     settings = _settings(registry=registry, max_rows=batch.ROWS_AT_ONCE * 16)
     metrics = Metrics()
-    repository = ModelRepository(Registry.open(settings.registry), settings, metrics)
+    opened = Registry.open(settings.registry, verify_key=settings.verify_key)
+    repository = ModelRepository(opened, settings, metrics)
     repository.refresh()
     rows = 0
     with Progress(console=Console(stderr=True)) as progress:
@@ -61,6 +71,36 @@ def predict(
             rows += done
             progress.advance(task, done)
     typer.echo(f"Scored {rows} applications into {target}.")
+
+
+@tokens.command("add")
+def add_token(
+    name: Annotated[str, typer.Argument(help="Whose token it is; audit lines say so.")],
+    may: Annotated[list[Right], typer.Option(help="A right; repeatable.")],
+    file: TokensPath = TOKENS,
+) -> None:
+    """Print a new token, which is kept nowhere, and let it have these rights."""
+    from model_server.access import tokens as book
+
+    typer.echo(book.add(file, name, tuple(may)))
+
+
+@tokens.command("remove")
+def remove_token(name: Annotated[str, typer.Argument(help="Whose token it is.")], file: TokensPath = TOKENS) -> None:
+    """Take a token away; a server that runs refuses it from the next request on."""
+    from model_server.access import tokens as book
+
+    book.remove(file, name)
+    typer.echo(f"{name} has no token any more.")
+
+
+@tokens.command("list")
+def list_tokens(file: TokensPath = TOKENS) -> None:
+    """List who has a token, and what each may."""
+    from model_server.access import tokens as book
+
+    for token in book.read(file).tokens:
+        typer.echo(f"{token.name}: {', '.join(token.may)}")
 
 
 def _settings(**chosen: Any) -> ServerSettings:

@@ -1,7 +1,7 @@
 """The one path that every request takes, whatever door it came in by: tensors in, scored tensors out."""
 
 from importlib.metadata import version as installed
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import structlog
 
@@ -14,6 +14,9 @@ from model_server.metrics import Metrics
 from model_server.repository import ModelRepository, Served
 from model_server.tensors import OUTPUTS, InferRequest, InferResponse, Output
 
+if TYPE_CHECKING:
+    from model_server.prediction_log import PredictionLog
+
 log = structlog.get_logger(__name__)
 
 EXTENSIONS = ["model_repository", "binary_tensor_data"]
@@ -22,9 +25,10 @@ EXTENSIONS = ["model_repository", "binary_tensor_data"]
 class DataPlane:
     """Scores requests and describes what can be asked; knows no protocol."""
 
-    def __init__(self, repository: ModelRepository, metrics: Metrics) -> None:
+    def __init__(self, repository: ModelRepository, metrics: Metrics, log: "PredictionLog | None" = None) -> None:
         self.repository = repository
         self._metrics = metrics
+        self._log = log
 
     def infer(self, name: str, version: str | None, request: InferRequest) -> InferResponse:
         """Raises NotFound, NotReady, InvalidInput or ModelFailed, each with a sentence for the caller."""
@@ -50,6 +54,8 @@ class DataPlane:
         findings = signature.check(matrix)
         scores = model.score(matrix)
         self._metrics.scored(model.version, model.columns, scores, findings)
+        if self._log:
+            self._log.offer(request.id, model.manifest, matrix, scores)
         outputs = [_output(output, model, matrix, scores) for output in request.outputs]
         return InferResponse(request.id, model.version, outputs)
 

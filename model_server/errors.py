@@ -20,6 +20,14 @@ class InvalidInput(ServeError):
     http, grpc = 400, "INVALID_ARGUMENT"
 
 
+class Unauthenticated(ServeError):
+    http, grpc = 401, "UNAUTHENTICATED"
+
+
+class Forbidden(ServeError):
+    http, grpc = 403, "PERMISSION_DENIED"
+
+
 class NotFound(ServeError):
     http, grpc = 404, "NOT_FOUND"
 

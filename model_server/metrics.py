@@ -70,6 +70,7 @@ class Metrics(Collector):
         self._missing: dict[tuple[str, str], int] = defaultdict(int)
         self._out_of_range: dict[tuple[str, str], int] = defaultdict(int)
         self.ready: dict[str, bool] = {}
+        self.log_rows = dict.fromkeys(("written", "failed", "full"), 0)
         self._registry = CollectorRegistry()
         self._registry.register(self)
         for collector in (ProcessCollector, PlatformCollector, GCCollector):
@@ -127,6 +128,9 @@ class Metrics(Collector):
                 ),
                 _histogram("loan_request_seconds", "Time to answer a request", ["protocol", "version"], self._seconds),
                 _histogram("loan_score", "Probability of approval", ["version"], self._scores),
+                _counter(
+                    "loan_log_rows", "Rows for the prediction log, by what came of them", ["result"], self.log_rows
+                ),
                 _gauge("loan_model_ready", "1 when the model can be asked", ["model"], self.ready),
             )
 

@@ -9,7 +9,7 @@ import structlog
 
 from loan_model.errors import IntegrityError, LoanError, RegistryError, VersionNotFound
 from loan_model.model import LoanModel
-from loan_model.registry import Registry
+from loan_model.registry import Promotion, Registry
 from model_server.errors import NotFound, NotReady
 from model_server.metrics import Metrics
 from model_server.settings import ServerSettings
@@ -94,6 +94,10 @@ class ModelRepository:
             if self._default and (version in (None, self._default.model.version)):
                 self._follows = False
                 self._set_default(None)
+
+    def promote(self, version: str, by: str, reason: str, force: bool) -> Promotion:
+        """Makes a version the registry's champion; `refresh` then follows it."""
+        return self._registry.promote(version, by=by, reason=reason, force=force)
 
     def index(self) -> list[IndexEntry]:
         return [self._entry(version) for version in self.versions()]

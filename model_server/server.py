@@ -4,6 +4,7 @@ import asyncio
 import signal
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING
 
 import grpc
 import kserve
@@ -12,6 +13,9 @@ import uvloop
 
 from loan_model.errors import LoanError
 from loan_model.registry import Registry
+from model_server.access import Access, Judge
+from model_server.access.tokens import TokensFile
+from model_server.controlplane import ControlPlane
 from model_server.dataplane import DataPlane
 from model_server.grpc.servicer import InferenceServicer
 from model_server.metrics import Metrics
@@ -22,8 +26,12 @@ from model_server.rest.plain import PlainDoor
 from model_server.rest.server import RestServer
 from model_server.rest.v2 import V2Door
 from model_server.settings import ServerSettings
+from model_server.tls import Certificate
 from training_job.job import JobLauncher
 from training_job.launch import Launcher, ProcessLauncher
+
+if TYPE_CHECKING:
+    from model_server.prediction_log import PredictionLog
 
 log = structlog.get_logger(__name__)
 
@@ -35,12 +43,17 @@ class LoanModelServer(kserve.ModelServer):
         super().__init__(http_port=settings.http_port, grpc_port=settings.grpc_port)
         self._settings = settings
         metrics = Metrics()
-        self._repository = ModelRepository(Registry.open(settings.registry, create=True), settings, metrics)
-        plane = DataPlane(self._repository, metrics)
+        registry = Registry.open(settings.registry, create=True, verify_key=settings.verify_key)
+        self._repository = ModelRepository(registry, settings, metrics)
+        self._log = _prediction_log(settings, metrics)
+        plane = DataPlane(self._repository, metrics, self._log)
         self._launcher = _launcher(settings)
-        app = RestApp(V2Door(plane), PlainDoor(plane, self._launcher, settings), metrics, settings)
-        self._rest = RestServer(app, settings)
-        self._grpc = _grpc_server(InferenceServicer(plane, metrics), settings)
+        access = Access(_judge(settings), settings.anyone_may)
+        control = ControlPlane(self._repository, self._launcher)
+        app = RestApp(V2Door(plane, control), PlainDoor(plane, control, settings), metrics, access, settings)
+        certificate = _certificate(settings)
+        self._rest = RestServer(app, settings, certificate)
+        self._grpc = _grpc_server(InferenceServicer(plane, control, metrics, access), settings, certificate)
         self._predictor = LoanPredictor(plane)
 
     def run(self) -> None:
@@ -58,11 +71,14 @@ class LoanModelServer(kserve.ModelServer):
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, self.stop, number)
         self._grpc.start()
-        log.info("serving", http=f"http://localhost:{self._settings.http_port}/docs", grpc=self._settings.grpc_port)
+        scheme = "https" if self._settings.tls_certificate else "http"
+        log.info("serving", http=f"{scheme}://localhost:{self._settings.http_port}/docs", grpc=self._settings.grpc_port)
         await self._rest.serve()
         await asyncio.to_thread(self._stop_grpc().wait)
         await self._launcher.stop()
         self._repository.stop()
+        if self._log:
+            self._log.stop()
         log.info("stopped")
 
     def stop(self, sig: int) -> None:
@@ -75,13 +91,43 @@ class LoanModelServer(kserve.ModelServer):
         return self._grpc.stop(self._settings.grace_seconds)
 
 
+def _judge(settings: ServerSettings) -> Judge:
+    if settings.access == "tokens":
+        return TokensFile(settings.tokens)
+    if not settings.access_service:
+        raise LoanError("LOAN_ACCESS is kubernetes, so LOAN_ACCESS_SERVICE must name the InferenceService.")
+    from model_server.access.cluster import ClusterJudge  # noqa: PLC0415 - for the cluster's client, which is slow
+
+    return ClusterJudge(
+        settings.access_service, settings.access_namespace, settings.access_audience, settings.access_seconds
+    )
+
+
 def _launcher(settings: ServerSettings) -> Launcher:
     if settings.train_cronjob:
-        return JobLauncher(settings.train_cronjob, settings.train_namespace)
-    return ProcessLauncher(settings.registry, settings.train_data)
+        return JobLauncher(settings.train_cronjob, settings.train_namespace, settings.train_sources)
+    return ProcessLauncher(settings.registry, settings.train_data, settings.train_sources)
 
 
-def _grpc_server(servicer: InferenceServicer, settings: ServerSettings) -> grpc.Server:
+def _prediction_log(settings: ServerSettings, metrics: Metrics) -> "PredictionLog | None":
+    if not settings.log_predictions:
+        return None
+    from model_server.prediction_log import PredictionLog  # noqa: PLC0415 - only for who logs predictions
+
+    return PredictionLog.to(
+        settings.log_predictions, settings.model_name, settings.log_share, settings.log_protected, metrics
+    )
+
+
+def _certificate(settings: ServerSettings) -> Certificate | None:
+    if settings.tls_certificate and settings.tls_key:
+        return Certificate(settings.tls_certificate, settings.tls_key)
+    if settings.tls_certificate or settings.tls_key:
+        raise LoanError("TLS needs both LOAN_TLS_CERTIFICATE and LOAN_TLS_KEY; one of them is not set.")
+    return None
+
+
+def _grpc_server(servicer: InferenceServicer, settings: ServerSettings, certificate: Certificate | None) -> grpc.Server:
     server = grpc.server(
         ThreadPoolExecutor(settings.grpc_threads, thread_name_prefix="grpc"),
         handlers=[servicer.handlers()],
@@ -91,8 +137,12 @@ def _grpc_server(servicer: InferenceServicer, settings: ServerSettings) -> grpc.
             ("grpc.so_reuseport", 0),
         ],
     )
+    address = f"{settings.host}:{settings.grpc_port}"
     try:
-        server.add_insecure_port(f"{settings.host}:{settings.grpc_port}")
+        if certificate:
+            server.add_secure_port(address, certificate.for_grpc)
+        else:
+            server.add_insecure_port(address)
     except RuntimeError as error:
         raise LoanError(
             f"Port {settings.grpc_port} cannot be opened for gRPC; choose another with LOAN_GRPC_PORT."

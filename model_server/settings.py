@@ -1,9 +1,19 @@
 """The server's configuration: each field is an environment variable with the prefix `LOAN_`."""
 
 from pathlib import Path
+from typing import Annotated, Any, Literal
 
-from pydantic import Field
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic import BeforeValidator, Field
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+from model_server.access import Right
+
+
+def _words(value: Any) -> Any:
+    return value.replace(",", " ").split() if isinstance(value, str) else value
+
+
+Rights = Annotated[frozenset[Right], NoDecode, BeforeValidator(_words)]
 
 
 class ServerSettings(BaseSettings):
@@ -12,6 +22,9 @@ class ServerSettings(BaseSettings):
     registry: str = Field("files/model_version", description="Folder or bucket URL that holds the versions.")
     version: str = Field(
         "", description="Serve this version, or end with an error; empty: the champion, else the latest."
+    )
+    verify_key: Path | None = Field(
+        None, description="PEM file of public keys; only versions that one of them signed are served."
     )
     model_name: str = Field("loan", description="Name of the model in V2 paths.")
     host: str = Field("0.0.0.0", description="Address that both servers listen on.")  # noqa: S104
@@ -27,7 +40,26 @@ class ServerSettings(BaseSettings):
     )
     refresh_seconds: float = Field(10, gt=0, description="How often the registry is asked for the champion.")
     grace_seconds: float = Field(25, ge=0, description="How long SIGTERM waits for requests in flight.")
+    anyone_may: Rights = Field(
+        frozenset({Right.predict}), description="Rights that need no token, of predict, train, load and promote."
+    )
+    access: Literal["tokens", "kubernetes"] = Field("tokens", description="Who judges tokens: a file, or the cluster.")
+    tokens: Path = Field(Path("files/tokens.json"), description="That file; `loan tokens` writes it.")
+    access_service: str = Field("", description="InferenceService that a token's rights are verbs on.")
+    access_namespace: str = Field("default", description="Namespace of that InferenceService.")
+    access_audience: str = Field("loan-model", description="Audience that a token must be made for.")
+    access_seconds: float = Field(10, ge=0, description="How long the cluster's judgement is remembered.")
+    tls_certificate: Path | None = Field(
+        None, description="PEM file of the certificate chain; both ports then use TLS."
+    )
+    tls_key: Path | None = Field(None, description="PEM file of its key; both are read again when they change.")
+    log_predictions: str = Field("", description="File or HTTP sink that predictions are logged to as CloudEvents.")
+    log_share: float = Field(1, ge=0, le=1, description="Share of the applications that are logged, by chance.")
+    log_protected: bool = Field(False, description="Log protected columns too, which are left out otherwise.")
     train_data: Path = Field(Path("files/dataset.csv"), description="What `POST /train` trains on.")
+    train_sources: dict[str, str] = Field(
+        {}, description="JSON: what else it may train on, a path or URL by the name that a caller gives."
+    )
     train_wait_seconds: float = Field(120, gt=0, description="How long `POST /train` waits before it says 202.")
     train_cronjob: str = Field(
         "", description="CronJob whose template `POST /train` makes a Job from; empty: train here."

@@ -71,7 +71,7 @@ class Connection:
         prometheus = self._revision.values.rollout.prometheus
         if prometheus.url:
             return PrometheusSource(prometheus.url, {"namespace": self._namespace, **prometheus.labels})
-        return PodSource(self._workload, self._namespace, self._core)
+        return PodSource(self._workload, self._namespace, self._core, bool(self._revision.values.tls.secret_name))
 
 
 def _connect(context: str | None) -> tuple[client.ApiClient, str]:

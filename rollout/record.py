@@ -10,6 +10,8 @@ from typing import Any
 import msgspec
 from kubernetes import client
 
+from loan_model.audit import Result
+from loan_model.audit import record as audit
 from rollout.judgement import Judged
 from rollout.values import Split
 from rollout.workload import Workload
@@ -42,7 +44,7 @@ def me() -> str:
 
 
 class Record:
-    """Tells every decision to the cluster, to standard output as JSON, and to standard error as a sentence."""
+    """Tells every decision to the cluster, to standard output as JSON, and to standard error as an audit line too."""
 
     def __init__(self, release: str, workload: Workload, namespace: str, core: Any) -> None:
         self._release = release
@@ -61,6 +63,8 @@ class Record:
             why=why,
             judged=judged,
         )
+        result: Result = "failed" if event in WARNINGS else "done"
+        audit("rollout", who=decision.who, what=f"{self._release}: {event}: {after}", result=result, why=why)
         print(f"{event}: {after}: {why}", file=sys.stderr, flush=True)
         print(msgspec.json.encode(decision).decode(), flush=True)
         self._tell_cluster(decision)

@@ -40,10 +40,11 @@ class PrometheusSource:
 class PodSource:
     """Reads `/metrics` of each pod through the Kubernetes API, and remembers what pods that are gone said last."""
 
-    def __init__(self, workload: Workload, namespace: str, core: Any) -> None:
+    def __init__(self, workload: Workload, namespace: str, core: Any, tls: bool) -> None:
         self._workload = workload
         self._namespace = namespace
         self._core = core
+        self._scheme = "https:" if tls else ""
         self._seen: dict[str, dict[Series, float]] = {}
 
     def snapshot(self, version: str, ago: float = 0) -> Snapshot:
@@ -56,8 +57,9 @@ class PodSource:
         return dict(seen)
 
     def _read(self, pod: str) -> dict[Series, float]:
+        at = f"{self._scheme}{pod}:8080"
         try:
-            text = self._core.connect_get_namespaced_pod_proxy_with_path(f"{pod}:8080", self._namespace, "metrics")
+            text = self._core.connect_get_namespaced_pod_proxy_with_path(at, self._namespace, "metrics")
         except client.ApiException as error:
             if error.status in (401, 403) or not error.status:
                 raise

@@ -64,6 +64,12 @@ class Split(msgspec.Struct, frozen=True):
         return f"{self.stable} {100 - self.weight} %{canary}"
 
 
+class Tls(msgspec.Struct, frozen=True, rename="camel"):
+    """The Secret of the certificate that the pods show; empty where they speak no TLS."""
+
+    secret_name: str = ""
+
+
 class Values(msgspec.Struct, frozen=True):
     """The part of a release's values that a rollout reads."""
 
@@ -71,6 +77,7 @@ class Values(msgspec.Struct, frozen=True):
     stable: Stable
     canary: Canary
     rollout: Rollout
+    tls: Tls = Tls()
 
     @property
     def split(self) -> Split:

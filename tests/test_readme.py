@@ -16,13 +16,13 @@ README = (ROOT / "README.md").read_text()
 BY_CI = {"make serve"}  # what the set-up in CI and a person run; all else is run here
 
 
-def blocks(language):
-    return re.findall(rf"(?ms)^```{language}\n(.*?)^```", README)
+def blocks(language, text=README):
+    return re.findall(rf"(?ms)^```{language}\n(.*?)^```", text)
 
 
-def commands():
+def commands(text=README):
     """Each command with the output shown beneath it."""
-    for block in blocks("console"):
+    for block in blocks("console", text):
         for part in re.split(r"(?m)^\$ ", block)[1:]:
             lines = part.rstrip().split("\n")
             last = next(i for i, _ in enumerate(lines) if "\n".join(lines[: i + 1]).count("'") % 2 == 0)
@@ -44,15 +44,25 @@ def same_json(shown, came):
     return came == pytest.approx(shown, abs=1e-6) if isinstance(shown, float) else came == shown
 
 
-@pytest.fixture(scope="module")
-def home(tmp_path_factory):
-    """A folder as `make serve` leaves it: the data and the first version, and `loan` in `.venv`."""
-    home = tmp_path_factory.mktemp("home")
+def as_made(home):
+    """The folder as `make serve` leaves it: the data and the first version, and `loan` in `.venv`."""
     (home / ".venv/bin").mkdir(parents=True)
     (home / ".venv/bin/loan").symlink_to(Path(sys.executable).with_name("loan"))
     for command in ("data --output files/dataset.csv", "train --data files/dataset.csv"):
         subprocess.run([".venv/bin/loan", *command.split()], cwd=home, check=True, capture_output=True)
+    token = subprocess.run(
+        [".venv/bin/loan", "tokens", "add", "owner", "--may", "train"],
+        cwd=home,
+        check=True,
+        capture_output=True,
+    ).stdout
+    (home / "files/token").write_bytes(token)
     return home
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory):
+    return as_made(tmp_path_factory.mktemp("home"))
 
 
 @pytest.mark.timeout(180)
@@ -61,7 +71,8 @@ def test_every_command_gives_what_the_readme_shows(home):
         return subprocess.run(["bash", "-c", command], cwd=home, check=True, capture_output=True, text=True).stdout
 
     registry = home / "files/model_version"
-    with serving(registry, train_data=home / "files/dataset.csv") as server:
+    settings = {"train_data": home / "files/dataset.csv", "tokens": home / "files/tokens.json", "anyone_may": "predict"}
+    with serving(registry, **settings) as server:
         for command, shown in commands():
             if command not in BY_CI:
                 came = run(command.replace("localhost:8080", f"127.0.0.1:{server.http_port}"))
@@ -71,6 +82,22 @@ def test_every_command_gives_what_the_readme_shows(home):
             script = code.replace("localhost:8081", server.grpc_target)
             came = subprocess.run([sys.executable, "-c", script], check=True, capture_output=True, text=True)
             assert shown in came.stdout
+
+
+def test_every_command_of_the_page_on_security_gives_what_it_shows(tmp_path_factory):
+    home = as_made(tmp_path_factory.mktemp("home"))
+    for command, shown in commands((ROOT / "docs/security.md").read_text()):
+        done = subprocess.run(["bash", "-c", command], cwd=home, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, f"{command}\n{done.stderr}"
+        assert same(shown, done.stdout), f"{command}\ngave\n{done.stdout}"
+
+
+def test_every_test_that_the_page_on_security_names_is_there():
+    named = re.findall(r"`((?:tests|helm)/[\w/-]+\.\w+|test_\w+)`", (ROOT / "docs/security.md").read_text())
+    tests = "".join(path.read_text() for path in (ROOT / "tests").rglob("test_*.py"))
+    assert len(named) > 20
+    for name in named:
+        assert (ROOT / name).is_file() if "/" in name else f"def {name}(" in tests, name
 
 
 def test_every_setting_is_described():

@@ -65,6 +65,14 @@ def train(
     run: Annotated[
         str | None, typer.Option(envvar="LOAN_RUN", help="Name of this training; a repeated one publishes once.")
     ] = None,
+    signing_key: Annotated[
+        Path | None,
+        typer.Option(envvar="LOAN_SIGNING_KEY", help="PEM file of the Ed25519 key to sign the version with."),
+    ] = None,
+    verify_key: Annotated[
+        Path | None,
+        typer.Option(envvar="LOAN_VERIFY_KEY", help="PEM file of public keys: build on no version of other keys."),
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one line of JSON.")] = False,
     result: Annotated[
         Path | None, typer.Option(envvar="LOAN_RESULT", help="File to write that line to as well, for whoever waits.")
@@ -73,7 +81,9 @@ def train(
     """Train, judge and publish the next version."""
     import msgspec
 
+    from loan_model.audit import audited, operator
     from loan_model.registry import Registry
+    from loan_model.signing import Signer, Trust
     from loan_model.verdict import Verdict
     from training_job.progress import Progress
     from training_job.run import Training, run_training
@@ -89,8 +99,12 @@ def train(
         holdout=holdout,
         run=run or uuid.uuid4().hex,
     )
-    opened = Registry.open(registry, create=True)
-    version = run_training(training, opened, Progress()).version
+    with audited("train", who=operator(), what=f"training {training.run}", why=f"training {training.run}") as doing:
+        signer = Signer.read(signing_key) if signing_key else None
+        if verify_key:
+            Trust.read(verify_key).check_signer(signer)
+        opened = Registry.open(registry, create=True, verify_key=verify_key)
+        version = doing.what = run_training(training, opened, Progress(), signer).version
     verdict = Verdict.from_metrics(opened.read(version, "metrics.json"))
     line = msgspec.json.encode({"version": version, **msgspec.structs.asdict(verdict)}).decode()
     if result:

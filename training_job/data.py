@@ -16,7 +16,7 @@ from obstore.exceptions import BaseError
 from loan_model.errors import DataError
 from loan_model.manifest import sha256
 from loan_model.schema import SCHEMA, Column
-from loan_model.storage import open_bucket
+from loan_model.storage import open_bucket, without_secrets
 
 LONGEST = timedelta(minutes=15)  # for reading the file from a bucket
 FEWEST = 20  # values of a column, and rows of a class, so that the holdout and every fold have some
@@ -41,6 +41,7 @@ class Dataset:
 def load(source: str) -> Dataset:
     """The data set in a CSV or Parquet file at a path or URL; DataError with one sentence if it is not fit."""
     content = _read(source)
+    source = without_secrets(source)
     cells = _parse(content, source)
     notes = _dropped(cells)
     cells = _wanted(cells, source)
@@ -57,10 +58,12 @@ def _read(source: str) -> bytes:
             return Path(source).read_bytes()
         folder, _, name = source.rpartition("/")
         return bytes(obstore.get(open_bucket(folder, LONGEST), name).bytes())
-    except (FileNotFoundError, IsADirectoryError) as error:
-        raise DataError(f"There is no data file {source}; `loan data --output FILE` writes one.") from error
+    except (FileNotFoundError, IsADirectoryError):
+        shown = without_secrets(source)
+        raise DataError(f"There is no data file {shown}; `loan data --output FILE` writes one.") from None
     except (OSError, BaseError, ValueError) as error:
-        raise DataError(f"The data file {source} cannot be read: {_first_line(error)}.") from error
+        why = without_secrets(f"{source} cannot be read: {_first_line(error)}")
+        raise DataError(f"The data file {why}.") from None
 
 
 def _parse(content: bytes, source: str) -> pd.DataFrame:

@@ -3,7 +3,7 @@
 import asyncio
 import json
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
@@ -32,13 +32,16 @@ class JobLauncher:
     that no log has to be read. A Job belongs to its CronJob, and goes when that does.
     """
 
-    def __init__(self, cronjob: str, namespace: str, api: client.ApiClient | None = None) -> None:
+    def __init__(
+        self, cronjob: str, namespace: str, sources: Mapping[str, str], api: client.ApiClient | None = None
+    ) -> None:
         if api is None:
-            _configure()
+            connect()
         self._batch: Any = client.BatchV1Api(api)
         self._core: Any = client.CoreV1Api(api)
         self._cronjob = cronjob
         self._namespace = namespace
+        self.sources = sources
 
     async def start(self, parameters: TrainingParameters) -> str:
         with _sentence():
@@ -58,7 +61,7 @@ class JobLauncher:
                 raise AlreadyRunning(f"Training {name} is running; ask for it at /train/{name}.")
         cronjob = self._batch.read_namespaced_cron_job(self._cronjob, self._namespace)
         template = self._batch.api_client.sanitize_for_serialization(cronjob.spec.job_template)
-        job = self._batch.create_namespaced_job(self._namespace, _job(cronjob, template, parameters))
+        job = self._batch.create_namespaced_job(self._namespace, _job(cronjob, template, parameters, self.sources))
         return str(job.metadata.name)
 
     def _wait(self, name: str, seconds: float) -> Outcome:
@@ -103,7 +106,7 @@ class JobLauncher:
         return last_line(message.encode()).removeprefix("error: "), good
 
 
-def _configure() -> None:
+def connect() -> None:
     """The cluster that this pod runs in, else the one that kubectl points at."""
     try:
         config.load_incluster_config()  # type: ignore[no-untyped-call]
@@ -135,11 +138,13 @@ def _ended(job: Any) -> str:
     return ""
 
 
-def _job(cronjob: Any, template: dict[str, Any], parameters: TrainingParameters) -> dict[str, Any]:
+def _job(
+    cronjob: Any, template: dict[str, Any], parameters: TrainingParameters, sources: Mapping[str, str]
+) -> dict[str, Any]:
     metadata = template.get("metadata") or {}
     for container in template["spec"]["template"]["spec"]["containers"]:
         if container["name"] == CONTAINER:
-            container["args"] = [*container.get("args", []), *arguments(parameters)]
+            container["args"] = [*container.get("args", []), *arguments(parameters, sources)]
     return {
         "apiVersion": "batch/v1",
         "kind": "Job",

@@ -3,6 +3,7 @@
 import asyncio
 import sys
 import uuid
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Literal, Protocol
 
@@ -11,11 +12,12 @@ from msgspec import UNSET, UnsetType
 
 
 class TrainingParameters(msgspec.Struct, forbid_unknown_fields=True, kw_only=True, frozen=True):
-    """What a caller may choose; the data, and what is not chosen, are the launcher's own."""
+    """What a caller may choose; what is not chosen is the launcher's own. `data` names one of its sources."""
 
     algorithm: Literal["auto", "logistic", "gradient_boosting"] | UnsetType = UNSET
     seed: int | UnsetType = UNSET
     use_protected: tuple[str, ...] = ()
+    data: str | UnsetType = UNSET
 
 
 class Outcome(msgspec.Struct, kw_only=True, frozen=True):
@@ -38,6 +40,9 @@ class LaunchFailed(Exception):
 
 
 class Launcher(Protocol):
+    sources: Mapping[str, str]
+    """The path or URL of each data source, by the name that a caller gives; its own choice has none."""
+
     async def start(self, parameters: TrainingParameters) -> str:
         """Starts a training and names it; AlreadyRunning while another one runs."""
 
@@ -59,9 +64,10 @@ class Result(msgspec.Struct):
 class ProcessLauncher:
     """Trains in a child process, so that the server goes on answering."""
 
-    def __init__(self, registry: str, data: Path) -> None:
+    def __init__(self, registry: str, data: Path, sources: Mapping[str, str]) -> None:
         self._registry = registry
         self._data = data
+        self.sources = sources
         self._runs: dict[str, asyncio.Task[Outcome]] = {}
 
     async def start(self, parameters: TrainingParameters) -> str:
@@ -87,7 +93,7 @@ class ProcessLauncher:
         process = await asyncio.create_subprocess_exec(
             *(sys.executable, "-m", "loan_cli", "train", "--json", "--run", name),
             *("--registry", self._registry, "--data", str(self._data)),
-            *arguments(parameters),
+            *arguments(parameters, self.sources),
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.PIPE,
         )
@@ -101,9 +107,10 @@ class ProcessLauncher:
         return succeeded(name, last_line(output))
 
 
-def arguments(parameters: TrainingParameters) -> list[str]:
-    """The parameters as options of `loan train`."""
+def arguments(parameters: TrainingParameters, sources: Mapping[str, str]) -> list[str]:
+    """The parameters as options of `loan train`; the last of two that are the same counts."""
     options = [] if parameters.algorithm is UNSET else [f"--algorithm={parameters.algorithm}"]
+    options += [] if parameters.data is UNSET else [f"--data={sources[parameters.data]}"]
     options += [] if parameters.seed is UNSET else [f"--seed={parameters.seed}"]
     return options + [f"--use-protected={column}" for column in parameters.use_protected]
 

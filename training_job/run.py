@@ -29,6 +29,8 @@ from loan_model.registry import Registry
 from loan_model.results import Results
 from loan_model.schema import SCHEMA
 from loan_model.scorer import Scorer
+from loan_model.signing import Signer
+from loan_model.storage import without_secrets
 from training_job.data import Dataset, load
 from training_job.progress import Progress
 
@@ -75,8 +77,8 @@ class Fitted:
         return Scorer(self.onnx, "the compiled model").probabilities(rows.frame.to_numpy())
 
 
-def run_training(training: Training, registry: Registry, progress: Progress) -> Manifest:
-    """Train as asked and publish the version, whatever the gate says of it.
+def run_training(training: Training, registry: Registry, progress: Progress, signer: Signer | None = None) -> Manifest:
+    """Train as asked and publish the version, signed if there is a key, whatever the gate says of it.
 
     Nothing is published when an error is raised: DataError for a file that cannot be trained on, CompileError
     when the compiled model differs from the pipeline.
@@ -87,7 +89,7 @@ def run_training(training: Training, registry: Registry, progress: Progress) -> 
     columns = features(training.use_protected)
     champion = registry.champion()
     parent = champion or registry.latest()
-    with progress.step(f"Load {training.data}"):
+    with progress.step(f"Load {without_secrets(training.data)}"):
         data = load(training.data)
     for note in data.notes:
         progress.say(note)
@@ -129,7 +131,7 @@ def run_training(training: Training, registry: Registry, progress: Progress) -> 
         )
 
     with progress.step(f"Publish to {registry.url}"):
-        return registry.publish(files, describe)
+        return registry.publish(files, describe, signer)
 
 
 def _split(data: Dataset, training: Training) -> tuple[Rows, Rows]:

@@ -21,14 +21,16 @@ BUILT_IN = {
     "batch/v1": ["CronJob", "Job"],
     "networking.k8s.io/v1": ["NetworkPolicy"],
     "policy/v1": ["PodDisruptionBudget"],
-    "rbac.authorization.k8s.io/v1": ["Role", "RoleBinding"],
+    "rbac.authorization.k8s.io/v1": ["ClusterRole", "ClusterRoleBinding", "Role", "RoleBinding"],
 }
 CUSTOM = [
+    "BackendTLSPolicy",
     "BackendTrafficPolicy",
     "HTTPRoute",
     "InferenceService",
     "PrometheusRule",
     "ReferenceGrant",
+    "SecurityPolicy",
     "ServiceMonitor",
     "ServingRuntime",
 ]

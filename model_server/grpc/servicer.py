@@ -2,13 +2,16 @@
 
 import time
 from collections.abc import Callable
+from functools import wraps
 from typing import Any, NoReturn
 
 import grpc
 import structlog
 from kserve.protocol.grpc import grpc_predict_v2_pb2 as pb
 
+from model_server.access import Access, Right
 from model_server.codecs import v2_grpc
+from model_server.controlplane import ControlPlane
 from model_server.dataplane import DataPlane
 from model_server.errors import NotReady, ServeError
 from model_server.grpc import repository_pb
@@ -24,8 +27,10 @@ Method = Callable[[Any, grpc.ServicerContext], Any]
 class InferenceServicer:
     """The methods of the inference service; each takes a message and gives one."""
 
-    def __init__(self, dataplane: DataPlane, metrics: Metrics) -> None:
+    def __init__(self, dataplane: DataPlane, control: ControlPlane, metrics: Metrics, access: Access) -> None:
         self._dataplane = dataplane
+        self._control = control
+        self._access = access
         self._repository = dataplane.repository
         self._metrics = metrics
 
@@ -35,9 +40,9 @@ class InferenceServicer:
             "ServerReady": (self.server_ready, pb.ServerReadyRequest),
             "ServerMetadata": (self.server_metadata, pb.ServerMetadataRequest),
             "ModelReady": (self.model_ready, pb.ModelReadyRequest),
-            "ModelMetadata": (self.model_metadata, pb.ModelMetadataRequest),
-            "ModelInfer": (self.model_infer, pb.ModelInferRequest),
-            "RepositoryIndex": (self.repository_index, repository_pb.IndexRequest),
+            "ModelMetadata": (self._predicting(self.model_metadata), pb.ModelMetadataRequest),
+            "ModelInfer": (self._predicting(self.model_infer), pb.ModelInferRequest),
+            "RepositoryIndex": (self._predicting(self.repository_index), repository_pb.IndexRequest),
             "RepositoryModelLoad": (self.repository_load, repository_pb.ModelRequest),
             "RepositoryModelUnload": (self.repository_unload, repository_pb.ModelRequest),
         }
@@ -96,15 +101,33 @@ class InferenceServicer:
         )
 
     def repository_load(self, request: Any, context: grpc.ServicerContext) -> Any:
+        who = self._require(Right.load, context, "repository_load")
         name, version = self._model(request)
-        loaded = self._repository.load(version)
+        loaded = self._control.load(who, version)
         context.set_trailing_metadata((("x-loan-version", loaded),))
         return pb.RepositoryModelLoadResponse(model_name=name, isLoaded=True)
 
-    def repository_unload(self, request: Any, _: grpc.ServicerContext) -> Any:
+    def repository_unload(self, request: Any, context: grpc.ServicerContext) -> Any:
+        who = self._require(Right.load, context, "repository_unload")
         name, version = self._model(request)
-        self._repository.unload(version)
+        self._control.unload(who, version)
         return pb.RepositoryModelUnloadResponse(model_name=name, isUnloaded=True)
+
+    def _predicting(self, method: Method) -> Method:
+        """The method for who may predict; the method itself where anyone may."""
+        if not self._access.guards(Right.predict):
+            return method
+
+        @wraps(method)
+        def admitted(request: Any, context: grpc.ServicerContext) -> Any:
+            self._require(Right.predict, context, method.__name__)
+            return method(request, context)
+
+        return admitted
+
+    def _require(self, right: Right, context: grpc.ServicerContext, door: str) -> str:
+        sent = dict(context.invocation_metadata()).get("authorization")
+        return self._access.require(right, str(sent) if sent else None, door)
 
     def _model(self, request: Any) -> tuple[str, str | None]:
         name = request.model_name or request.first_name

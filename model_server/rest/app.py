@@ -10,6 +10,7 @@ from urllib.parse import unquote
 import httptools
 import structlog
 
+from model_server.access import Access, Right
 from model_server.errors import InvalidInput, MethodNotAllowed, NotFound, ServeError
 from model_server.metrics import CONTENT_TYPE, Metrics
 from model_server.rest import docs
@@ -22,13 +23,14 @@ log = structlog.get_logger(__name__)
 
 
 class Route:
-    """A handler for each method of one path; `protocol` is set where the metrics count it."""
+    """A handler for each method of one path; `protocol` where the metrics count it, `right` where it takes one."""
 
-    __slots__ = ("handlers", "protocol")
+    __slots__ = ("handlers", "protocol", "right")
 
-    def __init__(self, protocol: str = "", **handlers: Handler) -> None:
+    def __init__(self, protocol: str = "", right: Right | None = None, **handlers: Handler) -> None:
         self.handlers = handlers
         self.protocol = protocol
+        self.right = right
 
 
 class Target(NamedTuple):
@@ -42,11 +44,15 @@ class Target(NamedTuple):
 class RestApp:
     """All HTTP doors of one server."""
 
-    def __init__(self, v2: V2Door, plain: PlainDoor, metrics: Metrics, settings: ServerSettings) -> None:
+    def __init__(
+        self, v2: V2Door, plain: PlainDoor, metrics: Metrics, access: Access, settings: ServerSettings
+    ) -> None:
         self.max_body_bytes = settings.max_body_bytes
         self._v2 = v2
         self._plain = plain
         self._metrics = metrics
+        self._access = access
+        self._predict = Right.predict if access.guards(Right.predict) else None
         # Callers ask the same few URLs again and again: found so in 0.1 us, matched anew in 5.
         self._target = lru_cache(maxsize=256)(self._find)
 
@@ -61,7 +67,7 @@ class RestApp:
             handler = route.handlers.get(request.method)
             if handler is None:
                 raise MethodNotAllowed(f"{request.method} is not for {path}; use {', '.join(route.handlers)}.")
-            answer = handler(request)
+            answer = self._admitted(request, route.right, path, handler) if route.right else handler(request)
         except Exception as error:
             answer = _failure(request, error)
         if not isinstance(answer, Response):
@@ -69,6 +75,11 @@ class RestApp:
         if protocol:
             self._count(request, answer, protocol, started)
         return answer
+
+    async def _admitted(self, request: Request, right: Right, path: str, handler: Handler) -> Response:
+        request.caller = await self._access.admit(right, request.header("authorization"), path)
+        answer = handler(request)
+        return answer if isinstance(answer, Response) else await answer
 
     async def _later(self, request: Request, answer: Awaitable[Response], protocol: str, started: float) -> Response:
         try:
@@ -97,13 +108,15 @@ class RestApp:
             case [""]:
                 route = Route(GET=self._v2.live)
             case ["predict"]:
-                route = Route("json", POST=self._plain.predict)
+                route = Route("json", self._predict, POST=self._plain.predict)
             case ["predict_batch"]:
-                route = Route("json", POST=self._plain.predict_batch)
+                route = Route("json", self._predict, POST=self._plain.predict_batch)
             case ["train"]:
-                route = Route(POST=self._plain.train)
+                route = Route(right=Right.train, POST=self._plain.train)
             case ["train", name]:
-                route = Route(GET=lambda request: self._plain.training(request, name))
+                route = Route(right=Right.train, GET=lambda request: self._plain.training(request, name))
+            case ["promote"]:
+                route = Route(right=Right.promote, POST=self._plain.promote)
             case ["metrics"]:
                 route = Route(GET=self._exposition)
             case ["docs"]:
@@ -120,9 +133,9 @@ class RestApp:
         v2 = self._v2
         match rest:
             case ["models", name, "infer"]:
-                return Route("rest", POST=lambda request: v2.infer(request, name, None))
+                return Route("rest", self._predict, POST=lambda request: v2.infer(request, name, None))
             case ["models", name, "versions", version, "infer"]:
-                return Route("rest", POST=lambda request: v2.infer(request, name, version))
+                return Route("rest", self._predict, POST=lambda request: v2.infer(request, name, version))
             case []:
                 return Route(GET=v2.server_metadata)
             case ["health", "live"]:
@@ -130,21 +143,21 @@ class RestApp:
             case ["health", "ready"]:
                 return Route(GET=v2.ready)
             case ["models"]:
-                return Route(GET=v2.models)
+                return Route(right=self._predict, GET=v2.models)
             case ["models", name]:
-                return Route(GET=lambda _: v2.model_metadata(name, None))
+                return Route(right=self._predict, GET=lambda _: v2.model_metadata(name, None))
             case ["models", name, "ready"]:
                 return Route(GET=lambda _: v2.model_ready(name, None))
             case ["models", name, "versions", version]:
-                return Route(GET=lambda _: v2.model_metadata(name, version))
+                return Route(right=self._predict, GET=lambda _: v2.model_metadata(name, version))
             case ["models", name, "versions", version, "ready"]:
-                return Route(GET=lambda _: v2.model_ready(name, version))
+                return Route(right=self._predict, GET=lambda _: v2.model_ready(name, version))
             case ["repository", "index"]:
-                return Route(POST=v2.index)
+                return Route(right=self._predict, POST=v2.index)
             case ["repository", "models", name, "load"]:
-                return Route(POST=lambda request: v2.load(request, name))
+                return Route(right=Right.load, POST=lambda request: v2.load(request, name))
             case ["repository", "models", name, "unload"]:
-                return Route(POST=lambda request: v2.unload(request, name))
+                return Route(right=Right.load, POST=lambda request: v2.unload(request, name))
         raise NotFound(f"There is nothing at /v2/{'/'.join(rest)}; /docs lists what there is.")
 
     async def _exposition(self, _: Request) -> Response:

@@ -31,10 +31,11 @@ Handler = Callable[["Request"], Answer]
 class Request:
     """One HTTP request with its body; `refusal` says why it is not answered, where its size already does.
 
-    `version` is set once it is known, for the metrics, and `query_string` when the path is looked up.
+    `version` is set once it is known, for the metrics, `query_string` when the path is looked up, and `caller` where
+    a right is needed.
     """
 
-    __slots__ = ("body", "headers", "keep_alive", "method", "query_string", "refusal", "url", "version")
+    __slots__ = ("body", "caller", "headers", "keep_alive", "method", "query_string", "refusal", "url", "version")
 
     def __init__(self) -> None:
         self.method = ""
@@ -45,6 +46,7 @@ class Request:
         self.refusal: ServeError | None = None
         self.query_string = ""
         self.version = ""
+        self.caller = ""
 
     def header(self, name: str) -> str | None:
         value = self.headers.get(name.encode())
@@ -78,7 +80,8 @@ def json_response(value: Any, status: int = 200, headers: Headers = ()) -> Respo
 
 
 def error_response(error: ServeError) -> Response:
-    return json_response({"error": str(error)}, error.http)
+    headers: Headers = ((b"www-authenticate", b"Bearer"),) if error.http == 401 else ()
+    return json_response({"error": str(error)}, error.http, headers)
 
 
 def wire(response: Response, method: str, keep_alive: bool) -> bytes:

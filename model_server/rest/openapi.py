@@ -7,6 +7,7 @@ import msgspec
 
 from loan_model.schema import SCHEMA, Column
 from model_server.codecs.v2_rest import RequestBody
+from model_server.controlplane import PromotionRequest
 from training_job.launch import TrainingParameters
 
 EXAMPLE = {
@@ -20,6 +21,8 @@ EXAMPLE = {
 }
 _ERRORS = {
     "400": "What came is not as expected",
+    "401": "It takes a token, and none came that is known",
+    "403": "The caller has not the right",
     "404": "No such model or version",
     "413": "The body is too large",
     "415": "Not JSON",
@@ -27,12 +30,16 @@ _ERRORS = {
 }
 
 
+_TOKEN = ("401", "403")
+_SECURITY: list[dict[str, list[str]]] = [{"token": []}]
+
+
 def document() -> dict[str, Any]:
     """OpenAPI 3.1, for `/openapi.json`."""
     schemas, components = msgspec.json.schema_components(
-        [RequestBody, TrainingParameters], ref_template="#/components/schemas/{name}"
+        [RequestBody, TrainingParameters, PromotionRequest], ref_template="#/components/schemas/{name}"
     )
-    infer, train = schemas
+    infer, train, promote = schemas
     return {
         "openapi": "3.1.0",
         "info": {
@@ -40,8 +47,11 @@ def document() -> dict[str, Any]:
             "version": version("loan-model"),
             "description": "Probability that a loan application is approved, the decision, and its reasons.",
         },
-        "components": {"schemas": {**components, "Application": _application(), "Error": _error()}},
-        "paths": _plain_paths(train) | _v2_paths(infer),
+        "components": {
+            "securitySchemes": {"token": {"type": "http", "scheme": "bearer"}},
+            "schemas": {**components, "Application": _application(), "Error": _error()},
+        },
+        "paths": _plain_paths(train, promote) | _v2_paths(infer),
     }
 
 
@@ -67,7 +77,7 @@ def _error() -> dict[str, Any]:
     return {"type": "object", "properties": {"error": {"type": "string"}}, "required": ["error"]}
 
 
-def _plain_paths(train: Any) -> dict[str, Any]:
+def _plain_paths(train: Any, promote: Any) -> dict[str, Any]:
     application = {"$ref": "#/components/schemas/Application"}
     columns = {
         "type": "object",
@@ -85,11 +95,15 @@ def _plain_paths(train: Any) -> dict[str, Any]:
         "/predict_batch": {"post": _operation("Predict many applications", "Plain JSON", batch, chosen)},
         "/train": {
             "post": _operation("Train a new version", "Plain JSON", train, [], required=False)
-            | {"responses": _responses("200", "202", "400", "409", "413", "415", "500")}
+            | {"responses": _responses("200", "202", "400", *_TOKEN, "409", "413", "415", "500"), "security": _SECURITY}
         },
         "/train/{name}": {
             "get": _operation("How a training stands", "Plain JSON", None, [_path("name")])
-            | {"responses": _responses("200", "202", "404", "500")}
+            | {"responses": _responses("200", "202", *_TOKEN, "404", "500"), "security": _SECURITY}
+        },
+        "/promote": {
+            "post": _operation("Make a version the champion", "Plain JSON", promote, [])
+            | {"responses": _responses("200", "400", *_TOKEN, "404", "409", "413", "415"), "security": _SECURITY}
         },
     }
 
@@ -119,9 +133,11 @@ def _v2_paths(infer: Any) -> dict[str, Any]:
             "post": _operation(
                 "Load a version and make it the default", "V2 repository", repository, model, required=False
             )
+            | {"security": _SECURITY}
         },
         "/v2/repository/models/{model}/unload": {
             "post": _operation("Unload a version, or all", "V2 repository", repository, model, required=False)
+            | {"security": _SECURITY}
         },
     }
 
@@ -144,7 +160,7 @@ def _responses(*codes: str) -> dict[str, Any]:
     described = _ERRORS | {
         "200": "The answer",
         "202": "Still running",
-        "409": "Another one runs",
+        "409": "Not as things stand",
         "500": "It failed",
     }
     error = {"application/json": {"schema": {"$ref": "#/components/schemas/Error"}}}

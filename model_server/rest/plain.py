@@ -1,4 +1,4 @@
-"""The plain JSON API: predict, predict in batches, train."""
+"""The plain JSON API: predict, predict in batches, train, promote."""
 
 import asyncio
 from functools import partial
@@ -6,20 +6,21 @@ from functools import partial
 import msgspec
 
 from model_server.codecs import json, plain
+from model_server.controlplane import ControlPlane, PromotionRequest
 from model_server.dataplane import DataPlane
-from model_server.errors import Conflict, NotFound, TrainingFailed
 from model_server.rest.http import JSON, Answer, Request, Response, json_response
 from model_server.rest.v2 import INLINE_BYTES, version_header
 from model_server.settings import ServerSettings
-from training_job.launch import AlreadyRunning, Launcher, LaunchFailed, Outcome, TrainingParameters
+from training_job.launch import Outcome, TrainingParameters
 
 _parameters = msgspec.json.Decoder(TrainingParameters)
+_promotion = msgspec.json.Decoder(PromotionRequest)
 
 
 class PlainDoor:
-    def __init__(self, dataplane: DataPlane, launcher: Launcher, settings: ServerSettings) -> None:
+    def __init__(self, dataplane: DataPlane, control: ControlPlane, settings: ServerSettings) -> None:
         self._dataplane = dataplane
-        self._launcher = launcher
+        self._control = control
         self._wait_seconds = settings.train_wait_seconds
 
     def predict(self, request: Request) -> Answer:
@@ -56,36 +57,30 @@ class PlainDoor:
     async def train(self, request: Request) -> Response:
         body = request.content()
         parameters = json.decode(_parameters, body, "The parameters") if body else TrainingParameters()
-        try:
-            name = await self._launcher.start(parameters)
-            return self._trained(await self._launcher.wait(name, self._wait_seconds))
-        except AlreadyRunning as error:
-            raise Conflict(str(error)) from None
-        except LaunchFailed as error:
-            raise TrainingFailed(str(error)) from error
+        return _trained(await self._control.train(request.caller, parameters, self._wait_seconds))
 
     async def training(self, _: Request, name: str) -> Response:
         """Where a training that was not waited for has got to."""
-        try:
-            return self._trained(await self._launcher.wait(name, 0))
-        except KeyError:
-            raise NotFound(f"There is no training {name}.") from None
-        except LaunchFailed as error:
-            raise TrainingFailed(str(error)) from error
+        return _trained(await self._control.training(name))
 
-    def _trained(self, outcome: Outcome) -> Response:
-        if outcome.state == "running":
-            where = f"/train/{outcome.name}"
-            answer = {"message": "Training is running.", "job": outcome.name, "status_url": where}
-            return json_response(answer, 202, ((b"location", where.encode()),))
-        if outcome.state == "failed":
-            raise TrainingFailed(f"Training failed: {outcome.error}")
-        self._dataplane.repository.refresh()
+    async def promote(self, request: Request) -> Response:
+        asked = json.decode(_promotion, request.content(), "The promotion")
+        promotion = await asyncio.to_thread(self._control.promote, request.caller, asked)
         return json_response(
-            {
-                "message": "Training completed successfully.",
-                "new_model_version": outcome.version,
-                "passed_gate": outcome.passed,
-                "reasons": outcome.reasons,
-            }
+            {"message": f"{promotion.version} is now the champion.", **msgspec.structs.asdict(promotion)}
         )
+
+
+def _trained(outcome: Outcome) -> Response:
+    if outcome.state == "running":
+        where = f"/train/{outcome.name}"
+        answer = {"message": "Training is running.", "job": outcome.name, "status_url": where}
+        return json_response(answer, 202, ((b"location", where.encode()),))
+    return json_response(
+        {
+            "message": "Training completed successfully.",
+            "new_model_version": outcome.version,
+            "passed_gate": outcome.passed,
+            "reasons": outcome.reasons,
+        }
+    )

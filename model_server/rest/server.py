@@ -8,12 +8,13 @@ import uvicorn
 from model_server.rest.app import RestApp
 from model_server.rest.protocol import HttpProtocol
 from model_server.settings import ServerSettings
+from model_server.tls import Certificate
 
 
 class RestServer(uvicorn.Server):
     """Leaves signals to the model server, which has gRPC to stop as well."""
 
-    def __init__(self, app: RestApp, settings: ServerSettings) -> None:
+    def __init__(self, app: RestApp, settings: ServerSettings, certificate: Certificate | None = None) -> None:
         super().__init__(
             uvicorn.Config(
                 app,  # type: ignore[arg-type]
@@ -28,6 +29,7 @@ class RestServer(uvicorn.Server):
                 timeout_graceful_shutdown=int(settings.grace_seconds),
                 # Longer than a proxy keeps an idle connection, so that it is the proxy that closes it.
                 timeout_keep_alive=65,
+                ssl_context_factory=(lambda *_: certificate.for_http) if certificate else None,
             )
         )
 

@@ -5,6 +5,7 @@ import asyncio
 import msgspec
 
 from model_server.codecs import json, v2_rest
+from model_server.controlplane import ControlPlane
 from model_server.dataplane import DataPlane
 from model_server.errors import NotReady
 from model_server.rest.http import JSON, Answer, Request, Response, json_response
@@ -26,8 +27,9 @@ _repository_decoder = msgspec.json.Decoder(_RepositoryRequest)
 
 
 class V2Door:
-    def __init__(self, dataplane: DataPlane) -> None:
+    def __init__(self, dataplane: DataPlane, control: ControlPlane) -> None:
         self._dataplane = dataplane
+        self._control = control
         self._repository = dataplane.repository
 
     def infer(self, request: Request, name: str, version: str | None) -> Answer:
@@ -82,12 +84,12 @@ class V2Door:
 
     async def load(self, request: Request, name: str) -> Response:
         version = self._version(request, name)
-        loaded = await asyncio.to_thread(self._repository.load, version)
+        loaded = await asyncio.to_thread(self._control.load, request.caller, version)
         return json_response({"name": name, "load": True, "model_version": loaded}, 200, version_header(loaded))
 
     async def unload(self, request: Request, name: str) -> Response:
         version = self._version(request, name)
-        await asyncio.to_thread(self._repository.unload, version)
+        await asyncio.to_thread(self._control.unload, request.caller, version)
         return json_response({"name": name, "unload": True})
 
     def _version(self, request: Request, name: str) -> str | None:

@@ -13,6 +13,7 @@ from tests.e2e.gateway import ROWS, SteadyLoad, by_plain_json, by_v2_grpc, by_v2
 
 DOORS = [by_v2_rest, by_v2_grpc, by_plain_json]
 VALUES = ["--set", "serving.train.enabled=true", "--set", "serving.replicas.min=2", "--set", "training.run=true"]
+VALUES += ["--set", "access.subjects.train[0].kind=ServiceAccount", "--set", "access.subjects.train[0].name=ci"]
 
 
 def answers(version):
@@ -33,6 +34,7 @@ def local(release, version, folder):
 
 def test_install_trains_and_serves_the_first_version(release, figure):
     started = time.monotonic()
+    release.kubectl("create", "serviceaccount", "ci")
     release.install(*VALUES)
     release.wait(f"job/{release.service}-training-initial", "condition=Complete")
     release.upgrade("--set", "stable.version=v1")
@@ -54,9 +56,12 @@ def test_helm_test_asks_for_a_prediction(release):
 
 
 def test_train_makes_the_next_version_by_a_job(release):
+    token = release.kubectl("create", "token", "ci", "--audience", "loan-model").strip()
     with client() as http:
         http.timeout = 170
-        answer = http.post("/train", json={"algorithm": "logistic"})
+        assert http.post("/train", json={"algorithm": "logistic"}).status_code == 401
+        headers = {"authorization": f"Bearer {token}"}
+        answer = http.post("/train", json={"algorithm": "logistic"}, headers=headers)
     assert answer.status_code == 200, answer.text
     assert answer.json()["new_model_version"] == "v2"
     jobs = release.get("jobs")["items"]
@@ -97,4 +102,4 @@ def test_data_from_a_config_map_is_trained_on(release, tmp_path):
 def test_uninstall_leaves_nothing_but_the_claim(release):
     release.helm("uninstall", release.name, "--wait")
     claim = f"persistentvolumeclaim/{release.service}-registry"
-    wait_for(lambda: release.objects() == {claim}, 90, "all but the claim to go")
+    wait_for(lambda: release.objects() == {claim, "serviceaccount/ci"}, 90, "all but the claim to go")

@@ -51,8 +51,10 @@ def test_versions_are_listed_shown_and_promoted(loan, trained_registry, tmp_path
 def test_a_damaged_version_does_not_hide_the_others(loan, trained_registry, tmp_path):
     root = shutil.copytree(trained_registry, tmp_path / "registry")
     (root / "v1/metrics.json").write_text("{}")
-    rows = json.loads(loan("versions", "list", "--registry", root, "-o", "json").output)
-    assert [(row["version"], row["gate"] == "damaged", row["algorithm"]) for row in rows] == [
+    listed = loan("versions", "list", "--registry", root, "-o", "json")
+    assert "v1 is refused: v1/metrics.json was changed" in listed.stderr
+    rows = json.loads(listed.stdout)
+    assert [(row["version"], row["gate"] == "refused", row["algorithm"]) for row in rows] == [
         ("v1", True, None),
         ("v2", False, "logistic"),
     ]
@@ -71,3 +73,22 @@ def test_an_error_is_one_sentence_and_exit_code_1(loan, trained_registry, tmp_pa
 
 def test_no_versions_yet_says_what_to_do(loan, tmp_path):
     assert "loan train" in loan("versions", "list", "--registry", tmp_path).output
+
+
+def test_signed_from_the_command_line_to_the_promotion(loan, data_file, tmp_path):
+    root = tmp_path / "registry"
+    made = loan("keys", "make", tmp_path / "keys")
+    assert "signing.key, to be kept secret" in made.output
+    key, public = tmp_path / "keys/signing.key", tmp_path / "keys/signing.pub"
+    train = ("train", "--data", data_file, "--registry", root, "--algorithm", "logistic")
+    assert loan(*train).exit_code == 0
+    assert loan(*train, "--signing-key", key, "--verify-key", public).exit_code == 0
+    assert "LOAN_SIGNING_KEY is not" in loan(*train, "--verify-key", public).output
+    refused = loan("versions", "promote", "v1", "--reason", "x", "--registry", root, "--verify-key", public)
+    assert (refused.exit_code, "v1 is not signed" in refused.output) == (1, True)
+    assert loan("versions", "show", "v1", "--registry", root, "--verify-key", public).exit_code == 1
+    promote = ("versions", "promote", "v2", "--reason", "x", "--registry", root, "--verify-key", public)
+    assert "v2 is now the champion" in loan(*promote).output
+    listed = loan("versions", "list", "--registry", root, "--verify-key", public, "-o", "json")
+    assert [row["gate"] for row in json.loads(listed.stdout)] == ["refused", "passed"]
+    assert b"PRIVATE" not in b"".join(path.read_bytes() for path in root.rglob("*") if path.is_file())

@@ -19,6 +19,9 @@ from numpy.typing import NDArray
 
 from loan_model.registry import Registry
 from loan_model.schema import SCHEMA
+from model_server.access import Access
+from model_server.access.tokens import TokensFile
+from model_server.controlplane import ControlPlane
 from model_server.dataplane import DataPlane
 from model_server.metrics import Metrics
 from model_server.repository import ModelRepository
@@ -39,6 +42,8 @@ APPLICANT = {
     "Had_Past_Default": 0,
 }
 
+EVERYTHING = "predict train load promote"  # for tests of something else than access
+
 
 def free_port() -> int:
     with socket.socket() as probe:
@@ -57,6 +62,7 @@ class Server:
         chosen = {
             "registry": registry,
             "host": "127.0.0.1",
+            "anyone_may": EVERYTHING,
             "http_port": self.http_port,
             "grpc_port": self.grpc_port,
             **settings,
@@ -100,13 +106,18 @@ def serving(registry: Path, **settings: Any) -> Iterator[Server]:
 @contextmanager
 def in_process(registry: Path, **settings: Any) -> Iterator[httpx.Client]:
     """The same doors on a port of their own, in a thread instead of a process, for what needs no process."""
-    chosen = ServerSettings(registry=str(registry), host="127.0.0.1", http_port=free_port(), **settings)
+    fixed = {"registry": str(registry), "host": "127.0.0.1", "http_port": free_port()}
+    chosen = ServerSettings(**{"anyone_may": EVERYTHING, **fixed, **settings})
     metrics = Metrics()
-    repository = ModelRepository(Registry.open(registry, create=True), chosen, metrics)
+    opened = Registry.open(registry, create=True, verify_key=chosen.verify_key)
+    repository = ModelRepository(opened, chosen, metrics)
     plane = DataPlane(repository, metrics)
-    launcher = ProcessLauncher(chosen.registry, chosen.train_data)
+    launcher = ProcessLauncher(chosen.registry, chosen.train_data, chosen.train_sources)
     repository.follow()
-    server = RestServer(RestApp(V2Door(plane), PlainDoor(plane, launcher, chosen), metrics, chosen), chosen)
+    access = Access(TokensFile(chosen.tokens), chosen.anyone_may)
+    control = ControlPlane(repository, launcher)
+    app = RestApp(V2Door(plane, control), PlainDoor(plane, control, chosen), metrics, access, chosen)
+    server = RestServer(app, chosen)
     thread = threading.Thread(target=lambda: uvloop.run(server.serve()))
     thread.start()
     while not server.started:

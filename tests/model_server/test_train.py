@@ -37,7 +37,13 @@ def train_and_ask(http):
 
 @pytest.mark.parametrize(
     ("body", "word"),
-    [({"algorithm": "magic"}, "magic"), ({"data": "/etc/passwd"}, "data"), ({"seed": "x"}, "seed"), ([], "object")],
+    [
+        ({"algorithm": "magic"}, "magic"),
+        ({"path": "/etc/passwd"}, "path"),
+        ({"data": "/etc/passwd"}, "data"),
+        ({"seed": "x"}, "seed"),
+        ([], "object"),
+    ],
 )
 def test_wrong_parameters_are_refused(http, body, word):
     answer = http.post("/train", json=body)
@@ -65,3 +71,15 @@ def test_a_long_training_is_a_202_with_a_place_to_ask(tmp_path, data_file, wait_
         wait_for(lambda: http.get(where).status_code == 200, seconds=60)
         assert http.get(where).json()["new_model_version"] == "v1"
         assert http.get("/train/nothing").status_code == 404
+
+
+def test_only_data_that_was_configured_by_name_is_trained_on(tmp_path, data_file):
+    sources = {"q3": str(data_file)}
+    with in_process(tmp_path / "registry", train_data=tmp_path / "absent.csv", train_sources=sources) as http:
+        for data in ("q4", str(data_file), "../data.csv", "s3://bank/q3.csv", "http://169.254.169.254/", ""):
+            answer = http.post("/train", json={"data": data})
+            assert answer.status_code == 400
+            assert "q3" in answer.json()["error"]
+        assert http.post("/v2/repository/index").json() == []
+        trained = http.post("/train", json={"data": "q3", "algorithm": "logistic"})
+        assert trained.json()["new_model_version"] == "v1"

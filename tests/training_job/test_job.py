@@ -29,6 +29,7 @@ CRONJOB = {
         },
     },
 }
+SOURCES = {"q3": "s3://bank/q3.csv"}
 PUBLISHED = '{"version":"v2","passed":false,"reasons":["no better than chance"]}'
 
 
@@ -99,7 +100,7 @@ def cluster():
 @pytest.fixture
 def launcher(cluster):
     configuration = client.Configuration(host=cluster.url)
-    return JobLauncher("loan-model-training", "bank", client.ApiClient(configuration))
+    return JobLauncher("loan-model-training", "bank", SOURCES, client.ApiClient(configuration))
 
 
 def start(launcher, **parameters):
@@ -119,6 +120,11 @@ def test_a_job_is_the_template_with_the_callers_parameters(cluster, launcher):
     assert job["metadata"]["labels"] == {"app.kubernetes.io/component": "training"}
     owner = job["metadata"]["ownerReferences"][0]
     assert (owner["kind"], owner["name"], owner["uid"]) == ("CronJob", "loan-model-training", "abc")
+
+
+def test_a_job_trains_on_the_source_that_was_named(cluster, launcher):
+    job = cluster.jobs[start(launcher, data="q3")]
+    assert job["spec"]["template"]["spec"]["containers"][0]["args"][-1] == "--data=s3://bank/q3.csv"
 
 
 def test_one_training_at_a_time(cluster, launcher):
@@ -182,11 +188,11 @@ def test_outside_a_cluster_it_trains_on_the_one_that_kubectl_points_at(cluster, 
     (tmp_path / "config").write_text(json.dumps(contexts))
     monkeypatch.delenv("KUBERNETES_SERVICE_HOST", raising=False)
     monkeypatch.setattr(config.kube_config, "KUBE_CONFIG_DEFAULT_LOCATION", str(tmp_path / "config"))
-    assert start(JobLauncher("loan-model-training", "bank")) in cluster.jobs
+    assert start(JobLauncher("loan-model-training", "bank", {})) in cluster.jobs
 
 
 def test_without_a_cluster_it_says_so(tmp_path, monkeypatch):
     monkeypatch.delenv("KUBERNETES_SERVICE_HOST", raising=False)
     monkeypatch.setattr(config.kube_config, "KUBE_CONFIG_DEFAULT_LOCATION", str(tmp_path / "absent"))
     with pytest.raises(LoanError, match="No cluster to train on"):
-        JobLauncher("loan-model-training", "bank")
+        JobLauncher("loan-model-training", "bank", {})

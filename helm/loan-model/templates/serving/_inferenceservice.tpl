@@ -80,7 +80,7 @@ deploymentStrategy:
   rollingUpdate:
     maxSurge: 1
     maxUnavailable: 0
-automountServiceAccountToken: {{ $serving.train.enabled }}
+automountServiceAccountToken: {{ eq (include "loan-model.judged" .root) "true" }}
 terminationGracePeriodSeconds: {{ $serving.terminationGracePeriodSeconds }}
 securityContext:
   {{- include "loan-model.podSecurityContext" .root | nindent 2 }}
@@ -115,7 +115,7 @@ minReplicas: {{ $values.serving.replicas.min }}
 maxReplicas: {{ $values.serving.replicas.max }}
 scaleMetric: concurrency
 scaleTarget: {{ $values.knative.concurrency }}
-{{- if not $values.serving.train.enabled }}
+{{- if not (include "loan-model.judged" .root) }}
 automountServiceAccountToken: false
 {{- end }}
 {{- end }}

@@ -89,6 +89,7 @@ template:
               fieldRef:
                 fieldPath: metadata.labels['batch.kubernetes.io/controller-uid']
             {{- end }}
+          {{- include "loan-model.signingEnv" .root | nindent 10 }}
           {{- if eq $storage.type "bucket" }}
           {{- include "loan-model.bucketEnv" .root | nindent 10 }}
           {{- end }}
@@ -116,6 +117,7 @@ template:
             readOnly: true
             {{- end }}
           {{- end }}
+          {{- include "loan-model.signingMounts" .root | nindent 10 }}
           {{- if and (hasPrefix "gs://" $storage.bucket.url) $storage.bucket.secret }}
           - name: credentials
             mountPath: /credentials
@@ -142,6 +144,7 @@ template:
           claimName: {{ $source.pvc.claim }}
           readOnly: true
       {{- end }}
+      {{- include "loan-model.signingVolumes" .root | nindent 6 }}
       {{- if and (hasPrefix "gs://" $storage.bucket.url) $storage.bucket.secret }}
       - name: credentials
         secret:

@@ -1,0 +1,105 @@
+"""Writes what is in an image as CycloneDX, and the licences of its packages as a table.
+
+    python k8s/sbom.py IMAGE FOLDER    # FOLDER/NAME.cdx.json and FOLDER/NAME.licences.tsv; needs docker
+
+The image itself is asked, so that the list has what is installed and not what was meant to be: Python packages from
+their metadata, Debian's from dpkg and their copyright files, and helm where it is there. It fails where somebody else's
+Python package states no licence.
+"""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+from cyclonedx.contrib.license.factories import LicenseFactory
+from cyclonedx.model.bom import Bom
+from cyclonedx.model.component import Component, ComponentType
+from cyclonedx.output.json import JsonV1Dot6
+from cyclonedx.schema import SchemaVersion
+from cyclonedx.validation.json import JsonStrictValidator
+from packageurl import PackageURL
+
+OURS = "loan-model"
+ASK = """
+import json, shutil, subprocess
+from importlib.metadata import distributions
+from pathlib import Path
+
+def licence(meta):
+    classified = [c.rpartition(" :: ")[2] for c in meta.get_all("Classifier", []) if c.startswith("License :: ")]
+    stated = (meta.get("License") or "").strip()
+    short = stated if 0 < len(stated) < 60 and "\\n" not in stated and stated != "UNKNOWN" else ""
+    return meta.get("License-Expression") or short or " AND ".join(c for c in classified if c != "OSI Approved")
+
+python = {d.metadata["Name"]: (d.version, licence(d.metadata)) for d in distributions()}
+status = Path("/var/lib/dpkg/status")
+debian = {}
+for block in (status.read_text() if status.exists() else "").split("\\n\\n"):
+    fields = dict(line.split(": ", 1) for line in block.splitlines() if ": " in line and line[0] != " ")
+    if fields.get("Status", "").endswith(" installed"):
+        copyright = Path("/usr/share/doc", fields["Package"], "copyright")
+        text = copyright.read_text(errors="replace") if copyright.exists() else ""
+        stated = sorted({line[9:].strip() for line in text.splitlines() if line.startswith("License: ")})
+        debian[fields["Package"]] = (fields["Version"], " and ".join(stated))
+helm = subprocess.run(["helm", "version", "--template", "{{.Version}}"], capture_output=True, text=True).stdout \\
+    if shutil.which("helm") else ""
+print(json.dumps({"python": python, "debian": debian, "helm": helm}))
+"""
+
+
+def main(image: str, folder: Path) -> None:
+    name, _, tag = image.partition(":")
+    facts = installed(image)
+    made = bom(name, tag, facts)
+    text = JsonV1Dot6(made).output_as_string(indent=2)
+    if error := JsonStrictValidator(SchemaVersion.V1_6).validate_str(text):
+        sys.exit(f"The bill of materials of {image} is not CycloneDX: {error}")
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / f"{name}.cdx.json").write_text(text)
+    table = [
+        (kind, package, version, licence)
+        for kind in ("python", "debian")
+        for package, (version, licence) in sorted(facts[kind].items())
+    ]
+    (folder / f"{name}.licences.tsv").write_text("".join("\t".join(row) + "\n" for row in table))
+    print(
+        f"{image}: {len(facts['python'])} Python and {len(facts['debian'])} Debian packages in {folder}/{name}.cdx.json"
+    )
+    if silent := [name for kind, name, _, licence in table if kind == "python" and not licence and name != OURS]:
+        sys.exit(f"{image} has packages that state no licence: {', '.join(silent)}. Look them up before they ship.")
+
+
+def installed(image: str) -> dict[str, Any]:
+    command = ["docker", "run", "--rm", "--network=none", "--entrypoint=python3", image, "-c", ASK]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    if done.returncode:
+        sys.exit(f"The image {image} cannot be asked what is in it: {done.stderr.strip()}")
+    facts: dict[str, Any] = json.loads(done.stdout)
+    return facts
+
+
+def bom(name: str, tag: str, facts: dict[str, Any]) -> Bom:
+    made = Bom()
+    made.metadata.component = Component(name=name, version=tag, type=ComponentType.CONTAINER, bom_ref=name)
+    for package, (version, licence) in facts["python"].items():
+        made.components.add(component("pypi", package, version, licence))
+    for package, (version, licence) in facts["debian"].items():
+        made.components.add(component("deb", package, version, licence))
+    if facts["helm"]:
+        made.components.add(component("golang", "helm.sh/helm/v3", facts["helm"], "Apache-2.0"))
+    made.register_dependency(made.metadata.component, made.components)
+    return made
+
+
+def component(kind: str, name: str, version: str, licence: str = "") -> Component:
+    url = PackageURL(kind, "debian" if kind == "deb" else None, name, version)
+    licences = [LicenseFactory().make_from_string(licence)] if licence else []
+    return Component(
+        name=name, version=version, type=ComponentType.LIBRARY, purl=url, bom_ref=str(url), licenses=licences
+    )
+
+
+if __name__ == "__main__":
+    main(sys.argv[1], Path(sys.argv[2]))

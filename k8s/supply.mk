@@ -1,0 +1,12 @@
+IMAGES ?= server training rollout
+SBOM := build/sbom
+
+.PHONY: sbom vulnerabilities
+sbom: $(VENV)/.dev ## Build the images and write what is in each, as CycloneDX with licences, to build/sbom (needs docker)
+	@for image in $(IMAGES); do \
+	  docker build --quiet --target $$image --tag loan-model-$$image:sbom --file k8s/Dockerfile . >/dev/null \
+	    && $(BIN)/python k8s/sbom.py loan-model-$$image:sbom $(SBOM) || exit 1; \
+	done
+
+vulnerabilities: $(VENV)/.dev ## Look the locked packages up among the known vulnerabilities (needs a network)
+	@$(BIN)/python k8s/vulnerabilities.py requirements/server.txt requirements/training.txt requirements/rollout.txt

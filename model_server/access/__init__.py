@@ -1,0 +1,94 @@
+"""Who may do what: four rights, asked for by every door and judged in one place."""
+
+import asyncio
+from enum import StrEnum
+from typing import NamedTuple, Protocol
+
+from loan_model.audit import Action, record
+from model_server.errors import Forbidden, Unauthenticated
+
+ANYONE = "anyone"
+
+
+class Right(StrEnum):
+    """What a caller may be allowed: to ask, to make a version, to choose what is in memory, to choose the champion."""
+
+    predict = "predict"
+    train = "train"
+    load = "load"
+    promote = "promote"
+
+
+_ACTIONS: dict[Right, Action] = {Right.train: "train", Right.load: "load", Right.promote: "promote"}
+
+
+class Decision(NamedTuple):
+    """Whose token it is, empty for a token that nobody has, and whether that caller has the right."""
+
+    caller: str
+    allowed: bool
+
+
+class Judge(Protocol):
+    """Knows tokens and their rights. Never keeps, logs or shows a token."""
+
+    def recall(self, token: str, right: Right) -> Decision | None:
+        """What is known without asking anybody else; None where `decide` has to be asked."""
+
+    def decide(self, token: str, right: Right) -> Decision:
+        """May wait for another system; NotReady when that gives no answer."""
+
+    def advice(self, right: Right) -> str:
+        """How a caller comes to the right, as the end of a sentence."""
+
+
+class Access:
+    """Lets a caller through or says why not; `open_to_anyone` are the rights that need no token."""
+
+    def __init__(self, judge: Judge, open_to_anyone: frozenset[Right]) -> None:
+        self._judge = judge
+        self._open = open_to_anyone
+
+    def guards(self, right: Right) -> bool:
+        """Whether the right needs a token."""
+        return right not in self._open
+
+    def require(self, right: Right, authorization: str | None, door: str) -> str:
+        """The caller's name; Unauthenticated or Forbidden, and an audit line but for predictions.
+
+        `authorization` is the header of that name, if any; `door` is what was asked for, for that line.
+        """
+        if right in self._open:
+            return ANYONE
+        token = _token(authorization)
+        decision = self._judge.recall(token, right) or self._judge.decide(token, right) if token else None
+        return self._admit(right, decision, door)
+
+    async def admit(self, right: Right, authorization: str | None, door: str) -> str:
+        """As `require`, for an event loop: waits for another system in a thread."""
+        if right in self._open:
+            return ANYONE
+        token = _token(authorization)
+        decision = self._judge.recall(token, right) if token else None
+        if token and decision is None:
+            decision = await asyncio.to_thread(self._judge.decide, token, right)
+        return self._admit(right, decision, door)
+
+    def _admit(self, right: Right, decision: Decision | None, door: str) -> str:
+        if decision and decision.allowed:
+            return decision.caller
+        caller = decision.caller if decision else ""
+        if right in _ACTIONS:
+            record(_ACTIONS[right], who=caller or "nobody known", what=door, result="refused")
+        advice = self._judge.advice(right)
+        if caller:
+            raise Forbidden(f"{caller} may not {right}; {advice}.")
+        if decision:
+            raise Unauthenticated(f"Nobody has this token, or no longer; {advice}.")
+        raise Unauthenticated(f"To {right} takes a token: send the header «authorization: Bearer TOKEN»; {advice}.")
+
+
+def _token(authorization: str | None) -> str:
+    """The bearer token in a header; empty if there is none."""
+    scheme, _, token = (authorization or "").partition(" ")
+    return token.strip() if scheme.lower() == "bearer" else ""

@@ -1,0 +1,114 @@
+"""Tokens and rights as Kubernetes judges them: TokenReview says whose token it is, SubjectAccessReview what they may.
+
+A right is a verb on the InferenceService, so that a Role grants it: `predict`, `train`, `load` or `promote` on
+`inferenceservices` of `serving.kserve.io`. A token is made for this server's audience, and is of no use elsewhere.
+"""
+
+import time
+from collections import OrderedDict
+from collections.abc import Callable
+from hashlib import sha256
+from threading import BoundedSemaphore, Lock
+from typing import Any
+
+import structlog
+from kubernetes import client
+from kubernetes.client.exceptions import ApiException
+from urllib3.exceptions import HTTPError
+
+from model_server.access import Decision, Right
+from model_server.errors import NotReady
+from training_job.job import connect
+
+log = structlog.get_logger(__name__)
+
+REMEMBERED = 4096  # decisions; who sends ever new tokens makes the oldest be forgotten
+AT_ONCE = 4  # questions, so that who sends ever new tokens holds up neither the cluster nor predictions
+TIMEOUT_SECONDS = 3.0
+
+
+class ClusterJudge:
+    """Asks the cluster, and remembers the answer for `seconds`."""
+
+    def __init__(
+        self,
+        service: str,
+        namespace: str,
+        audience: str,
+        seconds: float,
+        api: client.ApiClient | None = None,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        if api is None:
+            connect()
+        self._authentication: Any = client.AuthenticationV1Api(api)
+        self._authorization: Any = client.AuthorizationV1Api(api)
+        self._service = service
+        self._namespace = namespace
+        self._audience = audience
+        self._seconds = seconds
+        self._clock = clock
+        self._lock = Lock()
+        self._asking = BoundedSemaphore(AT_ONCE)
+        self._decisions: OrderedDict[tuple[bytes, Right], tuple[Decision, float]] = OrderedDict()
+
+    def recall(self, token: str, right: Right) -> Decision | None:
+        decision, until = self._decisions.get(_key(token, right), (None, 0.0))
+        return decision if self._clock() < until else None
+
+    def decide(self, token: str, right: Right) -> Decision:
+        if not self._asking.acquire(timeout=TIMEOUT_SECONDS):
+            raise NotReady("Too many new tokens are waiting to be judged; try again in a moment.")
+        try:
+            decision = self._ask(token, right)
+        except (ApiException, HTTPError, ValueError) as error:  # ValueError: not the answer that was asked for
+            cause = f"{error.status} {error.reason}" if isinstance(error, ApiException) else type(error).__name__
+            log.error("the cluster does not say who a caller is", error=cause)
+            raise NotReady("The cluster does not say who you are; the server's log says why.") from None
+        finally:
+            self._asking.release()
+        with self._lock:
+            self._decisions[_key(token, right)] = decision, self._clock() + self._seconds
+            while len(self._decisions) > REMEMBERED:
+                self._decisions.popitem(last=False)
+        return decision
+
+    def advice(self, right: Right) -> str:
+        return (
+            f"a Role with the verb {right} on inferenceservices/{self._service} in the namespace {self._namespace} "
+            f"gives the right, and `kubectl create token NAME --audience {self._audience}` a token"
+        )
+
+    def _ask(self, token: str, right: Right) -> Decision:
+        review = self._authentication.create_token_review(
+            client.V1TokenReview(spec=client.V1TokenReviewSpec(token=token, audiences=[self._audience])),
+            _request_timeout=TIMEOUT_SECONDS,
+        ).status
+        if not review.authenticated or self._audience not in (review.audiences or []):
+            return Decision("", allowed=False)
+        user = review.user
+        access = self._authorization.create_namespaced_local_subject_access_review(
+            self._namespace,
+            client.V1LocalSubjectAccessReview(
+                metadata=client.V1ObjectMeta(namespace=self._namespace),
+                spec=client.V1SubjectAccessReviewSpec(
+                    user=user.username,
+                    uid=user.uid,
+                    groups=user.groups,
+                    extra=user.extra,
+                    resource_attributes=client.V1ResourceAttributes(
+                        group="serving.kserve.io",
+                        resource="inferenceservices",
+                        name=self._service,
+                        namespace=self._namespace,
+                        verb=right.value,
+                    ),
+                ),
+            ),
+            _request_timeout=TIMEOUT_SECONDS,
+        ).status
+        return Decision(user.username, bool(access.allowed))
+
+
+def _key(token: str, right: Right) -> tuple[bytes, Right]:
+    return sha256(token.encode()).digest(), right

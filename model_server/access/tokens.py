@@ -1,0 +1,105 @@
+"""A file of tokens and their rights, for a server on one machine. It holds the tokens' sha256, never a token.
+
+A token is 256 random bits, so that its plain sha256 tells as little of it as a slow hash would.
+"""
+
+import secrets
+from pathlib import Path
+
+import msgspec
+import structlog
+
+from loan_model.errors import LoanError
+from loan_model.manifest import sha256
+from model_server.access import Decision, Right
+
+log = structlog.get_logger(__name__)
+
+NOBODY = Decision("", allowed=False)
+
+
+class Token(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    name: str
+    sha256: str
+    may: tuple[Right, ...]
+
+
+class Tokens(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The content of the file."""
+
+    tokens: tuple[Token, ...] = ()
+
+
+class TokensFile:
+    """Judges by the file as it is now: a change counts from the next request on, and without the file nobody may."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._seen: tuple[int, int, int] | None = None
+        self._known: dict[str, Token] = {}
+
+    def recall(self, token: str, right: Right) -> Decision:
+        known = self._current().get(sha256(token.encode()))
+        return Decision(known.name, right in known.may) if known else NOBODY
+
+    decide = recall
+
+    def advice(self, right: Right) -> str:
+        return f"on the server's machine, `loan tokens add NAME --may {right}` makes one that may"
+
+    def _current(self) -> dict[str, Token]:
+        seen = _stamp(self._path)
+        if seen != self._seen:
+            try:
+                self._known = {each.sha256: each for each in read(self._path).tokens}
+            except LoanError as error:
+                log.error("nobody has any right that needs a token", error=str(error))
+                self._known = {}
+            self._seen = seen
+        return self._known
+
+
+def add(path: Path, name: str, may: tuple[Right, ...]) -> str:
+    """A new token with these rights, to be given to its owner: it is written nowhere."""
+    tokens = read(path).tokens
+    if any(each.name == name for each in tokens):
+        raise LoanError(f"{path} has a token of {name} already; `loan tokens remove {name}` takes it away.")
+    token = secrets.token_urlsafe(32)
+    _write(path, (*tokens, Token(name, sha256(token.encode()), may)))
+    return token
+
+
+def remove(path: Path, name: str) -> None:
+    tokens = read(path).tokens
+    left = tuple(each for each in tokens if each.name != name)
+    if left == tokens:
+        names = ", ".join(each.name for each in tokens) or "nobody"
+        raise LoanError(f"{path} has no token of {name}; it has those of {names}.")
+    _write(path, left)
+
+
+def read(path: Path) -> Tokens:
+    """What the file holds, nothing if it is not there; LoanError if it is not such a file."""
+    try:
+        return msgspec.json.decode(path.read_bytes(), type=Tokens)
+    except FileNotFoundError:
+        return Tokens()
+    except (OSError, msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise LoanError(f"The tokens file {path} cannot be read: {error}.") from None
+
+
+def _write(path: Path, tokens: tuple[Token, ...]) -> None:
+    """Puts the whole new file in the old one's place, so that no server reads half of it."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    new = path.with_name(f"{path.name}.{secrets.token_hex(4)}")
+    new.touch(0o600, exist_ok=False)
+    new.write_bytes(msgspec.json.format(msgspec.json.encode(Tokens(tokens)), indent=2))
+    new.replace(path)
+
+
+def _stamp(path: Path) -> tuple[int, int, int] | None:
+    try:
+        found = path.stat()
+    except OSError:
+        return None
+    return found.st_mtime_ns, found.st_ino, found.st_size

@@ -1,0 +1,109 @@
+"""What changes which model decides: load, unload, train and promote. Each leaves an audit line."""
+
+import asyncio
+from contextlib import suppress
+
+import msgspec
+from msgspec import UNSET
+
+from loan_model.audit import audited, record
+from loan_model.errors import PromotionRefused, RegistryError, VersionNotFound
+from loan_model.registry import Promotion
+from model_server.errors import Conflict, InvalidInput, NotFound, TrainingFailed
+from model_server.repository import ModelRepository
+from training_job.launch import AlreadyRunning, Launcher, LaunchFailed, Outcome, TrainingParameters
+
+WATCH_SECONDS = 1.0
+
+
+class PromotionRequest(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
+    """Which version is to be the champion and why; `force` over a gate that it failed."""
+
+    version: str
+    reason: str
+    force: bool = False
+
+
+class ControlPlane:
+    """Knows no protocol. `who` is the caller, whose right the door has checked."""
+
+    def __init__(self, repository: ModelRepository, launcher: Launcher) -> None:
+        self._repository = repository
+        self._launcher = launcher
+        self._watchers: set[asyncio.Task[None]] = set()
+
+    def load(self, who: str, version: str | None) -> str:
+        """Loads a version and makes it the default, or follows the registry again; the version."""
+        with audited("load", who=who, what=version or "the registry's default") as doing:
+            doing.what = self._repository.load(version)
+        return doing.what
+
+    def unload(self, who: str, version: str | None) -> None:
+        with audited("unload", who=who, what=version or "every version"):
+            self._repository.unload(version)
+
+    def promote(self, who: str, asked: PromotionRequest) -> Promotion:
+        """Makes a version the registry's champion, by the caller's name, and serves it."""
+        try:
+            with audited("promote", who=who, what=asked.version, why=asked.reason):
+                promotion = self._repository.promote(asked.version, who, asked.reason, asked.force)
+        except VersionNotFound as error:
+            raise NotFound(str(error)) from None
+        except (PromotionRefused, RegistryError) as error:
+            raise Conflict(str(error)) from None
+        self._repository.refresh()
+        return promotion
+
+    async def train(self, who: str, parameters: TrainingParameters, seconds: float) -> Outcome:
+        """Starts a training and waits for it, but no longer than `seconds`.
+
+        InvalidInput for data that was not configured by that name; Conflict while another training runs.
+        """
+        sources = self._launcher.sources
+        if parameters.data is not UNSET and parameters.data not in sources:
+            raise InvalidInput(
+                f"There is no data source '{parameters.data}': name one that the server was configured with, which are "
+                f"{', '.join(sources) or 'none'}, or none for its own choice. Paths and URLs are not taken."
+            )
+        try:
+            name = await self._launcher.start(parameters)
+        except AlreadyRunning as error:
+            raise Conflict(str(error)) from None
+        except LaunchFailed as error:
+            record("train", who=who, what="a new version", result="failed", why=str(error))
+            raise TrainingFailed(str(error)) from error
+        record("train", who=who, what=f"training {name}", result="started")
+        watcher = asyncio.create_task(self._watch(who, name))
+        self._watchers.add(watcher)
+        watcher.add_done_callback(self._watchers.discard)
+        return await self.training(name, seconds)
+
+    async def training(self, name: str, seconds: float = 0) -> Outcome:
+        """How a training stands once it ends, or after `seconds`; NotFound, or TrainingFailed with its reason."""
+        try:
+            outcome = await self._launcher.wait(name, seconds)
+        except KeyError:
+            raise NotFound(f"There is no training {name}.") from None
+        except LaunchFailed as error:
+            raise TrainingFailed(str(error)) from error
+        if outcome.state == "failed":
+            raise TrainingFailed(f"Training failed: {outcome.error}")
+        if outcome.state == "succeeded":
+            self._repository.refresh()
+        return outcome
+
+    async def _watch(self, who: str, name: str) -> None:
+        """Records how a training ended, also where nobody waits for it."""
+        outcome = Outcome(name=name, state="running")
+        while outcome.state == "running":
+            await asyncio.sleep(WATCH_SECONDS)
+            with suppress(LaunchFailed):  # the cluster may answer the next time
+                try:
+                    outcome = await self._launcher.wait(name, 0)
+                except KeyError:
+                    outcome = Outcome(name=name, state="failed", error="it was deleted")
+        if outcome.state == "failed":
+            record("train", who=who, what=f"training {name}", result="failed", why=outcome.error)
+        else:
+            gate = "passed" if outcome.passed else "failed"
+            record("train", who=who, what=outcome.version, result="done", why=f"training {name}, gate {gate}")
