@@ -12,6 +12,7 @@ from loan_model.model import LoanModel
 from loan_model.registry import Registry
 from tests.e2e.cluster import GATEWAY, HOST, Release, kubectl, wait_for
 from tests.e2e.gateway import ROWS, GRPCInferenceServiceStub, SteadyLoad, client, pb
+from tests.e2e.rollouts import rollout
 
 ROW = ROWS[:1]
 REQUESTS = 1000  # by each protocol
@@ -239,4 +240,26 @@ def test_all_traffic_then_promotion_fails_no_request(shared, figure):
         wait_for(lambda: always("v2"), 60, "v2 alone")
         time.sleep(5)
     figure(f"{shared.mode}, 0 to 100 to stable under load", f"{len(load.failed)} of {load.sent} requests failed")
+    assert not load.failed, load.failed[:5]
+
+
+def test_a_rollout_promotes_the_canary(shared, figure):
+    shared.upgrade(
+        {
+            "canary.mirror": 0,
+            "rollout.steps": "{50}",
+            "rollout.stepSeconds": 5,
+            "rollout.pollSeconds": 1,
+            "rollout.judgement.minRequests": 200,
+            # Another model on other data, which is not what is tried here.
+            "rollout.judgement.approvalShift": 1,
+            "rollout.judgement.psi": 10,
+            "rollout.judgement.p50Ratio": 5,
+        }
+    )
+    with SteadyLoad(pause=0.01) as load:
+        ended = rollout(shared.release, "--to", "v2")
+        wait_for(lambda: always("v2"), 60, "v2 alone")
+    figure(f"{shared.mode}, rollout", f"{ended.seconds:.0f} s; {len(load.failed)} of {load.sent} requests failed")
+    assert ended.code == 0, ended.messages
     assert not load.failed, load.failed[:5]
