@@ -234,9 +234,11 @@ def test_all_traffic_then_promotion_fails_no_request(shared, figure):
         shared.give(0)
         shared.give(100)
         assert share(shared, figure, 100)
+        canary = shared.pods("v2").keys()
         shared.upgrade({"stable.version": "v2", "canary.version": "", "canary.weight": 0})
-        wait_for(lambda: not shared.pods("v1"), 180, "the last of v1 to go")
+        services = len(shared.release.get("inferenceservice")["items"])
+        wait_for(lambda: len(shared.pods("v2").keys() - canary) >= services, 120, "pods of v2 as stable")
         wait_for(lambda: always("v2"), 60, "v2 alone")
-        time.sleep(5)
+        time.sleep(10)
     figure(f"{shared.mode}, 0 to 100 to stable under load", f"{len(load.failed)} of {load.sent} requests failed")
     assert not load.failed, load.failed[:5]
