@@ -222,7 +222,7 @@ def test_a_canary_taken_back_fails_no_request_and_leaves_stable_its_pods(shared,
 
 def test_a_mirror_sends_copies_and_throws_the_answers_away(shared):
     if shared.mode == "Knative":
-        pytest.skip("Knative's ingress finds a version by a host name, which a mirrored request cannot be given.")
+        pytest.skip("Knative would give a mirrored request, which keeps its host name, to stable again.")
     shared.give(0, mirror=100)
     before = shared.rows("v2")
     assert set(versions(rest(100) + rpc(100))) == {"v1"}
