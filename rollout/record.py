@@ -9,6 +9,7 @@ from typing import Any
 
 import msgspec
 from kubernetes import client
+from urllib3.exceptions import HTTPError
 
 from rollout.judgement import Judged
 from rollout.values import Split
@@ -63,7 +64,10 @@ class Record:
         )
         print(f"{event}: {after}: {why}", file=sys.stderr, flush=True)
         print(msgspec.json.encode(decision).decode(), flush=True)
-        self._tell_cluster(decision)
+        try:
+            self._tell_cluster(decision)
+        except (client.ApiException, HTTPError) as error:  # it is decided all the same
+            print(f"warning: the event was not written: {error}", file=sys.stderr)
 
     def _tell_cluster(self, decision: Decision) -> None:
         service = self._workload.service(self._workload.stable)
@@ -86,7 +90,4 @@ class Record:
             "eventTime": decision.at.strftime("%Y-%m-%dT%H:%M:%S.%fZ"),
             "count": 1,
         }
-        try:
-            self._core.create_namespaced_event(self._namespace, body)
-        except client.ApiException as error:
-            print(f"warning: the event was not written: {error.reason}", file=sys.stderr)
+        self._core.create_namespaced_event(self._namespace, body)
