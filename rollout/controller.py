@@ -23,6 +23,7 @@ from rollout.workload import Health, Workload
 
 OUTAGE_SECONDS = 120  # how long a network that is gone is waited for
 UPGRADE_ATTEMPTS = 3
+UPGRADE_PAUSE_SECONDS = 5
 
 T = TypeVar("T")
 
@@ -62,6 +63,7 @@ class Controller:
         self._release.recover()
         target = self._fit(to)
         while (split := self._now().values.split).stable != target or split.canary:
+            self._check_halt(split)
             self._check_free(split, target)
             if split.stable == target:
                 self._settle(split)
@@ -174,6 +176,7 @@ class Controller:
         began = time.monotonic()
         while True:
             self._pause(split, settings.poll_seconds)
+            self._wait_for_canary(split)
             stable, canary = map(Traffic.between, starts, self._snapshots(split))
             health = self._health(self._workload.canary, split.canary)
             judged = judge(stable, canary, health, settings.judgement)
@@ -198,8 +201,8 @@ class Controller:
             values["stable.version"] = after.stable
         for attempt in tenacity.Retrying(
             stop=tenacity.stop_after_attempt(UPGRADE_ATTEMPTS),
-            wait=tenacity.wait_fixed(5),
-            retry=tenacity.retry_if_exception_type((ClusterError, HTTPError)),
+            wait=tenacity.wait_fixed(UPGRADE_PAUSE_SECONDS),
+            retry=tenacity.retry_if_exception(_is_outage),
             reraise=True,
         ):
             with attempt:
@@ -220,14 +223,17 @@ class Controller:
         """Waits; Stopped if asked to end meanwhile, or if Helm says that somebody else moved the versions."""
         end = time.monotonic() + seconds
         while True:
-            if reason := self._halt():
-                raise Stopped(f"{reason}. It stands at {split}; run it again, or `loan rollout abort`.")
+            self._check_halt(split)
             if time.monotonic() >= end:
                 break
             time.sleep(min(0.2, seconds))
         found = self._now().values.split
         if found != split:
             raise Stopped(f"Somebody else changed {split} to {found}, so this rollout ends here.")
+
+    def _check_halt(self, split: Split) -> None:
+        if reason := self._halt():
+            raise Stopped(f"{reason}. It stands at {split}; run it again, or `loan rollout abort`.")
 
 
 def _next_weight(weight: int, steps: tuple[int, ...]) -> int:

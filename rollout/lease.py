@@ -1,11 +1,13 @@
 """One rollout at a time: a Lease that is renewed while it runs, and ends by itself when it dies."""
 
 import threading
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from types import TracebackType
 from typing import Any
 
 from kubernetes import client
+from urllib3.exceptions import HTTPError
 
 from rollout.errors import Refused
 
@@ -33,7 +35,9 @@ class Lease:
         self._over.set()
         self._renewer.join()
         if not self.lost:
-            self._write(self._read(), holder=None)
+            with suppress(client.ApiException, HTTPError, Refused):  # it ends by itself, and the rollout's end matters
+                if self._is_held(lease := self._read()):
+                    self._write(lease, holder=None)
 
     def _take(self) -> None:
         lease = self._read()
@@ -60,7 +64,7 @@ class Lease:
         """With the resourceVersion that was read, so that of two at once one is refused."""
         lease.spec.holder_identity = holder
         lease.spec.lease_duration_seconds = SECONDS
-        lease.spec.renew_time = datetime.now(UTC)
+        lease.spec.renew_time = _now()
         try:
             self._api.replace_namespaced_lease(self._name, self._namespace, lease)
         except client.ApiException as error:
@@ -79,7 +83,7 @@ class Lease:
         while not self._over.wait(SECONDS / 3):
             try:
                 lease = self._read()
-                if lease is None or lease.spec.holder_identity != self._holder:
+                if not self._is_held(lease):
                     break
                 self._write(lease, self._holder)
                 until = datetime.now(UTC) + timedelta(seconds=SECONDS)
@@ -89,6 +93,9 @@ class Lease:
         else:
             return
         self.lost = "Its lease was lost"
+
+    def _is_held(self, lease: Any) -> bool:
+        return lease is not None and lease.spec.holder_identity == self._holder
 
     def _lost_race(self, error: client.ApiException) -> Exception:
         if error.status == 409:
@@ -104,4 +111,5 @@ def _seconds_left(lease: Any) -> float:
 
 
 def _now() -> str:
+    """As the API wants it: always with microseconds."""
     return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")

@@ -9,6 +9,7 @@ from typing import Any
 
 import msgspec
 from kubernetes import client
+from urllib3.exceptions import HTTPError
 
 from loan_model.audit import Result
 from loan_model.audit import record as audit
@@ -67,7 +68,10 @@ class Record:
         audit("rollout", who=decision.who, what=f"{self._release}: {event}: {after}", result=result, why=why)
         print(f"{event}: {after}: {why}", file=sys.stderr, flush=True)
         print(msgspec.json.encode(decision).decode(), flush=True)
-        self._tell_cluster(decision)
+        try:
+            self._tell_cluster(decision)
+        except (client.ApiException, HTTPError) as error:  # it is decided all the same
+            print(f"warning: the event was not written: {error}", file=sys.stderr)
 
     def _tell_cluster(self, decision: Decision) -> None:
         service = self._workload.service(self._workload.stable)
@@ -90,7 +94,4 @@ class Record:
             "eventTime": decision.at.strftime("%Y-%m-%dT%H:%M:%S.%fZ"),
             "count": 1,
         }
-        try:
-            self._core.create_namespaced_event(self._namespace, body)
-        except client.ApiException as error:
-            print(f"warning: the event was not written: {error.reason}", file=sys.stderr)
+        self._core.create_namespaced_event(self._namespace, body)

@@ -28,10 +28,17 @@ class Revision(msgspec.Struct, frozen=True):
     status: str
     updated: datetime
     description: str
-    values: Values
     config: dict[str, Any]
     chart: dict[str, Any]
     service: str
+
+    @property
+    def values(self) -> Values:
+        """Refused if the chart is one from before rollouts; older revisions of a release may well be."""
+        try:
+            return Values.of(_merged(self.chart["values"], self.config))
+        except msgspec.ValidationError as error:
+            raise Refused(f"Revision {self.number} has values of another chart: {error}; upgrade it first.") from error
 
 
 class Release:
@@ -88,14 +95,19 @@ class Release:
     def _helm(self, *words: str) -> None:
         where = ["--namespace", self.namespace, *(["--kube-context", self._context] if self._context else [])]
         # A session of its own: Ctrl-C ends the rollout between upgrades and not within one.
-        done = subprocess.run(  # noqa: S603
-            ["helm", *words, *where],  # noqa: S607
-            capture_output=True,
-            text=True,
-            check=False,
-            timeout=TIMEOUT_SECONDS,
-            start_new_session=True,
-        )
+        try:
+            done = subprocess.run(  # noqa: S603
+                ["helm", *words, *where],  # noqa: S607
+                capture_output=True,
+                text=True,
+                check=False,
+                timeout=TIMEOUT_SECONDS,
+                start_new_session=True,
+            )
+        except FileNotFoundError as error:
+            raise Refused("A rollout needs helm, and there is none on the PATH.") from error
+        except subprocess.TimeoutExpired as error:
+            raise ClusterError(f"helm {words[0]} did not end within {TIMEOUT_SECONDS} s.") from error
         if done.returncode:
             raise ClusterError(f"helm {words[0]} failed: {done.stderr.strip().removeprefix('Error: ')}")
 
@@ -114,7 +126,6 @@ def _revision(document: dict[str, Any]) -> Revision:
         status=info["status"],
         updated=datetime.fromisoformat(info["last_deployed"]),
         description=info.get("description", ""),
-        values=Values.of(_merged(document["chart"]["values"], config)),
         config=config,
         chart=document["chart"],
         service=_service(document["manifest"]),

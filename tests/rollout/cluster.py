@@ -3,7 +3,6 @@
 import base64
 import gzip
 import json
-import re
 from collections import defaultdict
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -25,8 +24,9 @@ from model_server.signature import Findings
 
 CHART = Path(__file__).parents[2] / "helm" / "loan-model"
 DEFAULTS: dict[str, Any] = yaml.safe_load((CHART / "values.yaml").read_text())
-QUICK = {"steps": [5, 50, 100], "stepSeconds": 0, "limitSeconds": 5, "readySeconds": 1, "pollSeconds": 0.01}
+QUICK = {"steps": [50, 100], "stepSeconds": 0, "limitSeconds": 5, "readySeconds": 1, "pollSeconds": 0.01}
 REQUESTS_BETWEEN_LOOKS = 1000
+SMALL_CHART = {"metadata": {"name": "loan-model"}, "values": DEFAULTS, "templates": []}
 FULL_NAME = "loans-loan-model"
 CRONJOB = {
     "spec": {
@@ -72,7 +72,8 @@ class Cluster:
         self.jobs: dict[str, list[str]] = {}
         self.champion = "v1"
         self.requests_between_looks = REQUESTS_BETWEEN_LOOKS
-        self.on_look: Callable[[], None] = lambda: None
+        self.on_look: Callable[[], object] = lambda: None
+        self.on_job: Callable[[], object] = lambda: None
         self.is_away = lambda: False
         self.url = ""
         self._metrics: dict[str, Metrics] = defaultdict(Metrics)
@@ -93,7 +94,7 @@ class Cluster:
                 "description": "",
             },
             "config": config,
-            "chart": chart or packed(CHART),
+            "chart": chart or SMALL_CHART,
             "manifest": f"---\nkind: InferenceService\nmetadata:\n  name: {FULL_NAME}\n---\n",
         }
         if status == "deployed":
@@ -115,9 +116,13 @@ class Cluster:
     @split.setter
     def split(self, split: tuple[str, str, int]) -> None:
         stable, canary, weight = split
+        self.change({"stable": {"version": stable}, "canary": {"version": canary, "weight": weight}})
+
+    def change(self, values: dict[str, Any]) -> None:
+        """Another hand sets values."""
         config = self.deployed["config"]
-        chosen = {"stable": {"version": stable}, "canary": {"version": canary, "weight": weight}}
-        self.add_revision(json.loads(json.dumps(config | chosen)))
+        merged = {name: config.get(name, {}) | value for name, value in values.items()}
+        self.add_revision(config | merged)
 
     def run_helm(self, words: list[str]) -> str:
         """An empty answer, or what went wrong."""
@@ -182,8 +187,9 @@ class Cluster:
             self.on_look()
             self.answer(pod, stable, self.requests_between_looks * (100 - weight) // 100)
             place = FULL_NAME if mode == "Knative" else f"{FULL_NAME}-canary"
+            share = weight or self.deployed["config"].get("canary", {}).get("mirror", 0)
             if canary:
-                self.answer(f"{place}-{canary}", canary, self.requests_between_looks * weight // 100)
+                self.answer(f"{place}-{canary}", canary, self.requests_between_looks * share // 100)
         return self._metrics[pod].exposition()
 
     def answer(self, pod: str, name: str, requests: int) -> None:
@@ -243,6 +249,7 @@ class Cluster:
             case ["cronjobs", name]:
                 return 200, CRONJOB
             case ["jobs"]:
+                self.on_job()
                 name = f"{body['metadata']['generateName']}{len(self.jobs)}"
                 self.jobs[name] = body["spec"]["template"]["spec"]["containers"][0]["args"]
                 return 201, {"metadata": {"name": name}, "spec": body["spec"]}
@@ -328,8 +335,3 @@ def answering(handle: Callable[[str, str, dict[str, str], Any], tuple[int, Any] 
     yield f"http://127.0.0.1:{server.server_port}"
     server.shutdown()
     server.server_close()
-
-
-def words_of(selector: str) -> dict[str, str]:
-    """The labels of a Prometheus selector."""
-    return dict(re.findall(r'(\w+)="([^"]*)"', selector))

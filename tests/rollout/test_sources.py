@@ -54,7 +54,8 @@ class Prometheus:
         self.status, self.asked = 200, {}
         self.metrics = {version: Metrics() for version in ("v1", "v2")}
 
-    def __call__(self, method, path, form, body):
+    def __call__(self, *request):
+        _, _, form, _ = request
         self.asked = form
         labels = dict(re.findall(r'(\w+)="([^"]*)"', form["query"]))
         text = self.metrics[labels["version"]].exposition().decode()
