@@ -26,8 +26,8 @@ def check_candidate(registry: Registry, version: str, against: str) -> Candidate
     artifact = registry.load(version)
     theirs = registry.manifest(against)
     if artifact.manifest.schema != theirs.schema:
-        columns = [column.name for column in artifact.manifest.schema if column not in theirs.schema]
-        changed = f": {', '.join(columns)}" if columns else ""
+        differing = set(artifact.manifest.schema) ^ set(theirs.schema)
+        changed = f": {', '.join(sorted({column.name for column in differing}))}" if differing else ""
         raise PromotionRefused(f"{version} has another schema than {against}{changed}; callers would have to change.")
     verdict = Verdict.from_metrics(artifact.files["metrics.json"])
     if not verdict.passed:

@@ -64,7 +64,7 @@ class Lease:
         """With the resourceVersion that was read, so that of two at once one is refused."""
         lease.spec.holder_identity = holder
         lease.spec.lease_duration_seconds = SECONDS
-        lease.spec.renew_time = _now()
+        lease.spec.renew_time = datetime.now(UTC)
         try:
             self._api.replace_namespaced_lease(self._name, self._namespace, lease)
         except client.ApiException as error:
@@ -111,5 +111,4 @@ def _seconds_left(lease: Any) -> float:
 
 
 def _now() -> str:
-    """As the API wants it: always with microseconds."""
     return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")

@@ -71,6 +71,7 @@ class Cluster:
         self.events: list[dict[str, Any]] = []
         self.jobs: dict[str, list[str]] = {}
         self.champion = "v1"
+        self.refuses_events = False
         self.requests_between_looks = REQUESTS_BETWEEN_LOOKS
         self.on_look: Callable[[], object] = lambda: None
         self.on_job: Callable[[], object] = lambda: None
@@ -243,6 +244,8 @@ class Cluster:
                     "metadata": {"name": name, "namespace": "bank", "uid": "abc"},
                     "status": {"conditions": [{"type": "Ready", "status": "True"}]},
                 }
+            case ["events"] if self.refuses_events:
+                return 403, {"message": "events is forbidden"}
             case ["events"]:
                 self.events.append(body)
                 return 201, body
