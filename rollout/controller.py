@@ -57,6 +57,7 @@ class Controller:
         self._record = record
         self._watch = watch
         self._halt = halt
+        self._stable_before: Traffic | None = None  # at the last step at which it took any
 
     def run(self, to: str) -> None:
         """Until `to` is stable and champion. RolledBack if it is worse, Stopped where it cannot tell or go on."""
@@ -127,6 +128,10 @@ class Controller:
         why = f"{split.canary} is ready"
         judged = None
         revision = self._now()
+        if back := self._step_before(revision):
+            why = f"{split.stable} has answered too little to compare with"
+            self._set(split, replace(split, weight=back), "SteppedBack", why)
+            return
         if split.weight or revision.values.canary.mirror:
             judged = self._judge(revision)
             why = judged.why
@@ -172,14 +177,16 @@ class Controller:
         split, settings = revision.values.split, revision.values.rollout
         starts = self._snapshots(split)
         if split.weight == 100:
-            starts = ({}, starts[1])  # stable takes none now, so it is measured by all that its pods have done
+            starts = ({}, starts[1])  # stable takes none now, so at the worst all that its pods have done is taken
         began = time.monotonic()
         while True:
             self._pause(split, settings.poll_seconds)
             self._wait_for_canary(split)
             stable, canary = map(Traffic.between, starts, self._snapshots(split))
+            if split.weight < 100:
+                self._stable_before = stable
             health = self._health(self._workload.canary, split.canary)
-            judged = judge(stable, canary, health, settings.judgement)
+            judged = judge(self._stable_before or stable, canary, health, settings.judgement)
             seconds = time.monotonic() - began
             self._watch(split, judged, seconds)
             if judged.outcome is Outcome.worse:
@@ -191,8 +198,20 @@ class Controller:
                 self._record.decided("Stopped", split, split, why, judged)
                 raise Stopped(f"{why}. It stands at {split}; run it again, or `loan rollout abort`.")
 
+    def _step_before(self, revision: Revision) -> int:
+        """The step to go back to where stable takes no traffic and, after an interruption, has none to compare with."""
+        split, settings = revision.values.split, revision.values.rollout
+        if split.weight < 100 or self._stable_before or self._workload.is_one_service:
+            return 0
+        answered = Traffic.between({}, self._snapshots(split)[0]).requests
+        return (
+            0 if answered >= settings.judgement.min_requests else max((s for s in settings.steps if s < 100), default=0)
+        )
+
     def _roll_back(self, split: Split, why: str, judged: Judged | None = None) -> None:
-        self._set(split, Split(split.stable, split.canary, 0), "RolledBack", why, judged)
+        # Of one service KServe takes a canary with all traffic for stable, so that only another revision leads back.
+        gone = self._workload.is_one_service and split.weight == 100
+        self._set(split, Split(split.stable, "" if gone else split.canary, 0), "RolledBack", why, judged)
         raise RolledBack(f"{split.canary} was rolled back at {split.weight} %: {why}. {split.stable} has all traffic.")
 
     def _set(self, before: Split, after: Split, event: str, why: str, judged: Judged | None = None) -> None:

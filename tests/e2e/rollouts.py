@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import time
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -67,8 +68,8 @@ class Ended(NamedTuple):
     seconds: float
 
 
-class Rollout:
-    """One run of `loan rollout --to`, in a process of its own."""
+class Rollout(AbstractContextManager["Rollout"]):
+    """One run of `loan rollout --to`, in a process of its own, which does not outlive `with`."""
 
     def __init__(self, release: Release, *words: str) -> None:
         self._started = time.monotonic()
@@ -81,6 +82,9 @@ class Rollout:
             env=os.environ | {"PYTHONPATH": str(ROOT)},
         )
         self._lines: list[str] = []
+
+    def __exit__(self, *_: object) -> None:
+        self._process.kill()
 
     def wait_for_decisions(self, count: int) -> None:
         """Until so many decisions were printed, or it ended."""
@@ -100,4 +104,5 @@ class Rollout:
 
 
 def rollout(release: Release, *words: str) -> Ended:
-    return Rollout(release, *words).end()
+    with Rollout(release, *words) as run:
+        return run.end()
