@@ -2,6 +2,7 @@
 
 import json
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -84,9 +85,12 @@ def test_every_command_gives_what_the_readme_shows(home):
             assert shown in came.stdout
 
 
+@pytest.mark.timeout(180)
 def test_every_command_of_the_page_on_security_gives_what_it_shows(tmp_path_factory):
     home = as_made(tmp_path_factory.mktemp("home"))
     for command, shown in commands((ROOT / "docs/security.md").read_text()):
+        if command.startswith("openssl") and not shutil.which("openssl"):
+            continue
         done = subprocess.run(["bash", "-c", command], cwd=home, capture_output=True, text=True, check=False)
         assert done.returncode == 0, f"{command}\n{done.stderr}"
         assert same(shown, done.stdout), f"{command}\ngave\n{done.stdout}"

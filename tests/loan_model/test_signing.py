@@ -1,5 +1,6 @@
 """Versions are signed, and one that is unsigned, changed or signed by another is refused with the right word."""
 
+import shutil
 import subprocess
 
 import msgspec
@@ -17,6 +18,8 @@ from loan_model.manifest import Manifest
 from loan_model.registry import Registry
 from loan_model.signing import Signer, Trust
 from tests.loan_model.versions import FILES, manifest, publish
+
+needs_openssl = pytest.mark.skipif(not shutil.which("openssl"), reason="openssl is not installed")
 
 
 @pytest.fixture
@@ -135,6 +138,7 @@ def test_two_keys_are_trusted_while_one_is_replaced(root, keys, signer, tmp_path
     assert [registry.manifest(version).signer for version in ("v1", "v2")] == [signer.fingerprint, new.fingerprint]
 
 
+@needs_openssl
 def test_openssl_verifies_it_too(root, keys, signer):
     publish(Registry.open(root, create=True), signer=signer)
     command = (
@@ -148,6 +152,7 @@ def test_openssl_verifies_it_too(root, keys, signer):
         (folder / "manifest.json").write_bytes(b"{}")
 
 
+@needs_openssl
 def test_a_key_made_by_openssl_signs(tmp_path):
     for command in ("genpkey -algorithm ed25519 -out k.pem", "pkey -in k.pem -pubout -out k.pub"):
         subprocess.run(["openssl", *command.split()], cwd=tmp_path, check=True, capture_output=True)
