@@ -3,7 +3,6 @@
 import asyncio
 import signal
 import threading
-from concurrent.futures import ThreadPoolExecutor
 
 import grpc
 import kserve
@@ -12,7 +11,9 @@ import uvloop
 
 from loan_model.errors import LoanError
 from loan_model.registry import Registry
+from model_server.admission import Pool
 from model_server.dataplane import DataPlane
+from model_server.grpc.intake import Intake
 from model_server.grpc.servicer import InferenceServicer
 from model_server.metrics import Metrics
 from model_server.predictor import LoanPredictor
@@ -38,9 +39,11 @@ class LoanModelServer(kserve.ModelServer):
         self._repository = ModelRepository(Registry.open(settings.registry, create=True), settings, metrics)
         plane = DataPlane(self._repository, metrics)
         self._launcher = _launcher(settings)
-        app = RestApp(V2Door(plane), PlainDoor(plane, self._launcher, settings), metrics, settings)
+        pool = Pool(settings.queue_seconds)
+        app = RestApp(V2Door(plane, pool), PlainDoor(plane, pool, self._launcher, settings), metrics, settings)
         self._rest = RestServer(app, settings)
-        self._grpc = _grpc_server(InferenceServicer(plane, metrics), settings)
+        intake = Intake(settings)
+        self._grpc = _grpc_server(InferenceServicer(plane, metrics, intake), intake, settings)
         self._predictor = LoanPredictor(plane)
 
     def run(self) -> None:
@@ -81,9 +84,9 @@ def _launcher(settings: ServerSettings) -> Launcher:
     return ProcessLauncher(settings.registry, settings.train_data)
 
 
-def _grpc_server(servicer: InferenceServicer, settings: ServerSettings) -> grpc.Server:
+def _grpc_server(servicer: InferenceServicer, intake: Intake, settings: ServerSettings) -> grpc.Server:
     server = grpc.server(
-        ThreadPoolExecutor(settings.grpc_threads, thread_name_prefix="grpc"),
+        intake,
         handlers=[servicer.handlers()],
         options=[
             ("grpc.max_receive_message_length", settings.max_body_bytes),

@@ -8,7 +8,7 @@ from urllib.parse import parse_qs
 
 import msgspec
 
-from model_server.errors import InvalidInput, ServeError, UnsupportedMediaType
+from model_server.errors import InvalidInput, Overloaded, ServeError, UnsupportedMediaType
 
 JSON = b"application/json"
 _BODY_TYPES = (b"application/json", b"application/octet-stream")
@@ -31,13 +31,15 @@ Handler = Callable[["Request"], Answer]
 class Request:
     """One HTTP request with its body; `refusal` says why it is not answered, where its size already does.
 
-    `version` is set once it is known, for the metrics, and `query_string` when the path is looked up.
+    `arrived` is the loop's time when its last byte was read; `version` is set once it is known, for the metrics, and
+    `query_string` when the path is looked up.
     """
 
-    __slots__ = ("body", "headers", "keep_alive", "method", "query_string", "refusal", "url", "version")
+    __slots__ = ("arrived", "body", "headers", "keep_alive", "method", "query_string", "refusal", "url", "version")
 
     def __init__(self) -> None:
         self.method = ""
+        self.arrived = 0.0
         self.url = b""
         self.headers: dict[bytes, bytes] = {}
         self.body = b""
@@ -78,7 +80,8 @@ def json_response(value: Any, status: int = 200, headers: Headers = ()) -> Respo
 
 
 def error_response(error: ServeError) -> Response:
-    return json_response({"error": str(error)}, error.http)
+    headers = ((b"retry-after", b"%d" % error.retry_seconds),) if isinstance(error, Overloaded) else ()
+    return json_response({"error": str(error)}, error.http, headers)
 
 
 def wire(response: Response, method: str, keep_alive: bool) -> bytes:

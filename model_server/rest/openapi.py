@@ -21,9 +21,10 @@ EXAMPLE = {
 _ERRORS = {
     "400": "What came is not as expected",
     "404": "No such model or version",
+    "408": "The request came too slowly",
     "413": "The body is too large",
     "415": "Not JSON",
-    "503": "No version is loaded",
+    "503": "No version is loaded, or more is asked than can be answered",
 }
 
 

@@ -5,6 +5,7 @@ from functools import partial
 
 import msgspec
 
+from model_server.admission import Pool
 from model_server.codecs import json, plain
 from model_server.dataplane import DataPlane
 from model_server.errors import Conflict, NotFound, TrainingFailed
@@ -17,8 +18,9 @@ _parameters = msgspec.json.Decoder(TrainingParameters)
 
 
 class PlainDoor:
-    def __init__(self, dataplane: DataPlane, launcher: Launcher, settings: ServerSettings) -> None:
+    def __init__(self, dataplane: DataPlane, pool: Pool, launcher: Launcher, settings: ServerSettings) -> None:
         self._dataplane = dataplane
+        self._pool = pool
         self._launcher = launcher
         self._wait_seconds = settings.train_wait_seconds
 
@@ -33,9 +35,11 @@ class PlainDoor:
         version = request.query("version")
         explain = request.query("explain") == "true"
         work = partial(self._answer, request, body, version, explain, decode, encode)
-        if len(body) <= INLINE_BYTES and self._dataplane.repository.is_loaded(version):
-            return work()
-        return asyncio.to_thread(work)
+        if not self._dataplane.repository.is_loaded(version):
+            return asyncio.to_thread(work)
+        if explain or len(body) > INLINE_BYTES:
+            return self._pool.run(work)
+        return work()
 
     def _answer(
         self,

@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 
 from loan_model.registry import Registry
 from loan_model.schema import SCHEMA
+from model_server.admission import Pool
 from model_server.dataplane import DataPlane
 from model_server.metrics import Metrics
 from model_server.repository import ModelRepository
@@ -106,7 +107,9 @@ def in_process(registry: Path, **settings: Any) -> Iterator[httpx.Client]:
     plane = DataPlane(repository, metrics)
     launcher = ProcessLauncher(chosen.registry, chosen.train_data)
     repository.follow()
-    server = RestServer(RestApp(V2Door(plane), PlainDoor(plane, launcher, chosen), metrics, chosen), chosen)
+    pool = Pool(chosen.queue_seconds)
+    app = RestApp(V2Door(plane, pool), PlainDoor(plane, pool, launcher, chosen), metrics, chosen)
+    server = RestServer(app, chosen)
     thread = threading.Thread(target=lambda: uvloop.run(server.serve()))
     thread.start()
     while not server.started:
