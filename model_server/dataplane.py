@@ -36,6 +36,8 @@ class DataPlane:
         for output in request.outputs:
             if output not in OUTPUTS:
                 raise InvalidInput(f"Unknown output '{output}': the outputs are {', '.join(OUTPUTS)}.")
+        if len(set(request.outputs)) < len(request.outputs):
+            raise InvalidInput("An output is asked for twice; ask for each once.")
         served = self.repository.get(version)
         try:
             return self._infer(served, request)

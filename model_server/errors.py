@@ -44,6 +44,10 @@ class TooLarge(ServeError):
     http, grpc = 413, "RESOURCE_EXHAUSTED"
 
 
+class TooSlow(ServeError):
+    http, grpc = 408, "DEADLINE_EXCEEDED"
+
+
 class UnsupportedMediaType(ServeError):
     http, grpc = 415, "INVALID_ARGUMENT"
 
@@ -58,3 +62,13 @@ class TrainingFailed(ServeError):
 
 class NotReady(ServeError):
     http, grpc = 503, "UNAVAILABLE"
+
+
+class Overloaded(ServeError):
+    """Refused before it was begun, so that it can be asked again, here or elsewhere, after `retry_seconds`."""
+
+    http, grpc = 503, "RESOURCE_EXHAUSTED"
+    retry_seconds = 1
+
+    def __init__(self, what: str = "More is asked of this server than it can answer; ask again in a second.") -> None:
+        super().__init__(what)

@@ -69,6 +69,7 @@ class Metrics(Collector):
         self._approved: dict[str, int] = defaultdict(int)
         self._missing: dict[tuple[str, str], int] = defaultdict(int)
         self._out_of_range: dict[tuple[str, str], int] = defaultdict(int)
+        self._shed: dict[str, int] = defaultdict(int)
         self.ready: dict[str, bool] = {}
         self.log_rows = dict.fromkeys(("written", "failed", "full"), 0)
         self._registry = CollectorRegistry()
@@ -83,6 +84,11 @@ class Metrics(Collector):
             answered.append(seconds)
             if len(answered) >= UNCOUNTED:
                 self._count()
+
+    def shed(self, what: str) -> None:
+        """One request (by its protocol) or connection refused because there were too many."""
+        with self._lock:
+            self._shed[what] += 1
 
     def scored(self, version: str, columns: tuple[Column, ...], scores: Scores, findings: Findings | None) -> None:
         """One scored request."""
@@ -117,6 +123,7 @@ class Metrics(Collector):
             self._count()
             yield from (
                 _counter("loan_requests", "Requests answered", ["protocol", "version", "status"], self._requests),
+                _counter("loan_shed_requests", "Requests refused as too many", ["what"], self._shed),
                 _counter("loan_rows", "Applications scored", ["version"], self._rows),
                 _counter("loan_approved_rows", "Applications approved", ["version"], self._approved),
                 _counter("loan_missing_values", "Missing values", ["version", "column"], self._missing),

@@ -3,7 +3,6 @@
 import asyncio
 import signal
 import threading
-from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
 import grpc
@@ -15,8 +14,10 @@ from loan_model.errors import LoanError
 from loan_model.registry import Registry
 from model_server.access import Access, Judge
 from model_server.access.tokens import TokensFile
+from model_server.admission import Pool
 from model_server.controlplane import ControlPlane
 from model_server.dataplane import DataPlane
+from model_server.grpc.intake import Intake
 from model_server.grpc.servicer import InferenceServicer
 from model_server.metrics import Metrics
 from model_server.predictor import LoanPredictor
@@ -50,10 +51,15 @@ class LoanModelServer(kserve.ModelServer):
         self._launcher = _launcher(settings)
         access = Access(_judge(settings), settings.anyone_may)
         control = ControlPlane(self._repository, self._launcher)
-        app = RestApp(V2Door(plane, control), PlainDoor(plane, control, settings), metrics, access, settings)
+        pool = Pool(settings.queue_seconds)
+        app = RestApp(
+            V2Door(plane, control, pool), PlainDoor(plane, control, pool, settings), metrics, access, settings
+        )
         certificate = _certificate(settings)
         self._rest = RestServer(app, settings, certificate)
-        self._grpc = _grpc_server(InferenceServicer(plane, control, metrics, access), settings, certificate)
+        intake = Intake(settings)
+        servicer = InferenceServicer(plane, control, metrics, access, intake)
+        self._grpc = _grpc_server(servicer, intake, settings, certificate)
         self._predictor = LoanPredictor(plane)
 
     def run(self) -> None:
@@ -127,9 +133,11 @@ def _certificate(settings: ServerSettings) -> Certificate | None:
     return None
 
 
-def _grpc_server(servicer: InferenceServicer, settings: ServerSettings, certificate: Certificate | None) -> grpc.Server:
+def _grpc_server(
+    servicer: InferenceServicer, intake: Intake, settings: ServerSettings, certificate: Certificate | None
+) -> grpc.Server:
     server = grpc.server(
-        ThreadPoolExecutor(settings.grpc_threads, thread_name_prefix="grpc"),
+        intake,
         handlers=[servicer.handlers()],
         options=[
             ("grpc.max_receive_message_length", settings.max_body_bytes),

@@ -35,6 +35,14 @@ class ServerSettings(BaseSettings):
     max_loaded_versions: int = Field(4, ge=1, description="Versions kept in memory; the least used goes first.")
     max_rows: int = Field(100_000, ge=1, description="Rows that one request may have.")
     max_body_bytes: int = Field(32 * 2**20, ge=1024, description="Size that one request may have.")
+    queue_seconds: float = Field(
+        0.1, gt=0, description="How long a request may wait for its turn; a tenth of it once all had to wait so long."
+    )
+    max_held_bytes: int = Field(256 * 2**20, ge=1024, description="Size that all requests may have together.")
+    max_connections: int = Field(10_000, ge=1, description="HTTP connections at once; the idlest go first.")
+    idle_seconds: float = Field(65, gt=0, description="How long a connection may be silent between requests.")
+    head_seconds: float = Field(10, gt=0, description="Time in which a request's head must come.")
+    body_seconds: float = Field(60, gt=0, description="Time in which a request must come whole.")
     refuse_out_of_range: bool = Field(
         False, description="Refuse values outside the schema's range instead of counting them."
     )

@@ -59,7 +59,8 @@ class Signature:
             return None
         missing = np.isnan(matrix)
         inside = (matrix >= self._minimum) & (matrix <= self._maximum)
-        fractional = (matrix != np.rint(matrix)) & self._whole
+        with np.errstate(invalid="ignore"):  # of NaNs there are some that numpy warns of
+            fractional = (matrix != np.rint(matrix)) & self._whole
         self._refuse_where(np.isinf(matrix), matrix, "infinite; send a number, or null for a missing value")
         self._refuse_where(missing & self._required, matrix, "missing; this column must have a value")
         self._refuse_where(fractional & ~missing, matrix, "not a whole number")

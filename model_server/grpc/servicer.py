@@ -7,14 +7,16 @@ from typing import Any, NoReturn
 
 import grpc
 import structlog
+from google.protobuf.message import DecodeError
 from kserve.protocol.grpc import grpc_predict_v2_pb2 as pb
 
 from model_server.access import Access, Right
 from model_server.codecs import v2_grpc
 from model_server.controlplane import ControlPlane
 from model_server.dataplane import DataPlane
-from model_server.errors import NotReady, ServeError
+from model_server.errors import NotReady, Overloaded, ServeError
 from model_server.grpc import repository_pb
+from model_server.grpc.intake import Intake
 from model_server.metrics import Metrics
 
 log = structlog.get_logger(__name__)
@@ -27,12 +29,15 @@ Method = Callable[[Any, grpc.ServicerContext], Any]
 class InferenceServicer:
     """The methods of the inference service; each takes a message and gives one."""
 
-    def __init__(self, dataplane: DataPlane, control: ControlPlane, metrics: Metrics, access: Access) -> None:
+    def __init__(
+        self, dataplane: DataPlane, control: ControlPlane, metrics: Metrics, access: Access, intake: Intake
+    ) -> None:
         self._dataplane = dataplane
         self._control = control
         self._access = access
         self._repository = dataplane.repository
         self._metrics = metrics
+        self._intake = intake
 
     def handlers(self) -> grpc.GenericRpcHandler:
         methods: dict[str, tuple[Method, Any]] = {
@@ -49,9 +54,9 @@ class InferenceServicer:
         return grpc.method_handlers_generic_handler(
             SERVICE,
             {
-                name: grpc.unary_unary_rpc_method_handler(
-                    _guarded(method),
-                    request_deserializer=request.FromString,
+                # To the caller it is one message and one answer; taken as a stream, the message is waited for here.
+                name: grpc.stream_unary_rpc_method_handler(
+                    self._guarded(method, request.FromString),
                     response_serializer=lambda message: message.SerializeToString(),
                 )
                 for name, (method, request) in methods.items()
@@ -80,11 +85,20 @@ class InferenceServicer:
         started = time.perf_counter()
         version, status = "", "OK"
         try:
-            response = self._dataplane.infer(request.model_name, request.model_version or None, v2_grpc.decode(request))
-            version = response.model_version
-            # Trailing, not leading: leading metadata would be one more write for each call.
-            context.set_trailing_metadata((("x-loan-version", version),))
-            return v2_grpc.encode(request.model_name, response, bool(request.raw_input_contents))
+            with self._intake.turn():
+                response = self._dataplane.infer(
+                    request.model_name, request.model_version or None, v2_grpc.decode(request)
+                )
+                version = response.model_version
+                # Trailing, not leading: leading metadata would be one more write for each call.
+                context.set_trailing_metadata((("x-loan-version", version),))
+                return v2_grpc.encode(request.model_name, response, bool(request.raw_input_contents))
+        except Overloaded as error:
+            self._metrics.shed("grpc")
+            status = error.grpc
+            # What a client's own retry policy goes by.
+            context.set_trailing_metadata((("grpc-retry-pushback-ms", str(error.retry_seconds * 1000)),))
+            raise
         except ServeError as error:
             version, status = error.version, error.grpc
             raise
@@ -135,18 +149,20 @@ class InferenceServicer:
         version = request.parameters["version"].string_param if "version" in request.parameters else None
         return name, version
 
+    def _guarded(self, method: Method, parse: Callable[[bytes], Any]) -> Method:
+        def answer(messages: Any, context: grpc.ServicerContext) -> Any:
+            message = self._intake.message(messages, context)
+            try:
+                return method(parse(message), context)
+            except DecodeError:
+                _abort(context, "INVALID_ARGUMENT", "The message is not what this method takes, or is broken.")
+            except ServeError as error:
+                _abort(context, error.grpc, str(error))
+            except Exception:
+                log.exception("call failed", method=method.__name__)
+                _abort(context, "INTERNAL", "The server failed on this request; its log says why.")
 
-def _guarded(method: Method) -> Method:
-    def answer(request: Any, context: grpc.ServicerContext) -> Any:
-        try:
-            return method(request, context)
-        except ServeError as error:
-            _abort(context, error.grpc, str(error))
-        except Exception:
-            log.exception("call failed", method=method.__name__)
-            _abort(context, "INTERNAL", "The server failed on this request; its log says why.")
-
-    return answer
+        return answer
 
 
 def _abort(context: grpc.ServicerContext, status: str, message: str) -> NoReturn:

@@ -11,7 +11,8 @@ import httptools
 import structlog
 
 from model_server.access import Access, Right
-from model_server.errors import InvalidInput, MethodNotAllowed, NotFound, ServeError
+from model_server.admission import LoopQueue
+from model_server.errors import InvalidInput, MethodNotAllowed, NotFound, Overloaded, ServeError
 from model_server.metrics import CONTENT_TYPE, Metrics
 from model_server.rest import docs
 from model_server.rest.http import Answer, Handler, Request, Response, error_response, json_response
@@ -47,7 +48,7 @@ class RestApp:
     def __init__(
         self, v2: V2Door, plain: PlainDoor, metrics: Metrics, access: Access, settings: ServerSettings
     ) -> None:
-        self.max_body_bytes = settings.max_body_bytes
+        self._queue = LoopQueue(settings.queue_seconds)
         self._v2 = v2
         self._plain = plain
         self._metrics = metrics
@@ -67,9 +68,11 @@ class RestApp:
             handler = route.handlers.get(request.method)
             if handler is None:
                 raise MethodNotAllowed(f"{request.method} is not for {path}; use {', '.join(route.handlers)}.")
+            if protocol and not self._queue.admits(request.arrived, started):
+                raise Overloaded
             answer = self._admitted(request, route.right, path, handler) if route.right else handler(request)
         except Exception as error:
-            answer = _failure(request, error)
+            answer = self._failure(request, error, protocol)
         if not isinstance(answer, Response):
             return self._later(request, answer, protocol, started)
         if protocol:
@@ -85,10 +88,23 @@ class RestApp:
         try:
             response = await answer
         except Exception as error:
-            response = _failure(request, error)
+            response = self._failure(request, error, protocol)
         if protocol:
             self._count(request, response, protocol, started)
         return response
+
+    def _failure(self, request: Request, error: Exception, protocol: str) -> Response:
+        if isinstance(error, Overloaded):
+            self.shed(protocol)
+        if isinstance(error, ServeError):
+            request.version = error.version
+            return error_response(error)
+        log.exception("request failed", url=request.url.decode("latin-1"), exc_info=error)
+        return json_response({"error": "The server failed on this request; its log says why."}, 500)
+
+    def shed(self, what: str) -> None:
+        """Counts a request or a connection that was refused for there being too many."""
+        self._metrics.shed(what)
 
     def _count(self, request: Request, response: Response, protocol: str, started: float) -> None:
         self._metrics.request(protocol, request.version, str(response.status), time.perf_counter() - started)
@@ -163,11 +179,3 @@ class RestApp:
     async def _exposition(self, _: Request) -> Response:
         body = await asyncio.to_thread(self._metrics.exposition)
         return Response(200, body, CONTENT_TYPE.encode())
-
-
-def _failure(request: Request, error: Exception) -> Response:
-    if isinstance(error, ServeError):
-        request.version = error.version
-        return error_response(error)
-    log.exception("request failed", url=request.url.decode("latin-1"), exc_info=error)
-    return json_response({"error": "The server failed on this request; its log says why."}, 500)

@@ -8,7 +8,7 @@ from urllib.parse import parse_qs
 
 import msgspec
 
-from model_server.errors import InvalidInput, ServeError, UnsupportedMediaType
+from model_server.errors import InvalidInput, Overloaded, ServeError, UnsupportedMediaType
 
 JSON = b"application/json"
 _BODY_TYPES = (b"application/json", b"application/octet-stream")
@@ -31,14 +31,26 @@ Handler = Callable[["Request"], Answer]
 class Request:
     """One HTTP request with its body; `refusal` says why it is not answered, where its size already does.
 
-    `version` is set once it is known, for the metrics, `query_string` when the path is looked up, and `caller` where
-    a right is needed.
+    `arrived` is the loop's time when its last byte was read; `version` is set once it is known, for the metrics,
+    `query_string` when the path is looked up, and `caller` where a right is needed.
     """
 
-    __slots__ = ("body", "caller", "headers", "keep_alive", "method", "query_string", "refusal", "url", "version")
+    __slots__ = (
+        "arrived",
+        "body",
+        "caller",
+        "headers",
+        "keep_alive",
+        "method",
+        "query_string",
+        "refusal",
+        "url",
+        "version",
+    )
 
     def __init__(self) -> None:
         self.method = ""
+        self.arrived = 0.0
         self.url = b""
         self.headers: dict[bytes, bytes] = {}
         self.body = b""
@@ -81,6 +93,8 @@ def json_response(value: Any, status: int = 200, headers: Headers = ()) -> Respo
 
 def error_response(error: ServeError) -> Response:
     headers: Headers = ((b"www-authenticate", b"Bearer"),) if error.http == 401 else ()
+    if isinstance(error, Overloaded):
+        headers = ((b"retry-after", b"%d" % error.retry_seconds),)
     return json_response({"error": str(error)}, error.http, headers)
 
 

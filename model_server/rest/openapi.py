@@ -24,9 +24,10 @@ _ERRORS = {
     "401": "It takes a token, and none came that is known",
     "403": "The caller has not the right",
     "404": "No such model or version",
+    "408": "The request came too slowly",
     "413": "The body is too large",
     "415": "Not JSON",
-    "503": "No version is loaded",
+    "503": "No version is loaded, or more is asked than can be answered",
 }
 
 

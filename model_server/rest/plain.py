@@ -5,6 +5,7 @@ from functools import partial
 
 import msgspec
 
+from model_server.admission import Pool
 from model_server.codecs import json, plain
 from model_server.controlplane import ControlPlane, PromotionRequest
 from model_server.dataplane import DataPlane
@@ -18,9 +19,10 @@ _promotion = msgspec.json.Decoder(PromotionRequest)
 
 
 class PlainDoor:
-    def __init__(self, dataplane: DataPlane, control: ControlPlane, settings: ServerSettings) -> None:
+    def __init__(self, dataplane: DataPlane, control: ControlPlane, pool: Pool, settings: ServerSettings) -> None:
         self._dataplane = dataplane
         self._control = control
+        self._pool = pool
         self._wait_seconds = settings.train_wait_seconds
 
     def predict(self, request: Request) -> Answer:
@@ -34,9 +36,11 @@ class PlainDoor:
         version = request.query("version")
         explain = request.query("explain") == "true"
         work = partial(self._answer, request, body, version, explain, decode, encode)
-        if len(body) <= INLINE_BYTES and self._dataplane.repository.is_loaded(version):
-            return work()
-        return asyncio.to_thread(work)
+        if not self._dataplane.repository.is_loaded(version):
+            return asyncio.to_thread(work)
+        if explain or len(body) > INLINE_BYTES:
+            return self._pool.run(work)
+        return work()
 
     def _answer(
         self,

@@ -14,52 +14,65 @@ import httptools
 import uvicorn
 from uvicorn.server import ServerState
 
-from model_server.errors import InvalidInput, TooLarge
+from model_server.errors import InvalidInput, Overloaded, ServeError, TooLarge, TooSlow
+from model_server.rest.guard import Guard
 from model_server.rest.http import Answer, Request, Response, error_response, wire
 
 HEAD_BYTES = 64 * 1024
+AT_ONCE = 16  # requests that came together, answered before others have their turn
 
 
 class App(Protocol):
     """What answers; it raises nothing."""
 
-    max_body_bytes: int
-
     def answer(self, request: Request) -> Answer: ...
+
+    def shed(self, what: str) -> None: ...
 
 
 class HttpProtocol(asyncio.Protocol):
     """Takes requests off one connection and answers them one after the other, pipelined ones too."""
 
-    def __init__(self, config: uvicorn.Config, server_state: ServerState, **_: Any) -> None:
+    def __init__(self, guard: Guard, config: uvicorn.Config, server_state: ServerState, **_: Any) -> None:
         self._app: App = config.app  # type: ignore[assignment]
-        self._idle_seconds: float = config.timeout_keep_alive
+        self._guard = guard
         self._state = server_state
         self._loop = asyncio.get_running_loop()
         self._parser = httptools.HttpRequestParser(self)
         self._waiting: deque[Request] = deque()
         self._request: Request | None = None  # being received
-        self._in_head = False
-        self._received = 0  # bytes of its head or body
-        self._parts: list[bytes] = []
+        self._in_head = False  # or between parts of its body, behind which more headers may come
+        self._heads = 0  # begun on this connection
+        self._header_bytes = 0
+        self._unfinished_bytes = 0  # read for this head without reaching its end
+        self._held = 0  # bytes of its body
+        self._body: bytes | bytearray = b""
+        self._ending = False  # the server stops
+        self._turn = 0  # requests answered since others had theirs
         self._busy = False  # with an answer that is awaited
         self._blocked = False  # the client does not read what it was sent
         self._closing = False
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport: asyncio.Transport = transport  # type: ignore[assignment]
-        self._state.connections.add(self)  # type: ignore[arg-type]
-        self._heard = self._loop.time()
-        self._timer = self._loop.call_later(self._idle_seconds, self._close_if_idle)
+        self._heard = self._began = self._loop.time()
+        self._timer = self._loop.call_later(self._guard.head_seconds, self._look)
+        try:
+            self._guard.make_room(self._state.connections)  # type: ignore[arg-type]
+            self._state.connections.add(self)  # type: ignore[arg-type]
+        except Overloaded as error:
+            self._refuse_connection(error)
 
     def connection_lost(self, _: Exception | None) -> None:
         self._state.connections.discard(self)
         self._timer.cancel()
         self._closing = True
-        self._waiting.clear()
+        self._forget()
 
     def data_received(self, data: bytes) -> None:
         self._heard = self._loop.time()
+        self._turn = 0
+        idle, heads = self._request is None, self._heads
         try:
             self._parser.feed_data(data)
         except httptools.HttpParserUpgrade as upgrade:
@@ -68,65 +81,105 @@ class HttpProtocol(asyncio.Protocol):
             self._refuse_connection(InvalidInput(f"This is not an HTTP/1.1 request: {error}."))
         else:
             if self._in_head:
-                self._received += len(data)
-                if self._received > HEAD_BYTES:
+                self._count_head(len(data), self._heads - heads, idle)
+                if max(self._header_bytes, self._unfinished_bytes) > HEAD_BYTES:
                     self._refuse_connection(TooLarge(f"The request's head has more than {HEAD_BYTES} bytes."))
+
+    def _count_head(self, size: int, begun: int, idle: bool) -> None:
+        """Of what was read, counts for the head in which it ends what is surely its own."""
+        if begun == 0:
+            self._unfinished_bytes += size
+        else:
+            self._unfinished_bytes = size if idle and begun == 1 else 0
 
     def on_message_begin(self) -> None:
         self._request = Request()
+        self._began = self._heard
+        self._begin_head()
+
+    def on_chunk_header(self) -> None:
+        self._begin_head()
+
+    def _begin_head(self) -> None:
         self._in_head = True
-        self._received = 0
+        self._heads += 1
+        self._header_bytes = 0
 
     def on_url(self, part: bytes) -> None:
         self._request.url += part  # type: ignore[union-attr]
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        self._request.headers[name.lower()] = value  # type: ignore[union-attr]
+        request: Request = self._request  # type: ignore[assignment]
+        self._header_bytes += len(name) + len(value)
+        if not request.method:  # what comes behind a body changes nothing
+            request.headers[name.lower()] = value
 
     def on_headers_complete(self) -> None:
         request: Request = self._request  # type: ignore[assignment]
         request.method = self._parser.get_method().decode()
         request.keep_alive = self._parser.should_keep_alive() and self._parser.get_http_version() != "1.0"
         self._in_head = False
-        self._received = 0
         if self._parser.should_upgrade():
             return
         headers = request.headers
-        announced, limit = int(headers.get(b"content-length", 0)), self._app.max_body_bytes
+        announced, limit = int(headers.get(b"content-length", 0)), self._guard.max_body_bytes
         if announced > limit:
             self._refuse(TooLarge(f"The body has {announced} bytes; this server takes at most {limit}."))
         elif headers.get(b"expect", b"").lower() == b"100-continue":
             self._transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
 
     def on_body(self, part: bytes) -> None:
-        self._received += len(part)
-        if self._received <= self._app.max_body_bytes:
-            self._parts.append(part)
+        self._in_head = False
+        if self._request.refusal is not None:  # type: ignore[union-attr]
+            return
+        try:
+            self._guard.hold(len(part))
+            self._held += len(part)
+        except Overloaded as error:
+            self._refuse(error)
+            return
+        if self._held <= self._guard.max_body_bytes:
+            # No list of parts: of a body that comes byte by byte it would be forty times its size.
+            self._body = bytearray(self._body) if isinstance(self._body, bytes) and self._body else self._body
+            self._body += part
         else:
-            limit = self._app.max_body_bytes
+            limit = self._guard.max_body_bytes
             self._refuse(TooLarge(f"The body has more than {limit} bytes, the most that this server takes."))
 
     def on_message_complete(self) -> None:
         if self._parser.should_upgrade():
             return
         request, self._request = self._request, None
-        parts, self._parts = self._parts, []
         if request is None or self._closing:
             return
         if request.refusal is not None:
             if request not in self._waiting:  # it was answered, and the client has sent all, so that it reads that
                 self._close()
             return
-        request.body = parts[0] if len(parts) == 1 else b"".join(parts)
+        request.body, self._body = bytes(self._body), b""
+        request.arrived, self._held = self._heard, 0
         self._waiting.append(request)
         self._answer_waiting()
 
     def shutdown(self) -> None:
         """Closes once what has begun is answered."""
+        self._ending = True
         if self._request is None and not self._waiting and not self._busy:
             self._close()
+
+    @property
+    def waits_since(self) -> float | None:
+        """When the client's turn began, None while it is the server's."""
+        if self._busy or self._waiting or self._closing:
+            return None
+        return self._heard if self._request is None else self._began
+
+    def close(self) -> None:
+        """Ends it for others to have room."""
+        if self._request is None:
+            self._close()
         else:
-            self._idle_seconds = 0
+            self._refuse_connection(Overloaded())
 
     def pause_writing(self) -> None:
         self._blocked = True
@@ -138,6 +191,12 @@ class HttpProtocol(asyncio.Protocol):
 
     def _answer_waiting(self) -> None:
         while self._waiting and not self._busy and not self._blocked:
+            if self._turn == AT_ONCE:
+                self._busy = True
+                self._transport.pause_reading()
+                self._loop.call_soon(self._next_turn)
+                return
+            self._turn += 1
             request = self._waiting.popleft()
             answer = self._app.answer(request)
             if isinstance(answer, Response):
@@ -152,6 +211,11 @@ class HttpProtocol(asyncio.Protocol):
         if not self._busy and not self._blocked and not self._closing:
             self._transport.resume_reading()
 
+    def _next_turn(self) -> None:
+        self._busy = False
+        self._turn = 0
+        self._answer_waiting()
+
     async def _answer_later(self, request: Request, answer: Awaitable[Response]) -> None:
         response = await answer
         self._busy = False
@@ -159,17 +223,18 @@ class HttpProtocol(asyncio.Protocol):
         self._answer_waiting()
 
     def _send(self, request: Request, response: Response) -> None:
+        self._guard.release(len(request.body))
         if self._closing:
             return
-        keep_alive = request.keep_alive and self._idle_seconds > 0
+        keep_alive = request.keep_alive and not self._ending
         self._transport.write(wire(response, request.method, keep_alive))
         if not keep_alive and request is not self._request:
             self._close()
 
-    def _refuse(self, error: TooLarge) -> None:
+    def _refuse(self, error: ServeError) -> None:
         """Answers before all of the request is there; what still comes of it is read and dropped."""
         request: Request = self._request  # type: ignore[assignment]
-        self._parts.clear()
+        self._drop_body()
         if request.refusal is None:
             request.refusal, request.keep_alive = error, False
             self._waiting.append(request)
@@ -186,19 +251,44 @@ class HttpProtocol(asyncio.Protocol):
         self._parser = httptools.HttpRequestParser(self)
         self.data_received(b"\r\n".join([*lines, b"", rest]))
 
-    def _refuse_connection(self, error: InvalidInput | TooLarge) -> None:
+    def _refuse_connection(self, error: ServeError) -> None:
         if not self._closing:
+            if isinstance(error, Overloaded):
+                self._app.shed("connection")
             self._transport.write(wire(error_response(error), "", keep_alive=False))
             self._close()
 
-    def _close_if_idle(self) -> None:
-        idle = self._loop.time() - self._heard
-        if idle >= self._idle_seconds and not self._busy:
+    def _look(self) -> None:
+        """Ends a connection whose client is too slow; looks seldom enough to cost nothing."""
+        guard, now = self._guard, self._loop.time()
+        if self._closing:
+            self._transport.abort()  # the client does not read the last that it was sent
+            return
+        end = now + guard.head_seconds
+        if self._request is not None:
+            end = self._began + (guard.body_seconds if self._request.method else guard.head_seconds)
+        elif not self._busy:
+            end = self._heard + guard.idle_seconds
+        if now < end:
+            self._timer = self._loop.call_later(min(end - now, guard.head_seconds), self._look)
+            return
+        self._timer = self._loop.call_later(guard.head_seconds, self._look)
+        if self._request is None or self._request.refusal is not None:
             self._close()
         else:
-            self._timer = self._loop.call_later(max(self._idle_seconds - idle, 1), self._close_if_idle)
+            self._refuse_connection(TooSlow("The request did not come whole in time; this connection is closed."))
 
     def _close(self) -> None:
         self._closing = True
-        self._waiting.clear()
+        self._forget()
         self._transport.close()
+
+    def _forget(self) -> None:
+        self._guard.release(sum(len(request.body) for request in self._waiting))
+        self._waiting.clear()
+        self._drop_body()
+
+    def _drop_body(self) -> None:
+        self._guard.release(self._held)
+        self._held = 0
+        self._body = b""

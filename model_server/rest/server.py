@@ -2,10 +2,12 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 
 import uvicorn
 
 from model_server.rest.app import RestApp
+from model_server.rest.guard import Guard
 from model_server.rest.protocol import HttpProtocol
 from model_server.settings import ServerSettings
 from model_server.tls import Certificate
@@ -20,15 +22,13 @@ class RestServer(uvicorn.Server):
                 app,  # type: ignore[arg-type]
                 host=settings.host,
                 port=settings.http_port,
-                http=HttpProtocol,
+                http=partial(HttpProtocol, Guard(settings)),  # type: ignore[arg-type]
                 ws="none",
                 lifespan="off",
                 interface="asgi3",
                 proxy_headers=False,
                 log_config=None,
                 timeout_graceful_shutdown=int(settings.grace_seconds),
-                # Longer than a proxy keeps an idle connection, so that it is the proxy that closes it.
-                timeout_keep_alive=65,
                 ssl_context_factory=(lambda *_: certificate.for_http) if certificate else None,
             )
         )

@@ -1,16 +1,19 @@
 """V2 (Open Inference Protocol) over REST."""
 
 import asyncio
+from functools import partial
 
 import msgspec
 
+from model_server.admission import Pool
 from model_server.codecs import json, v2_rest
 from model_server.controlplane import ControlPlane
 from model_server.dataplane import DataPlane
 from model_server.errors import NotReady
 from model_server.rest.http import JSON, Answer, Request, Response, json_response
 
-# Below this size a request is answered on the event loop: a hop to a thread costs more than scoring a few rows.
+# Below this size a request is answered on the event loop: a hop to a thread costs more than scoring a few rows. Reasons
+# take a millisecond a row and always go to a thread.
 INLINE_BYTES = 64 * 1024
 
 
@@ -27,18 +30,26 @@ _repository_decoder = msgspec.json.Decoder(_RepositoryRequest)
 
 
 class V2Door:
-    def __init__(self, dataplane: DataPlane, control: ControlPlane) -> None:
+    def __init__(self, dataplane: DataPlane, control: ControlPlane, pool: Pool) -> None:
         self._dataplane = dataplane
         self._control = control
+        self._pool = pool
         self._repository = dataplane.repository
 
     def infer(self, request: Request, name: str, version: str | None) -> Answer:
-        if len(request.body) <= INLINE_BYTES and self._repository.is_loaded(version):
-            return self._infer(request, name, version)
-        return asyncio.to_thread(self._infer, request, name, version)
+        if not self._repository.is_loaded(version):
+            return asyncio.to_thread(self._infer, request, name, version)
+        if len(request.body) > INLINE_BYTES:
+            return self._pool.run(partial(self._infer, request, name, version))
+        call = _decode(request)
+        if "reason_codes" in call.request.outputs:
+            return self._pool.run(partial(self._score, request, name, version, call))
+        return self._score(request, name, version, call)
 
     def _infer(self, request: Request, name: str, version: str | None) -> Response:
-        call = v2_rest.decode(request.content(), request.header(v2_rest.JSON_LENGTH))
+        return self._score(request, name, version, _decode(request))
+
+    def _score(self, request: Request, name: str, version: str | None, call: v2_rest.Call) -> Response:
         response = self._dataplane.infer(name, version, call.request)
         request.version = response.model_version
         content, head_length = v2_rest.encode(name, response, call.binary)
@@ -100,6 +111,10 @@ class V2Door:
     def _asked(self, request: Request) -> _RepositoryRequest:
         body = request.content()
         return json.decode(_repository_decoder, body, "The request") if body else _RepositoryRequest()
+
+
+def _decode(request: Request) -> v2_rest.Call:
+    return v2_rest.decode(request.content(), request.header(v2_rest.JSON_LENGTH))
 
 
 def version_header(version: str) -> tuple[tuple[bytes, bytes], ...]:

@@ -21,6 +21,7 @@ from loan_model.registry import Registry
 from loan_model.schema import SCHEMA
 from model_server.access import Access
 from model_server.access.tokens import TokensFile
+from model_server.admission import Pool
 from model_server.controlplane import ControlPlane
 from model_server.dataplane import DataPlane
 from model_server.metrics import Metrics
@@ -116,7 +117,8 @@ def in_process(registry: Path, **settings: Any) -> Iterator[httpx.Client]:
     repository.follow()
     access = Access(TokensFile(chosen.tokens), chosen.anyone_may)
     control = ControlPlane(repository, launcher)
-    app = RestApp(V2Door(plane, control), PlainDoor(plane, control, chosen), metrics, access, chosen)
+    pool = Pool(chosen.queue_seconds)
+    app = RestApp(V2Door(plane, control, pool), PlainDoor(plane, control, pool, chosen), metrics, access, chosen)
     server = RestServer(app, chosen)
     thread = threading.Thread(target=lambda: uvloop.run(server.serve()))
     thread.start()

@@ -1,0 +1,202 @@
+"""Fuzzes the V2 decoders: `python -m tests.model_server.fuzz CASES`.
+
+atheris (libFuzzer) mutates valid requests, guided by which lines of the decoders they reach; half of the mutations are
+of bytes, the other half of the JSON's tree, so that what comes is still JSON. A case is decoded, checked against the
+schema, and its answer encoded. Anything but an answer or a refusal in one sentence ends the run with the case.
+"""
+
+import json
+import random
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+import atheris
+import numpy as np
+import psutil
+from google.protobuf.message import DecodeError
+
+with atheris.instrument_imports(include=["model_server"]):
+    from model_server import signature, tensors
+    from model_server.codecs import v2_grpc, v2_rest
+    from model_server.errors import ServeError
+
+from kserve.protocol.grpc import grpc_predict_v2_pb2 as pb
+
+from loan_model.schema import SCHEMA
+
+SECONDS = 1.0  # that no case may take
+HOSTILE: list[Any] = [
+    *(None, True, "", "x" * 300, "\ud800", [], {}, [[]], [None], [[[[1]]]]),
+    *(
+        -1,
+        0,
+        1,
+        2,
+        7,
+        8,
+        2**31,
+        2**32,
+        2**63 - 1,
+        2**63,
+        2**64,
+        10**30,
+        -(2**63),
+        1.5,
+        -0.0,
+        1e308,
+        5e-324,
+        float("nan"),
+    ),
+    *("FP64", "FP16", "INT8", "UINT64", "BYTES", "BOOL", "Age", "applications", "probability", "reason_codes"),
+    *(
+        {"binary_data_size": 8},
+        {"binary_data_size": -8},
+        {"binary_data_size": 2**63},
+        {"explain": True},
+        [1, 7],
+        [7, 1],
+    ),
+]
+SIGNATURE = signature.Signature(SCHEMA.columns, 1000, False)
+ROW = np.array([[41, 82000, 715, 15000, 5, 3, 0]], dtype=np.float64)
+
+
+def seeds() -> list[bytes]:
+    """Valid requests: JSON by column and as a matrix, binary tensors, protobuf. The first byte says which."""
+    columns = [
+        {"name": name, "datatype": "FP64", "shape": [1], "data": [value]}
+        for name, value in zip(SCHEMA.names, ROW[0].tolist(), strict=True)
+    ]
+    matrix = {"name": "x", "datatype": "FP64", "shape": [1, 7]}
+    ask = {"outputs": [{"name": "probability", "parameters": {"binary_data": True}}], "parameters": {"explain": True}}
+    binary = json.dumps({"inputs": [matrix | {"parameters": {"binary_data_size": 56}}]}).encode()
+    message = pb.ModelInferRequest(model_name="loan", raw_input_contents=[ROW.tobytes()])
+    message.inputs.add(**matrix)
+    typed = pb.ModelInferRequest(model_name="loan")
+    typed.inputs.add(**matrix).contents.fp64_contents.extend(ROW[0])
+    return [
+        b"J" + json.dumps({"inputs": columns, "id": "1"} | ask).encode(),
+        b"J" + json.dumps({"inputs": [matrix | {"data": ROW.tolist()}]}).encode(),
+        b"B" + len(binary).to_bytes(2, "little") + binary + ROW.tobytes(),
+        b"G" + message.SerializeToString(),
+        b"G" + typed.SerializeToString(),
+    ]
+
+
+def ask(case: bytes) -> bool:
+    """One case through decoder, checks and encoder: whether it was scored; raises nothing but what is a find."""
+    kind, body = case[:1], case[1:]
+    try:
+        if kind == b"G":
+            try:
+                message = pb.ModelInferRequest.FromString(body)
+            except DecodeError:  # which grpc answers itself
+                return False
+            answer(v2_grpc.decode(message), lambda response: v2_grpc.encode("loan", response, True))
+        else:
+            length = str(int.from_bytes(body[:2], "little")) if kind == b"B" else None
+            call = v2_rest.decode(body[2:] if length else body, length)
+            answer(call.request, lambda response: v2_rest.encode("loan", response, call.binary))
+        return True
+    except ServeError as error:
+        sentence = str(error)
+        assert sentence.endswith(".")
+        assert "\n" not in sentence
+        assert len(sentence) < 2000, f"a message of {len(sentence)} characters"
+        return False
+
+
+def answer(request: tensors.InferRequest, encode: Any) -> None:
+    matrix = SIGNATURE.matrix(request.tensors)
+    SIGNATURE.check(matrix)
+    encode(
+        tensors.InferResponse(
+            request.id,
+            "v1",
+            [
+                tensors.Output("probability", "FP64", [len(matrix)], matrix[:, 0]),
+                tensors.Output("reason_codes", "BYTES", [len(matrix), 1], [["AGE"]] * len(matrix)),
+            ],
+        )
+    )
+
+
+def mutate(case: bytes, size: int, seed: int) -> bytes:
+    chance = random.Random(seed)
+    at = {b"J": 1, b"B": 3}.get(case[:1])
+    if at is None or chance.random() < 0.5:
+        return bytes(atheris.Mutate(case, size))
+    end = at + int.from_bytes(case[1:3], "little") if case[:1] == b"B" else len(case)
+    try:
+        tree = json.loads(case[at:end])
+    except (ValueError, RecursionError):
+        return bytes(atheris.Mutate(case, size))
+    head = json.dumps(_changed(tree, chance)).encode()
+    if case[:1] == b"J":
+        return (b"J" + head)[:size]
+    return (b"B" + min(len(head), 65535).to_bytes(2, "little") + head + case[end:])[:size]
+
+
+def _changed(node: Any, chance: random.Random) -> Any:
+    """The tree with one node changed."""
+    if isinstance(node, dict) and node and chance.random() < 0.9:
+        key = chance.choice(list(node))
+        return node | {key: _changed(node[key], chance)}
+    if isinstance(node, list) and node and chance.random() < 0.9:
+        index = chance.randrange(len(node))
+        if chance.random() < 0.2:
+            return [*node, node[index]]
+        return [*node[:index], _changed(node[index], chance), *node[index + 1 :]]
+    return chance.choice(HOSTILE)
+
+
+class Run:
+    """Counts cases and looks at how long each takes; reports after the last, as libFuzzer does not return."""
+
+    def __init__(self, cases: int) -> None:
+        self._cases = cases
+        self._done = 0
+        self._refused = 0
+        self._slowest = 0.0
+        self._memory = 0
+        self._started = time.perf_counter()
+
+    def __call__(self, case: bytes) -> None:
+        started = time.perf_counter()
+        self._refused += not ask(case)
+        took = time.perf_counter() - started
+        self._slowest = max(self._slowest, took)
+        assert took < SECONDS, f"{took:.1f} s for one case"
+        self._done += 1
+        if self._done == min(10_000, self._cases // 2):  # all is imported and warm
+            self._memory = psutil.Process().memory_info().rss
+        if self._done == self._cases:
+            print(self._report(), flush=True)
+
+    def _report(self) -> str:
+        return json.dumps(
+            {
+                "cases": self._done,
+                "scored": self._done - self._refused,
+                "seconds": round(time.perf_counter() - self._started, 1),
+                "slowest_ms": round(self._slowest * 1e3, 1),
+                "memory_mb": [round(size / 2**20) for size in (self._memory, psutil.Process().memory_info().rss)],
+            }
+        )
+
+
+def main(cases: int, seed: int = 1) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        for number, content in enumerate(seeds()):
+            assert ask(content)
+            Path(folder, str(number)).write_bytes(content)
+        options = [f"-atheris_runs={cases}", f"-seed={seed}", "-max_len=8192", "-verbosity=0", "-rss_limit_mb=2048"]
+        atheris.Setup([__file__, *options, folder], Run(cases), custom_mutator=mutate)
+        atheris.Fuzz()
+
+
+if __name__ == "__main__":
+    main(*map(int, sys.argv[1:]))

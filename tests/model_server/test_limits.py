@@ -1,0 +1,269 @@
+"""Who sends too slowly, too much or too often is refused, and others are answered."""
+
+import json
+import re
+import resource
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+
+import grpc
+import httpx
+import numpy as np
+import pytest
+
+from model_server.admission import LoopQueue, Queue
+from tests.model_server.serving import APPLICANT, in_process, serving, v2_columns
+from tests.model_server.test_http import LIVE, Connection, infer
+from tests.model_server.test_v2_grpc import raw
+
+ROWS = np.tile([41, 82000, 715, 15000, 5, 3, 0.0], (600, 1))
+# As many rows as 60 kB can hold, so that it is small and takes half a second.
+MATRIX = {"name": "x", "datatype": "FP64", "shape": [4000, 7], "data": [1] * 28_000}
+REASONS = json.dumps({"inputs": [MATRIX], "parameters": {"explain": True}}, separators=(",", ":")).encode()
+MODEL_INFER = "/inference.GRPCInferenceService/ModelInfer"
+
+
+@pytest.fixture(scope="module")
+def strict(trained_registry):
+    """A server with no patience and little room."""
+    limits = {"head_seconds": 0.5, "body_seconds": 1, "idle_seconds": 1.5, "max_connections": 20}
+    with serving(trained_registry, **limits, max_body_bytes=2**17, max_held_bytes=2**18) as running:
+        yield running
+
+
+def well(server):
+    return httpx.post(f"{server.url}/predict", json=APPLICANT, timeout=30).status_code == 200
+
+
+def trickle(connection, content):
+    """Sends a byte at a time until the server has closed."""
+    try:
+        for byte in content:
+            connection.send(bytes([byte]))
+            time.sleep(0.1)
+    except OSError:
+        return
+
+
+@pytest.mark.parametrize("part", ["head", "body"])
+def test_a_slow_sender_is_told_and_sent_away(strict, part):
+    connection = Connection(strict.http_port)
+    head, body = infer()[: -len(infer()) // 2], infer()
+    if part == "body":
+        at = body.index(b"\r\n\r\n") + 4
+        connection.send(body[:at])
+        head = body[at:]
+    sender = threading.Thread(target=trickle, args=[connection, head])
+    sender.start()
+    status, headers, answer = connection.answer()
+    assert (status, headers["connection"]) == (408, "close")
+    assert "in time" in json.loads(answer)["error"]
+    assert well(strict)
+    sender.join()
+
+
+def test_a_silent_connection_is_closed(strict):
+    silent, asked = Connection(strict.http_port), Connection(strict.http_port)
+    asked.send(LIVE)
+    assert asked.answer()[0] == 200
+    assert silent.closed()
+    assert asked.closed()
+
+
+def test_of_too_many_connections_the_idlest_go(strict):
+    idle = [Connection(strict.http_port) for _ in range(60)]
+    assert well(strict)
+    idle[-1].send(LIVE)
+    assert idle[-1].answer()[0] == 200
+    assert idle[0].closed()
+
+
+def test_bodies_that_are_too_large_together_are_refused(trained_registry):
+    """Three of 100 kB are one too many for 256 kB; as soon as others are gone there is room again."""
+    with in_process(trained_registry, max_body_bytes=2**17, max_held_bytes=2**18) as http:
+        port = http.base_url.port
+        body = b" " * (2**17 - 100)
+        holding = [Connection(port) for _ in range(2)]
+        for connection in holding:
+            connection.send(infer(body)[:-1])
+        assert http.post("/predict", json=APPLICANT).status_code == 200
+        third = Connection(port)
+        third.send(infer(body))
+        status, headers, answer = third.answer()
+        assert (status, headers["retry-after"]) == (503, "1")
+        assert "no room" in json.loads(answer)["error"]
+        for connection in holding:
+            connection.send(b" ")
+            assert connection.answer()[0] == 400  # it was read, and is no JSON
+        third = Connection(port)
+        third.send(infer(body))
+        assert third.answer()[0] == 400
+        assert 'loan_shed_requests_total{what="rest"} 1' in http.get("/metrics").text
+
+
+def test_headers_behind_a_body_have_an_end_too(strict):
+    connection = Connection(strict.http_port)
+    chunks = b"%x\r\n%b\r\n0\r\n" % (len(infer()), infer())
+    connection.send(infer(chunks, content_length=None, transfer_encoding="chunked"))
+    for _ in range(40):
+        connection.send(b"x: " + b"y" * 4000 + b"\r\n")
+    assert connection.answer()[0] == 413
+
+
+def test_headers_behind_a_body_change_nothing(strict):
+    body = infer().partition(b"\r\n\r\n")[2]
+    chunked = b"%x\r\n%b\r\n0\r\ncontent-encoding: gzip\r\n\r\n" % (len(body), body)
+    connection = Connection(strict.http_port)
+    connection.send(infer(chunked, content_length=None, transfer_encoding="chunked") + LIVE)
+    assert [connection.answer()[0] for _ in range(2)] == [200, 200]
+
+
+def test_many_small_requests_at_once_are_no_large_head(server):
+    """So that the last of them is not whole when the others are read."""
+    connection = Connection(server.http_port)
+    connection.send(LIVE * 3000 + LIVE[:10])
+    connection.send(LIVE[10:])
+    assert {connection.answer()[0] for _ in range(3001)} == {200}
+
+
+def test_one_who_sends_many_at_once_does_not_keep_others_waiting(server):
+    greedy, other = Connection(server.http_port), Connection(server.http_port)
+    greedy.send(infer() * 300)
+    other.send(LIVE)
+    assert other.answer()[0] == 200
+    assert {greedy.answer()[0] for _ in range(300)} <= {200, 503}
+
+
+def test_reasons_for_many_rows_do_not_keep_others_waiting(server):
+    """They take a second; what is asked after them is answered before."""
+    assert len(REASONS) < 64 * 1024
+    slow, quick = Connection(server.http_port), Connection(server.http_port)
+    slow.send(infer(REASONS))
+    quick.send(LIVE)
+    assert quick.answer()[0] == 200
+    slow.socket.setblocking(False)
+    with pytest.raises(BlockingIOError):
+        slow.socket.recv(1)
+
+
+def test_an_output_is_not_made_again_and_again(http):
+    request = v2_columns(ROWS[:1]) | {"outputs": [{"name": "reason_codes"}] * 100}
+    answer = http.post("/v2/models/loan/infer", json=request)
+    assert (answer.status_code, "twice" in answer.json()["error"]) == (400, True)
+
+
+def refusal(target, content, timeout=30, **options):
+    """The status with which a call of these bytes is answered."""
+    with grpc.insecure_channel(target) as channel:
+        try:
+            channel.unary_unary(MODEL_INFER)(content, timeout=timeout, **options)
+        except grpc.RpcError as error:
+            return error.code().name, error.details()
+    return "OK", ""
+
+
+def test_grpc_messages_over_the_limit_packed_or_not(strict):
+    large = raw(np.tile(ROWS, (50, 1))).SerializeToString()
+    assert refusal(strict.grpc_target, large)[0] == "RESOURCE_EXHAUSTED"
+    packed = refusal(strict.grpc_target, large, compression=grpc.Compression.Gzip)
+    assert packed[0] == "RESOURCE_EXHAUSTED"
+
+
+def test_bytes_that_are_no_message(strict):
+    assert refusal(strict.grpc_target, b"\xff\xff\xff")[0] == "INVALID_ARGUMENT"
+
+
+def test_calls_that_send_nothing_keep_no_other_from_being_answered(strict):
+    """They are cancelled after half a second, which is how long a head may take."""
+    said = threading.Event()
+
+    def nothing():
+        said.wait(30)
+        yield from ()
+
+    with grpc.insecure_channel(strict.grpc_target) as channel:
+        silent = [channel.stream_unary(MODEL_INFER).future(nothing()) for _ in range(20)]
+        assert refusal(strict.grpc_target, raw(ROWS).SerializeToString())[0] == "OK"
+        assert {call.code() for call in silent} == {grpc.StatusCode.CANCELLED}
+        said.set()
+
+
+def test_overload_is_shed_counted_and_over_at_once(trained_registry):
+    """Forty at once, each of half a second, where none may wait for 20 ms."""
+    with (
+        serving(trained_registry, queue_seconds=0.02, grpc_threads=1) as server,
+        ThreadPoolExecutor(40) as many,
+        grpc.insecure_channel(server.grpc_target) as channel,
+    ):
+        answers = list(
+            many.map(lambda _: httpx.post(f"{server.url}/v2/models/loan/infer", content=REASONS, timeout=60), range(40))
+        )
+        assert {answer.status_code for answer in answers} == {200, 503}
+        assert {answer.headers.get("retry-after") for answer in answers if answer.status_code == 503} == {"1"}
+        assert well(server)
+        message = raw(ROWS)
+        message.outputs.add(name="reason_codes")
+        infer_rpc = channel.unary_unary(MODEL_INFER)
+        calls = [infer_rpc.future(message.SerializeToString(), timeout=60) for _ in range(40)]
+        assert {call.code().name for call in calls} == {"OK", "RESOURCE_EXHAUSTED"}
+        shed = next(call for call in calls if call.code() is grpc.StatusCode.RESOURCE_EXHAUSTED)
+        assert ("grpc-retry-pushback-ms", "1000") in tuple(shed.trailing_metadata())
+        assert infer_rpc(message.SerializeToString(), timeout=60)
+        text = httpx.get(f"{server.url}/metrics").text
+        for what in ("rest", "grpc"):
+            assert re.search(rf'loan_shed_requests_total\{{what="{what}"\}} [1-9]', text)
+
+
+def test_a_burst_is_waited_for_and_a_standing_queue_is_not():
+    queue = Queue(0.1)
+    assert queue.admits(10.0, 10.0)
+    assert queue.admits(10.0, 10.09)  # it was empty 90 ms ago
+    assert not queue.admits(10.1, 10.19)  # it has not been since
+    assert queue.admits(10.2, 10.205)
+
+
+def test_a_loop_whose_passes_are_long_sheds_the_end_of_each():
+    queue = LoopQueue(0.1)
+    for beginning in (10.0, 10.04):  # two passes of 40 ms
+        assert queue.admits(beginning, beginning + 0.001)
+        assert queue.admits(beginning, beginning + 0.04)
+    assert queue.admits(10.08, 10.081)
+    assert not queue.admits(10.08, 10.11)
+    assert queue.admits(10.111, 10.112)  # a pass of 30 ms was before it: still a queue
+    assert not queue.admits(10.111, 10.125)
+    assert queue.admits(20.0, 20.001)
+    assert queue.admits(20.01, 20.06)  # and now it was empty
+
+
+@pytest.mark.slow
+def test_ten_thousand_idle_connections(trained_registry):
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    count = min(10_000, hard - 500)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    try:
+        with serving(trained_registry, max_connections=count + 10) as server:
+            idle = [Connection(server.http_port) for _ in range(count)]
+            for connection in idle:
+                connection.send(LIVE[:5])
+            assert well(server)
+            for connection in (idle[0], idle[-1]):
+                connection.send(LIVE[5:])
+                assert connection.answer()[0] == 200
+            for connection in idle:
+                connection.socket.close()
+            assert well(server)
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+
+
+def test_a_limit_on_connections_in_process(trained_registry):
+    """A connection that is being answered is not closed for another."""
+    with in_process(trained_registry, max_connections=1) as http:
+        busy = Connection(http.base_url.port)
+        busy.send(infer(REASONS))
+        time.sleep(0.1)
+        other = Connection(http.base_url.port)
+        status, headers, _ = other.answer()
+        assert (status, headers["retry-after"]) == (503, "1")
+        assert busy.answer()[0] == 200
