@@ -6,7 +6,7 @@ and onnxruntime refuses the graph that skl2onnx writes for float64 input. The Tr
 ai.onnx.ml 5 computes in float64.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from itertools import product
 from typing import Any
 
@@ -20,10 +20,12 @@ from sklearn.ensemble import HistGradientBoostingClassifier
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import Pipeline
 
+from loan_model import tables
 from loan_model.errors import CompileError
 from loan_model.pipeline import probability
 from loan_model.schema import SCHEMA
-from loan_model.scorer import Scorer
+from loan_model.scorer import ONNX, TABLES, Scorer
+from loan_model.tables import Tables
 
 TOLERANCE = 1e-6
 RANDOM_ROWS = 100_000
@@ -42,8 +44,21 @@ class Comparison(msgspec.Struct, frozen=True):
     tolerance: float = TOLERANCE
 
 
-def compile_pipeline(pipeline: Pipeline) -> bytes:
-    """The content of `model.onnx` for a fitted pipeline of `loan_model.pipeline.build`."""
+def compile_pipeline(pipeline: Pipeline) -> dict[str, bytes]:
+    """The files that serve, for a fitted pipeline of `loan_model.pipeline.build`.
+
+    `model.onnx` always; `tables.npz` where the model is of trees small enough for it.
+    """
+    files = {ONNX: _onnx(pipeline)}
+    if isinstance(pipeline["model"], HistGradientBoostingClassifier):
+        trees = [predictor.nodes for (predictor,) in pipeline["model"]._predictors]
+        baseline = float(pipeline["model"]._baseline_prediction[0, 0])
+        if built := tables.build(trees, _columns(pipeline), baseline):
+            files[TABLES] = built.encode()
+    return files
+
+
+def _onnx(pipeline: Pipeline) -> bytes:
     if isinstance(pipeline["model"], HistGradientBoostingClassifier):
         nodes, constants = _boosting(pipeline)
     else:
@@ -65,19 +80,23 @@ def compile_pipeline(pipeline: Pipeline) -> bytes:
     return model.SerializeToString()
 
 
-def check_equal(pipeline: Pipeline, model: bytes, threshold: float, seed: int) -> Comparison:
-    """Compare `model` with `pipeline` on random rows, on every split, and on every pattern of missing values.
+def check_equal(pipeline: Pipeline, files: Mapping[str, bytes], threshold: float, seed: int) -> Comparison:
+    """Compare each of the compiled model's files with `pipeline`.
+
+    The rows are random, on every split, and of every pattern of missing values.
 
     CompileError names rows whose probabilities differ by more than `TOLERANCE` or whose decisions differ.
     """
     rows = np.concatenate(list(_trials(pipeline, np.random.default_rng(seed))))
     original = probability(pipeline, pd.DataFrame(rows, columns=list(SCHEMA.names)))
-    compiled = Scorer(model, "the compiled model").probabilities(rows)
-    difference = np.abs(original - compiled)
-    unlike = ~(difference <= TOLERANCE) | ((original >= threshold) != (compiled >= threshold))
-    if unlike.any():
-        raise CompileError(_unlike(rows, original, compiled, np.flatnonzero(unlike)))
-    return Comparison(rows=len(rows), largest_difference=float(difference.max()))
+    scored = [Scorer({ONNX: files[ONNX]}, "the compiled model").probabilities(rows)]
+    if TABLES in files:
+        scored.append(Tables.decode(files[TABLES]).probabilities(rows))
+    for compiled in scored:
+        unlike = ~(np.abs(original - compiled) <= TOLERANCE) | ((original >= threshold) != (compiled >= threshold))
+        if unlike.any():
+            raise CompileError(_unlike(rows, original, compiled, np.flatnonzero(unlike)))
+    return Comparison(rows=len(rows), largest_difference=float(np.abs(original - np.array(scored)).max()))
 
 
 def _columns(pipeline: Pipeline) -> list[int]:

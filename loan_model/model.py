@@ -26,7 +26,7 @@ class LoanModel:
         self.manifest: Manifest = artifact.manifest
         self.version = self.manifest.version
         self.columns = self.manifest.schema
-        self._scorer = Scorer(artifact.files["model.onnx"], f"{self.version}/model.onnx", threads)
+        self._scorer = Scorer(artifact.files, self.version, threads)
         self._explainer = Explainer(
             self._scorer.probabilities,
             self.columns,

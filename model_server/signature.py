@@ -31,6 +31,7 @@ class Signature:
         self._maximum = np.array([column.maximum for column in columns], dtype=np.float64)
         self._required = np.array([not column.nullable for column in columns])
         self._whole = np.array([column.dtype == "integer" for column in columns])
+        self._whole_indices = np.flatnonzero(self._whole).tolist()
 
     def matrix(self, tensors: list[Tensor]) -> Matrix:
         """Float64 [n, columns], NaN for missing; InvalidInput names the tensor, what came and what was expected."""
@@ -52,22 +53,26 @@ class Signature:
         InvalidInput for a value that is infinite, missing where it may not be, not whole where it must be, or,
         if the server is so configured, out of range.
         """
-        # Nearly every request is as it should be: then each value is equal to the nearest one that would be.
+        # A value is as it should be when it is equal to the nearest one that is. Only the odd ones are looked at.
         nearest = np.minimum(np.maximum(matrix, self._minimum), self._maximum)
-        np.rint(nearest, out=nearest, where=self._whole)
-        if (nearest == matrix).all():
+        for index in self._whole_indices:
+            np.rint(nearest[:, index], out=nearest[:, index])
+        odd = nearest != matrix
+        if not odd.any():
             return None
-        missing = np.isnan(matrix)
-        inside = (matrix >= self._minimum) & (matrix <= self._maximum)
+        places = np.nonzero(odd)
+        columns, values = places[1], matrix[places]
+        missing = np.isnan(values)
+        outside = (values < self._minimum[columns]) | (values > self._maximum[columns])
+        self._refuse_where(np.isinf(values), places, matrix, "infinite; send a number, or null for a missing value")
+        self._refuse_where(missing & self._required[columns], places, matrix, "missing; this column must have a value")
         with np.errstate(invalid="ignore"):  # of NaNs there are some that numpy warns of
-            fractional = (matrix != np.rint(matrix)) & self._whole
-        self._refuse_where(np.isinf(matrix), matrix, "infinite; send a number, or null for a missing value")
-        self._refuse_where(missing & self._required, matrix, "missing; this column must have a value")
-        self._refuse_where(fractional & ~missing, matrix, "not a whole number")
-        outside = ~inside & ~missing
+            fractional = self._whole[columns] & ~missing & (values != np.rint(values))
+        self._refuse_where(fractional, places, matrix, "not a whole number")
         if self._refuse:
-            self._refuse_where(outside, matrix, "out of range")
-        return Findings(missing.sum(axis=0), outside.sum(axis=0))
+            self._refuse_where(outside, places, matrix, "out of range")
+        width = len(self.columns)
+        return Findings(np.bincount(columns[missing], minlength=width), np.bincount(columns[outside], minlength=width))
 
     def _from_one(self, tensor: Tensor) -> Matrix:
         width = len(self.columns)
@@ -112,9 +117,12 @@ class Signature:
                 f"Input '{name}' has {rows} rows; this server takes at most {self._max_rows} in one request."
             )
 
-    def _refuse_where(self, bad: NDArray[np.bool_], matrix: Matrix, why: str) -> None:
+    def _refuse_where(
+        self, bad: NDArray[np.bool_], places: tuple[NDArray[np.intp], ...], matrix: Matrix, why: str
+    ) -> None:
+        """Names the first of `places` that is `bad`."""
         if bad.any():
-            row, index = (int(position[0]) for position in np.nonzero(bad))
+            row, index = (int(position[bad][0]) for position in places)
             column = self.columns[index]
             raise InvalidInput(
                 f"Input '{column.name}', row {row}: {matrix[row, index]:g} is {why} "

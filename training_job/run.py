@@ -28,7 +28,7 @@ from loan_model.reference import Reference
 from loan_model.registry import Registry
 from loan_model.results import Results
 from loan_model.schema import SCHEMA
-from loan_model.scorer import Scorer
+from loan_model.scorer import ONNX, Scorer
 from loan_model.signing import Signer
 from loan_model.storage import without_secrets
 from training_job.data import Dataset, load
@@ -69,12 +69,12 @@ class Fitted:
     pipeline: Pipeline
     cross_validation: dict[Algorithm, CrossValidation]
     threshold: Threshold
-    onnx: bytes
+    files: dict[str, bytes]
     compiled: Comparison
 
     def score(self, rows: Rows) -> NDArray[np.float64]:
         """The probability of approval [n] by the model as it serves."""
-        return Scorer(self.onnx, "the compiled model").probabilities(rows.frame.to_numpy())
+        return Scorer(self.files, "the compiled model").probabilities(rows.frame.to_numpy())
 
 
 def run_training(training: Training, registry: Registry, progress: Progress, signer: Signer | None = None) -> Manifest:
@@ -104,7 +104,7 @@ def run_training(training: Training, registry: Registry, progress: Progress, sig
         seen = holdout.target, fitted.score(holdout)
         page = report.render(found, facts, data.frame, data.target, seen)
     files = {
-        "model.onnx": fitted.onnx,
+        **fitted.files,
         "model.joblib": _pickled(fitted.pipeline),
         results.FILE: found.encode(),
         reference.FILE: _reference(fitted, train).encode(),
@@ -161,9 +161,9 @@ def _fit(train: Rows, columns: Sequence[str], training: Training, progress: Prog
         else evaluate.choose_threshold(train.target, unseen[chosen], probability(pipeline, train.frame))
     )
     with progress.step("Compile it and compare"):
-        onnx = compile_pipeline(pipeline)
-        compiled = check_equal(pipeline, onnx, threshold.value, training.seed)
-    return Fitted(chosen, pipeline, scores, threshold, onnx, compiled)
+        files = compile_pipeline(pipeline)
+        compiled = check_equal(pipeline, files, threshold.value, training.seed)
+    return Fitted(chosen, pipeline, scores, threshold, files, compiled)
 
 
 def _measure(
@@ -191,7 +191,7 @@ def _measure(
 
 
 def _against(champion: str, registry: Registry, holdout: Rows, score: NDArray[np.float64], seed: int) -> Champion:
-    scorer = Scorer(registry.read(champion, "model.onnx"), f"{champion}/model.onnx")
+    scorer = Scorer({ONNX: registry.read(champion, ONNX)}, champion)
     return Champion.compare(champion, holdout.target, score, scorer.probabilities(holdout.frame.to_numpy()), seed)
 
 

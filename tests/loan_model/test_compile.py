@@ -19,15 +19,15 @@ def fitted(algorithm: Algorithm, frame: pd.DataFrame, columns: tuple[str, ...] =
     return build(algorithm, columns, 0).fit(frame[NAMES], frame[SCHEMA.target])
 
 
-def altered(model: bytes, node: str, attribute: str, index: int, value: Any) -> bytes:
-    """`model` with one value of a node's tensor attribute replaced by `value` of it."""
-    loaded = onnx.load_from_string(model)
+def altered(files: dict[str, bytes], node: str, attribute: str, index: int, value: Any) -> dict[str, bytes]:
+    """`files` with one value of a node's tensor attribute in the ONNX model replaced by `value` of it."""
+    loaded = onnx.load_from_string(files["model.onnx"])
     (found,) = (each for each in loaded.graph.node if each.op_type == node)
     (tensor,) = (each for each in found.attribute if each.name == attribute)
     values = onnx.numpy_helper.to_array(tensor.t).copy()
     values[index] = value(values[index])
     tensor.t.CopyFrom(onnx.numpy_helper.from_array(values, tensor.t.name))
-    return loaded.SerializeToString()
+    return files | {"model.onnx": loaded.SerializeToString()}
 
 
 @pytest.fixture(scope="module")
@@ -45,7 +45,7 @@ def test_the_compiled_model_is_the_same_model(algorithm: Algorithm, columns: tup
 
 
 def test_the_signature_is_float64_in_and_out(boosting: Any) -> None:
-    graph = onnx.load_from_string(compile_pipeline(boosting)).graph
+    graph = onnx.load_from_string(compile_pipeline(boosting)["model.onnx"]).graph
     types = {each.name: each.type.tensor_type.elem_type for each in (*graph.input, *graph.output)}
     assert types == {"X": onnx.TensorProto.DOUBLE, "probability": onnx.TensorProto.DOUBLE}
 
@@ -84,23 +84,23 @@ def test_a_leaf_that_is_off_is_found(boosting: Any) -> None:
 
 
 def test_missing_values_sent_the_wrong_way_are_found(boosting: Any) -> None:
-    loaded = onnx.load_from_string(compile_pipeline(boosting))
+    loaded = onnx.load_from_string(compile_pipeline(boosting)["model.onnx"])
     (trees,) = (each for each in loaded.graph.node if each.op_type == "TreeEnsemble")
     (ways,) = (each for each in trees.attribute if each.name == "nodes_missing_value_tracks_true")
     ways.ints[:] = [1 - way for way in ways.ints]
     with pytest.raises(CompileError, match="nan"):
-        check_equal(boosting, loaded.SerializeToString(), 0.5, seed=0)
+        check_equal(boosting, {"model.onnx": loaded.SerializeToString()}, 0.5, seed=0)
 
 
 def test_a_decision_that_differs_is_found_though_the_probabilities_are_close() -> None:
     pipeline = fitted("logistic", generate(500))
-    model = onnx.load_from_string(compile_pipeline(pipeline))
+    model = onnx.load_from_string(compile_pipeline(pipeline)["model.onnx"])
     (intercept,) = (each for each in model.graph.initializer if each.name == "intercept")
     nudged = onnx.numpy_helper.to_array(intercept) + 1e-9
     intercept.CopyFrom(onnx.numpy_helper.from_array(nudged, "intercept"))
-    within = check_equal(pipeline, model.SerializeToString(), 0.5, seed=0)
+    within = check_equal(pipeline, {"model.onnx": model.SerializeToString()}, 0.5, seed=0)
     assert 0 < within.largest_difference <= TOLERANCE
     rows = pd.DataFrame([[np.nan] * len(NAMES)], columns=NAMES)  # every trial has rows without any value
     between = float(probability(pipeline, rows)[0]) + 1e-11
     with pytest.raises(CompileError, match="nan"):
-        check_equal(pipeline, model.SerializeToString(), between, seed=0)
+        check_equal(pipeline, {"model.onnx": model.SerializeToString()}, between, seed=0)

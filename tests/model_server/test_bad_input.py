@@ -49,6 +49,7 @@ CASES = {
     "no data": (tensor(3, data=None), ["'Loan_Amount'", "no data"]),
     "missing where it may not be": (tensor(6, data=[None]), ["'Had_Past_Default'", "row 0", "missing"]),
     "not a whole number": (tensor(4, data=[2.5]), ["'Loan_Duration_Years'", "2.5"]),
+    "not a whole number, and out of range": (tensor(4, data=[30.5]), ["'Loan_Duration_Years'", "30.5", "whole"]),
     "zero rows": (tensor(0, shape=[0], data=[]), ["'Age'", "no rows"]),
     "too many rows": (
         {"inputs": [{"name": "x", "datatype": "FP64", "shape": [100001, 7], "data": []}]},

@@ -38,7 +38,9 @@ def results(registry: Registry, version: str) -> Results:
 def test_a_version_has_the_designs_files_and_says_how_it_was_made(registry: Registry, data_file: Path) -> None:
     manifest = train(registry, data_file, algorithm="auto", seed=7, run="first")
     artifact = registry.load("v1")
-    assert set(artifact.files) == {"model.onnx", "model.joblib", "metrics.json", "reference.json", "report.html"}
+    described = {"model.joblib", "metrics.json", "reference.json", "report.html"}
+    assert set(artifact.files) - {"tables.npz"} == {"model.onnx", *described}
+    assert ("tables.npz" in artifact.files) == (manifest.algorithm == "gradient_boosting")
     assert (manifest.version, manifest.run, manifest.seed, manifest.parent) == ("v1", "first", 7, None)
     assert manifest.features == tuple(name for name in SCHEMA.names if name != "Age")
     assert manifest.data.rows == 2000
@@ -57,7 +59,7 @@ def test_what_serves_is_what_data_scientists_get(trained_registry: Path) -> None
     files = Registry.open(trained_registry).load("v1").files
     rows = generate(200, seed=3)[list(SCHEMA.names)].astype(np.float64)
     pipeline = joblib.load(io.BytesIO(files["model.joblib"]))
-    served = Scorer(files["model.onnx"], "v1").probabilities(rows.to_numpy())
+    served = Scorer(files, "v1").probabilities(rows.to_numpy())
     np.testing.assert_allclose(served, pipeline.predict_proba(rows)[:, 1], atol=1e-12)
 
 
@@ -66,7 +68,8 @@ def test_the_same_data_and_seed_give_the_same_model(
 ) -> None:
     train(registry, data_file, algorithm="gradient_boosting")
     trained = Registry.open(trained_registry)
-    assert registry.read("v1", "model.onnx") == trained.read("v1", "model.onnx")
+    for name in ("model.onnx", "tables.npz"):
+        assert registry.read("v1", name) == trained.read("v1", name)
     assert results(registry, "v1") == results(trained, "v1")
 
 
@@ -127,7 +130,7 @@ def test_a_compiled_model_that_is_unlike_publishes_nothing(
     registry: Registry, data_file: Path, trained_registry: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     other = Registry.open(trained_registry).read("v1", "model.onnx")
-    monkeypatch.setattr(module, "compile_pipeline", lambda _: other)
+    monkeypatch.setattr(module, "compile_pipeline", lambda _: {"model.onnx": other})
     with pytest.raises(CompileError, match="differ on"):
         train(registry, data_file)
     assert registry.versions() == []
