@@ -6,12 +6,12 @@ from typing import Any, NoReturn
 
 import grpc
 import structlog
-from kserve.protocol.grpc import grpc_predict_v2_pb2 as pb
 
 from model_server.codecs import v2_grpc
 from model_server.dataplane import DataPlane
 from model_server.errors import NotReady, ServeError
 from model_server.grpc import repository_pb
+from model_server.grpc.v2_pb import pb
 from model_server.metrics import Metrics
 
 log = structlog.get_logger(__name__)
