@@ -1,4 +1,8 @@
-"""The model server: KServe's `ModelServer` with this project's doors."""
+"""The model server: both ports, the repository behind them, and an orderly end.
+
+It does what KServe asks of a predictor's container by itself; KServe's classes, which take longer to import than all of
+this, are for those who hold a `LoanPredictor` in a server of KServe's.
+"""
 
 import asyncio
 import signal
@@ -6,7 +10,6 @@ import threading
 from typing import TYPE_CHECKING
 
 import grpc
-import kserve
 import structlog
 import uvloop
 
@@ -20,7 +23,6 @@ from model_server.dataplane import DataPlane
 from model_server.grpc.intake import Intake
 from model_server.grpc.servicer import InferenceServicer
 from model_server.metrics import Metrics
-from model_server.predictor import LoanPredictor
 from model_server.repository import ModelRepository
 from model_server.rest.app import RestApp
 from model_server.rest.plain import PlainDoor
@@ -28,7 +30,6 @@ from model_server.rest.server import RestServer
 from model_server.rest.v2 import V2Door
 from model_server.settings import ServerSettings
 from model_server.tls import Certificate
-from training_job.job import JobLauncher
 from training_job.launch import Launcher, ProcessLauncher
 
 if TYPE_CHECKING:
@@ -37,11 +38,10 @@ if TYPE_CHECKING:
 log = structlog.get_logger(__name__)
 
 
-class LoanModelServer(kserve.ModelServer):
+class LoanModelServer:
     """Serves until SIGTERM or SIGINT, then answers what is in flight before it ends."""
 
     def __init__(self, settings: ServerSettings) -> None:
-        super().__init__(http_port=settings.http_port, grpc_port=settings.grpc_port)
         self._settings = settings
         metrics = Metrics()
         registry = Registry.open(settings.registry, create=True, verify_key=settings.verify_key)
@@ -60,16 +60,10 @@ class LoanModelServer(kserve.ModelServer):
         intake = Intake(settings)
         servicer = InferenceServicer(plane, control, metrics, access, intake)
         self._grpc = _grpc_server(servicer, intake, settings, certificate)
-        self._predictor = LoanPredictor(plane)
 
     def run(self) -> None:
         """Loads the default version, opens both ports and serves."""
         self._repository.follow()
-        self.start([self._predictor])
-
-    def start(self, models: list[kserve.Model]) -> None:
-        for model in models:
-            self.register_model(model)
         uvloop.run(self._serve())
 
     async def _serve(self) -> None:
@@ -111,6 +105,8 @@ def _judge(settings: ServerSettings) -> Judge:
 
 def _launcher(settings: ServerSettings) -> Launcher:
     if settings.train_cronjob:
+        from training_job.job import JobLauncher  # noqa: PLC0415 - Kubernetes' client takes 0.2 s to import
+
         return JobLauncher(settings.train_cronjob, settings.train_namespace, settings.train_sources)
     return ProcessLauncher(settings.registry, settings.train_data, settings.train_sources)
 

@@ -3,10 +3,10 @@
 from typing import Any
 
 import numpy as np
-from kserve.protocol.grpc import grpc_predict_v2_pb2 as pb
 
 from model_server.codecs.v2_rest import elements, length_prefixed
 from model_server.errors import InvalidInput
+from model_server.grpc.v2_pb import pb
 from model_server.tensors import NUMERIC, InferRequest, InferResponse, Tensor, requested
 
 _CONTENTS = {

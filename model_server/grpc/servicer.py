@@ -8,7 +8,6 @@ from typing import Any, NoReturn
 import grpc
 import structlog
 from google.protobuf.message import DecodeError
-from kserve.protocol.grpc import grpc_predict_v2_pb2 as pb
 
 from model_server.access import Access, Right
 from model_server.codecs import v2_grpc
@@ -17,6 +16,7 @@ from model_server.dataplane import DataPlane
 from model_server.errors import NotReady, Overloaded, ServeError
 from model_server.grpc import repository_pb
 from model_server.grpc.intake import Intake
+from model_server.grpc.v2_pb import pb
 from model_server.metrics import Metrics
 
 log = structlog.get_logger(__name__)

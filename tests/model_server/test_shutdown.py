@@ -1,5 +1,6 @@
 """SIGTERM ends a server without failing what it has begun to answer."""
 
+import json
 import signal
 import threading
 import time
@@ -13,21 +14,21 @@ from kserve.protocol.grpc.grpc_predict_v2_pb2_grpc import GRPCInferenceServiceSt
 from tests.model_server.serving import serving
 from tests.model_server.test_v2_grpc import raw
 
-ROWS = np.tile([41, 82000, 715, 15000, 5, 3, 0.0], (30_000, 1))
+ROWS = np.tile([41, 82000, 715, 15000, 5, 3, 0.0], (60_000, 1))
 
 
 def test_requests_in_flight_are_answered(trained_registry):
     """Requests that take a while (reasons for many rows) are sent, then the signal, then the answers are read."""
     answers = []
+    item = {"name": "x", "datatype": "FP64", "shape": ROWS.shape, "data": ROWS.ravel().tolist()}
+    body = json.dumps({"inputs": [item], "outputs": [{"name": "reason_codes"}]})
+    request = raw(ROWS)
+    request.outputs.add(name="reason_codes")
 
     def over_rest(url):
-        item = {"name": "x", "datatype": "FP64", "shape": ROWS.shape, "data": ROWS.ravel().tolist()}
-        body = {"inputs": [item], "outputs": [{"name": "reason_codes"}]}
-        answers.append(httpx.post(f"{url}/v2/models/loan/infer", json=body, timeout=60).status_code)
+        answers.append(httpx.post(f"{url}/v2/models/loan/infer", content=body, timeout=60).status_code)
 
     def over_grpc(target):
-        request = raw(ROWS)
-        request.outputs.add(name="reason_codes")
         with grpc.insecure_channel(target) as channel:
             answers.append(len(GRPCInferenceServiceStub(channel).ModelInfer(request, timeout=60).outputs))
 
@@ -38,7 +39,7 @@ def test_requests_in_flight_are_answered(trained_registry):
         ]
         for asker in askers:
             asker.start()
-        time.sleep(0.3)
+        time.sleep(0.5)
         server.process.send_signal(signal.SIGTERM)
         for asker in askers:
             asker.join()
