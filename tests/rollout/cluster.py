@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from threading import RLock, Thread
@@ -244,6 +245,8 @@ class Cluster:
                     "metadata": {"name": name, "namespace": "bank", "uid": "abc"},
                     "status": {"conditions": [{"type": "Ready", "status": "True"}]},
                 }
+            case ["services", name]:
+                return self._knative_service(name)
             case ["events"] if self.refuses_events:
                 return 403, {"message": "events is forbidden"}
             case ["events"]:
@@ -261,6 +264,22 @@ class Cluster:
             case ["leases", *name]:
                 return self._lease(method, "".join(name), body)
         raise AssertionError(f"{method} {path}")
+
+    def _knative_service(self, name: str) -> tuple[int, Any]:
+        """Its newest revision is the canary's where there is one."""
+        if name != f"{FULL_NAME}-predictor":
+            return missing(name)
+        stable, canary, _ = self.split
+        version = canary or stable
+        container = {"env": [{"name": "LOAN_VERSION", "value": version}]}
+        return 200, {
+            "metadata": {"generation": 3},
+            "spec": {"template": {"spec": {"containers": [container]}}},
+            "status": {
+                "observedGeneration": 3,
+                "conditions": [{"type": "Ready", "status": str(self.versions[version].ready)}],
+            },
+        }
 
     def _lease(self, method: str, name: str, body: Any) -> tuple[int, Any]:
         if method == "GET":
@@ -294,8 +313,13 @@ def packed(folder: Path) -> dict[str, Any]:
 
 def as_secret(revision: dict[str, Any]) -> dict[str, Any]:
     """JSON, gzipped, in base64 for Helm and again for the Secret."""
-    content = base64.b64encode(gzip.compress(json.dumps(revision).encode(), 1))
-    return {"metadata": {"name": "s"}, "data": {"release": base64.b64encode(content).decode()}}
+    return {"metadata": {"name": "s"}, "data": {"release": _encoded(json.dumps(revision))}}
+
+
+@lru_cache
+def _encoded(document: str) -> str:
+    content = base64.b64encode(gzip.compress(document.encode(), 1))
+    return base64.b64encode(content).decode()
 
 
 def missing(name: str) -> tuple[int, Any]:

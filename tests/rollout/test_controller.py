@@ -71,14 +71,23 @@ def test_a_worse_version_is_rolled_back_at_any_step(cluster, rollout, weight):
         ({"ready": False}, "it is not ready after 1 s: it cannot be loaded"),
     ],
 )
-@pytest.mark.parametrize("mode", ["Standard", "Knative"])
-def test_whatever_is_worse_under_traffic_is_rolled_back(new_cluster, rollout, how, why, mode):
-    cluster = new_cluster(mode)
+def test_whatever_is_worse_under_traffic_is_rolled_back(cluster, rollout, how, why):
     bad_from(cluster, 50, **how)
     done = rollout("--to", "v2")
     assert done.exit_code == 1
     assert f"v2 was rolled back at 50 %: {why}" in done.stderr
     assert (cluster.split, stables(cluster)) == (("v1", "v2", 0), {"v1"})
+
+
+@pytest.mark.parametrize(("weight", "left"), [(50, "v2"), (100, "")])
+def test_a_worse_revision_is_rolled_back_in_knative_mode(new_cluster, rollout, weight, left):
+    """One that has all of the traffic KServe takes for stable, so that it has to go."""
+    cluster = new_cluster("Knative")
+    bad_from(cluster, weight, faults=0.3)
+    done = rollout("--to", "v2")
+    assert done.exit_code == 1
+    assert f"v2 was rolled back at {weight} %: 30.0% of its requests fail" in done.stderr
+    assert (cluster.split, stables(cluster)) == (("v1", left, 0), {"v1"})
 
 
 @pytest.mark.parametrize(
@@ -136,7 +145,7 @@ def test_with_too_little_traffic_it_stops_where_it_is_and_goes_on_when_run_again
     [
         (("v1", "v2", 0), "Advanced"),
         (("v1", "v2", 7), "Advanced"),
-        (("v1", "v2", 100), "Promoting"),
+        (("v1", "v2", 100), "SteppedBack"),
         (("v2", "v2", 100), "Settled"),
         (("v2", "", 0), "Promoted"),
         (("v1", "v3", 0), "Started"),
@@ -145,10 +154,16 @@ def test_with_too_little_traffic_it_stops_where_it_is_and_goes_on_when_run_again
 )
 def test_it_goes_on_from_any_state(cluster, rollout, split, first):
     cluster.split = split
-    cluster.answer(f"{FULL_NAME}-v1", "v1", 1000)
     done = rollout("--to", "v2")
     assert (done.exit_code, events(done)[0]) == (0, first), done.stderr
     assert (cluster.split, cluster.champion) == (("v2", "", 0), "v2")
+
+
+def test_at_the_last_step_it_compares_with_what_stable_has_done_before(cluster, rollout):
+    cluster.split = ("v1", "v2", 100)
+    cluster.answer(f"{FULL_NAME}-v1", "v1", 1000)
+    done = rollout("--to", "v2")
+    assert (done.exit_code, events(done)[0]) == (0, "Promoting"), done.stderr
 
 
 @pytest.mark.parametrize("split", [("v1", "v3", 10), ("v3", "v3", 100)])

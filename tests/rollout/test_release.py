@@ -57,7 +57,7 @@ def test_revisions_of_an_older_chart_do_no_harm(cluster, release):
     old = {"metadata": {"name": "loan-model"}, "values": {"stable": {"version": ""}}, "templates": []}
     cluster.revisions[0]["chart"] = old
     assert len(release.revisions()) == 1
-    with pytest.raises(Refused, match=r"Revision 1 has values of another chart: .*upgrade it first"):
+    with pytest.raises(Refused, match=r"a chart that this `loan` does not know: .*Upgrade it first"):
         assert release.current().values
     cluster.add_revision(cluster.deployed["config"])
     assert release.current().values.split.stable == "v1"

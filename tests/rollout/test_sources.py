@@ -18,7 +18,7 @@ def pods(cluster):
     """The source that asks the pods through the cluster's API."""
     api = client.ApiClient(client.Configuration(host=cluster.url))
     core = client.CoreV1Api(api)
-    return PodSource(Workload(FULL_NAME, "bank", "Standard", core, client.CustomObjectsApi(api)), "bank", core)
+    return PodSource(Workload(FULL_NAME, "bank", core, client.CustomObjectsApi(api)), "bank", core, tls=False)
 
 
 def test_what_the_server_exposes_is_understood(cluster, pods):
