@@ -71,6 +71,7 @@ class Metrics(Collector):
         self._out_of_range: dict[tuple[str, str], int] = defaultdict(int)
         self._shed: dict[str, int] = defaultdict(int)
         self.ready: dict[str, bool] = {}
+        self.registry_reachable = True
         self._registry = CollectorRegistry()
         self._registry.register(self)
         for collector in (ProcessCollector, PlatformCollector, GCCollector):
@@ -135,6 +136,9 @@ class Metrics(Collector):
                 _histogram("loan_request_seconds", "Time to answer a request", ["protocol", "version"], self._seconds),
                 _histogram("loan_score", "Probability of approval", ["version"], self._scores),
                 _gauge("loan_model_ready", "1 when the model can be asked", ["model"], self.ready),
+                GaugeMetricFamily(
+                    "loan_registry_reachable", "1 while the registry can be used", value=self.registry_reachable
+                ),
             )
 
 

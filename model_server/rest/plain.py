@@ -1,6 +1,5 @@
 """The plain JSON API: predict, predict in batches, train."""
 
-import asyncio
 from functools import partial
 
 import msgspec
@@ -36,7 +35,7 @@ class PlainDoor:
         explain = request.query("explain") == "true"
         work = partial(self._answer, request, body, version, explain, decode, encode)
         if not self._dataplane.repository.is_loaded(version):
-            return asyncio.to_thread(work)
+            return self._pool.load(work)
         if explain or len(body) > INLINE_BYTES:
             return self._pool.run(work)
         return work()
