@@ -64,7 +64,12 @@ class Pool:
     def __init__(self, seconds: float) -> None:
         # More than there are cores would share them, and make all late that each could finish in turn.
         self._threads = ThreadPoolExecutor(max(2, min(os.cpu_count() or 1, 8)), thread_name_prefix="score")
+        self._loaders = ThreadPoolExecutor(8, thread_name_prefix="registry")
         self._queue = Queue(seconds)
+
+    async def load(self, work: Callable[[], T]) -> T:
+        """The result of what may have to wait for the registry, in threads that are for nothing else."""
+        return await asyncio.get_running_loop().run_in_executor(self._loaders, work)
 
     async def run(self, work: Callable[[], T]) -> T:
         """The result of `work`; Overloaded when it waited too long for a thread."""

@@ -72,6 +72,7 @@ class Metrics(Collector):
         self._shed: dict[str, int] = defaultdict(int)
         self.ready: dict[str, bool] = {}
         self.log_rows = dict.fromkeys(("written", "failed", "full"), 0)
+        self.registry_reachable = True
         self._registry = CollectorRegistry()
         self._registry.register(self)
         for collector in (ProcessCollector, PlatformCollector, GCCollector):
@@ -139,6 +140,9 @@ class Metrics(Collector):
                     "loan_log_rows", "Rows for the prediction log, by what came of them", ["result"], self.log_rows
                 ),
                 _gauge("loan_model_ready", "1 when the model can be asked", ["model"], self.ready),
+                GaugeMetricFamily(
+                    "loan_registry_reachable", "1 while the registry can be used", value=self.registry_reachable
+                ),
             )
 
 

@@ -17,6 +17,8 @@ from model_server.signature import Signature
 
 log = structlog.get_logger(__name__)
 
+LOADING = 16  # requests that wait for a version at once
+
 
 class Served(NamedTuple):
     """A loaded version and the checks of its own schema."""
@@ -34,6 +36,9 @@ class IndexEntry(NamedTuple):
 class ModelRepository:
     """Loads versions on first use, drops the least recently used, follows the registry's champion.
 
+    `trouble` is why the registry cannot be used, empty while it can. What is loaded is served all the same; a version
+    that is not is refused at once, until the registry is back.
+
     A request holds the `Served` that it was given, so that a version is swapped or dropped without failing it.
     """
 
@@ -48,7 +53,10 @@ class ModelRepository:
         self._default: Served | None = None
         self._follows = True
         self._stop = threading.Event()
+        self._loading = threading.Semaphore(LOADING)
+        self.trouble = ""
         self._set_default(None)
+        self._reached("")
 
     @property
     def ready(self) -> bool:
@@ -66,7 +74,7 @@ class ModelRepository:
             return self._default
         served = self._loaded.get(version)
         if served is None:
-            return self._load(version)
+            return self._load_for_request(version)
         with suppress(KeyError):  # dropped by another thread since; this request still has it
             self._loaded.move_to_end(version)
         return served
@@ -107,25 +115,34 @@ class ModelRepository:
         try:
             return self._registry.versions()
         except RegistryError as error:
-            log.warning("registry unreachable", error=str(error))
+            self._reached(str(error))
             return sorted(self._loaded)
 
     def refresh(self) -> None:
         """Follows the registry once: loads the champion, else the latest, and makes it the default."""
         try:
             version = self._registry.default()
+            self._reached("")
             if self._follows and (self._default is None or self._default.model.version != version):
                 self.load(None)
                 log.info("default version", version=version)
+        except VersionNotFound as error:
+            # Versions are never taken away: where they were and are not, the folder is gone.
+            self._reached(str(error) if self._loaded else "")
+            log.warning("cannot follow the registry", error=str(error))
         except LoanError as error:
+            self._reached(str(error))
             log.warning("cannot follow the registry", error=str(error))
 
     def follow(self) -> None:
-        """Loads the version that the settings name, or raises why not; else follows the registry until `stop`."""
+        """Loads the version that the settings name, or raises why not; else follows the registry until `stop`.
+
+        The registry is looked at in either case, for the metrics.
+        """
         if self._settings.version:
             self.load(self._settings.version)
-            return
-        self.refresh()
+        else:
+            self.refresh()
         threading.Thread(target=self._follow, name="registry", daemon=True).start()
 
     def stop(self) -> None:
@@ -134,6 +151,17 @@ class ModelRepository:
     def _follow(self) -> None:
         while not self._stop.wait(self._settings.refresh_seconds):
             self.refresh()
+
+    def _load_for_request(self, version: str) -> Served:
+        """Keeps requests for what is not loaded from taking all threads while the registry is slow or gone."""
+        if self.trouble:
+            raise NotReady(f"Version {version} of model '{self.name}' is not loaded, and cannot be: {self.trouble}")
+        if not self._loading.acquire(blocking=False):
+            raise NotReady(f"Too many requests wait for versions of model '{self.name}' to be loaded; ask again.")
+        try:
+            return self._load(version)
+        finally:
+            self._loading.release()
 
     def _load(self, version: str) -> Served:
         with self._lock:
@@ -147,6 +175,8 @@ class ModelRepository:
                 raise NotFound(self._absent(version)) from None
             except IntegrityError as error:
                 raise NotReady(f"Version {version} of model '{self.name}' was refused: {error}") from error
+            except RegistryError as error:
+                raise NotReady(f"Version {version} of model '{self.name}' cannot be loaded: {error}") from error
             signature = Signature(model.columns, self._settings.max_rows, self._settings.refuse_out_of_range)
             self._loaded[version] = Served(model, signature)
             self._drop_least_used()
@@ -162,8 +192,12 @@ class ModelRepository:
     def _registry_default(self) -> str:
         try:
             return self._registry.default()
-        except VersionNotFound as error:
+        except (VersionNotFound, RegistryError) as error:
             raise NotReady(str(error)) from error
+
+    def _reached(self, trouble: str) -> None:
+        self.trouble = trouble
+        self._metrics.registry_reachable = not trouble
 
     def _set_default(self, served: Served | None) -> None:
         self._default = served

@@ -85,6 +85,7 @@ class InferenceServicer:
         started = time.perf_counter()
         version, status = "", "OK"
         try:
+            self._repository.get(request.model_version or None)  # which may load it; that is nobody's turn
             with self._intake.turn():
                 response = self._dataplane.infer(
                     request.model_name, request.model_version or None, v2_grpc.decode(request)

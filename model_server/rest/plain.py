@@ -1,6 +1,5 @@
 """The plain JSON API: predict, predict in batches, train, promote."""
 
-import asyncio
 from functools import partial
 
 import msgspec
@@ -37,7 +36,7 @@ class PlainDoor:
         explain = request.query("explain") == "true"
         work = partial(self._answer, request, body, version, explain, decode, encode)
         if not self._dataplane.repository.is_loaded(version):
-            return asyncio.to_thread(work)
+            return self._pool.load(work)
         if explain or len(body) > INLINE_BYTES:
             return self._pool.run(work)
         return work()
@@ -69,7 +68,7 @@ class PlainDoor:
 
     async def promote(self, request: Request) -> Response:
         asked = json.decode(_promotion, request.content(), "The promotion")
-        promotion = await asyncio.to_thread(self._control.promote, request.caller, asked)
+        promotion = await self._pool.load(partial(self._control.promote, request.caller, asked))
         return json_response(
             {"message": f"{promotion.version} is now the champion.", **msgspec.structs.asdict(promotion)}
         )

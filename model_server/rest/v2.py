@@ -1,7 +1,7 @@
 """V2 (Open Inference Protocol) over REST."""
 
-import asyncio
 from functools import partial
+from typing import Any
 
 import msgspec
 
@@ -38,7 +38,7 @@ class V2Door:
 
     def infer(self, request: Request, name: str, version: str | None) -> Answer:
         if not self._repository.is_loaded(version):
-            return asyncio.to_thread(self._infer, request, name, version)
+            return self._pool.load(partial(self._infer, request, name, version))
         if len(request.body) > INLINE_BYTES:
             return self._pool.run(partial(self._infer, request, name, version))
         call = _decode(request)
@@ -63,8 +63,10 @@ class V2Door:
         return json_response({"live": True})
 
     def ready(self, _: Request) -> Response:
-        ready = self._repository.ready
-        return json_response({"ready": ready}, 200 if ready else 503)
+        """Ready means that the model can be asked; a registry that is gone is told, and no reason to take it away."""
+        ready, trouble = self._repository.ready, self._repository.trouble
+        answer: dict[str, Any] = {"ready": ready} | ({"registry": trouble} if trouble else {})
+        return json_response(answer, 200 if ready else 503)
 
     def server_metadata(self, _: Request) -> Response:
         return json_response(self._dataplane.server_metadata())
@@ -73,18 +75,23 @@ class V2Door:
         return json_response({"models": [self._repository.name]})
 
     async def model_metadata(self, name: str, version: str | None) -> Response:
-        return json_response(await asyncio.to_thread(self._dataplane.model_metadata, name, version))
+        return json_response(await self._pool.load(partial(self._dataplane.model_metadata, name, version)))
 
-    async def model_ready(self, name: str, version: str | None) -> Response:
+    def model_ready(self, name: str, version: str | None) -> Answer:
+        if version is None or self._repository.is_loaded(version):
+            return self._model_ready(name, version)  # a probe has no time to wait for the registry
+        return self._pool.load(partial(self._model_ready, name, version))
+
+    def _model_ready(self, name: str, version: str | None) -> Response:
         try:
-            ready = await asyncio.to_thread(self._dataplane.model_ready, name, version)
+            ready = self._dataplane.model_ready(name, version)
         except NotReady:
             ready = False
         return json_response({"name": name, "ready": ready}, 200 if ready else 503)
 
     async def index(self, request: Request) -> Response:
         asked = self._asked(request)
-        entries = await asyncio.to_thread(self._repository.index)
+        entries = await self._pool.load(self._repository.index)
         return json_response(
             [
                 {"name": self._repository.name, **entry._asdict()}
@@ -95,12 +102,12 @@ class V2Door:
 
     async def load(self, request: Request, name: str) -> Response:
         version = self._version(request, name)
-        loaded = await asyncio.to_thread(self._control.load, request.caller, version)
+        loaded = await self._pool.load(partial(self._control.load, request.caller, version))
         return json_response({"name": name, "load": True, "model_version": loaded}, 200, version_header(loaded))
 
     async def unload(self, request: Request, name: str) -> Response:
         version = self._version(request, name)
-        await asyncio.to_thread(self._control.unload, request.caller, version)
+        await self._pool.load(partial(self._control.unload, request.caller, version))
         return json_response({"name": name, "unload": True})
 
     def _version(self, request: Request, name: str) -> str | None:
