@@ -12,7 +12,7 @@ PIP := $(BIN)/pip --disable-pip-version-check install --require-hashes
 COUNT := awk '/^Collecting/ {printf "\r  %d packages", ++n > "/dev/stderr"} END {print "" > "/dev/stderr"}'
 
 .DEFAULT_GOAL := help
-.PHONY: help serve test faults format lock clean
+.PHONY: help serve test faults bench bench-quick format lock clean
 
 help: ## Show what there is to make
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -40,6 +40,21 @@ test: $(VENV)/.dev ## Install what tests need; check format, style, types, impor
 faults: $(VENV)/.dev ## Run sixteen trainings at once, and kill trainings at random points (minutes)
 	$(BIN)/pytest -m slow
 
+BENCH := benchmarks/.cache
+GHZ := $(BENCH)/bin/ghz
+
+bench: $(VENV)/.dev $(GHZ) ## Measure beside KServe's predictor, MLServer, BentoML and FastAPI; write benchmarks/results.md (half an hour)
+	$(BIN)/python -m benchmarks full
+
+bench-quick: $(VENV)/.dev $(GHZ) ## The same in three minutes: print the ratios alone
+	$(BIN)/python -m benchmarks quick
+
+$(GHZ):
+	@mkdir -p $(@D)
+	@command -v wrk >/dev/null || { echo "wrk is needed to measure; install it, such as by apt-get install wrk" >&2; exit 1; }
+	@if command -v go >/dev/null; then GOBIN=$(abspath $(@D)) go install github.com/bojand/ghz/cmd/ghz@v0.120.0; \
+	  else echo "Without Go there is no ghz: gRPC is not measured" >&2; fi
+
 format: $(VENV)/.dev ## Format the code and mend what the linter can
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
@@ -54,7 +69,7 @@ lock: $(VENV)/.dev ## Choose the newest versions of all dependencies that fit, a
 	$(LOCK) --group build --constraints requirements/dev.txt --output-file requirements/build.txt
 
 clean: ## Remove what make made, but not the registry
-	rm -rf $(VENV) build dist .*_cache *.egg-info
+	rm -rf $(VENV) $(BENCH) build dist .*_cache *.egg-info
 
 $(BIN)/pip:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \

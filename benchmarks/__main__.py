@@ -1,0 +1,55 @@
+"""`python -m benchmarks quick` prints the ratios; `python -m benchmarks full` writes results.md."""
+
+import sys
+import tempfile
+from pathlib import Path
+
+from rich.console import Console
+from rich.table import Table
+
+from benchmarks.compare import Results, compare
+from benchmarks.load import CACHE
+from benchmarks.servers import OURS
+from loan_model.registry import Registry
+from loan_model.synthetic import generate
+from training_job.progress import Progress
+from training_job.run import Training, run_training
+
+
+def main() -> None:
+    CACHE.mkdir(exist_ok=True)
+    registry = trained()
+    if sys.argv[1:] == ["full"]:
+        from benchmarks import results  # noqa: PLC0415 - matplotlib only where it draws
+
+        results.write(registry)
+    else:
+        show(compare(registry, rounds=1, seconds=1))
+
+
+def trained() -> Path:
+    """A registry with one version, gradient boosting on synthetic data."""
+    root = CACHE / "registry"
+    if not (root / "v1/manifest.json").exists():
+        with tempfile.TemporaryDirectory() as folder:
+            data = Path(folder) / "dataset.csv"
+            generate(10_000, seed=0).to_csv(data, index=False)
+            training = Training(data=str(data), algorithm="gradient_boosting")
+            run_training(training, Registry.open(root, create=True), Progress())
+    return root
+
+
+def show(results: Results) -> None:
+    table = Table("scenario", "peer", "peer, requests/s", "loan, requests/s", "ratio", "wanted")
+    for scenario, measured in results:
+        for peer, wanted in scenario.wanted.items():
+            if peer not in measured:
+                continue
+            ratio = measured[OURS].rate / measured[peer].rate
+            cells = [f"{measured[peer].rate:.0f}", f"{measured[OURS].rate:.0f}", f"{ratio:.2f}"]
+            table.add_row(scenario.title, peer.name, *cells, f"{wanted:g}" if wanted else "")
+    Console().print(table)
+
+
+if __name__ == "__main__":
+    main()

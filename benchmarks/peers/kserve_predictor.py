@@ -1,0 +1,26 @@
+"""KServe's custom predictor as its documentation shows it, around the scikit-learn pipeline."""
+
+import sys
+import uuid
+
+import joblib
+import kserve
+
+
+class Predictor(kserve.Model):
+    def __init__(self, path: str) -> None:
+        super().__init__("loan")
+        self.pipeline = joblib.load(path)
+        self.ready = True
+
+    def predict(self, payload: kserve.InferRequest, *_: object) -> kserve.InferResponse:
+        probability = self.pipeline.predict_proba(payload.inputs[0].as_numpy())[:, 1]
+        output = kserve.InferOutput("probability", list(probability.shape), "FP64")
+        output.set_data_from_numpy(probability, binary_data=payload.use_binary_outputs)
+        return kserve.InferResponse(payload.id or str(uuid.uuid4()), self.name, [output])
+
+
+if __name__ == "__main__":
+    model, http_port, grpc_port = sys.argv[1:]
+    server = kserve.ModelServer(http_port=int(http_port), grpc_port=int(grpc_port), workers=1, access_log_format=None)
+    server.start([Predictor(model)])

@@ -1,0 +1,95 @@
+"""results.md and its plot: every figure with the machine and the versions that it is of."""
+
+import platform
+from collections.abc import Iterator
+from importlib.metadata import version
+from pathlib import Path
+
+import matplotlib.pyplot as plt
+
+from benchmarks import batch, profiles, starts, trees
+from benchmarks.compare import Results, compare
+from benchmarks.servers import ALL, OURS
+
+HERE = Path(__file__).parent
+ROUNDS, SECONDS = 5, 3.0
+
+
+def write(registry: Path) -> None:
+    """Measures all and writes the page; about a quarter of an hour on an idle machine."""
+    measured = compare(registry, ROUNDS, SECONDS)
+    draw(measured, HERE / "results.svg")
+    parts = [
+        "# Results",
+        f"Made by `make bench` on {_machine()}. A server has one core, the load generator the other. {ROUNDS} rounds "
+        f"of {SECONDS:g} s in an order shuffled anew, after a warm-up: median, ± half of the range. Nothing is off: "
+        "versions, metrics, validation, limits and ids are on.",
+        "![Requests a second beside each peer](results.svg)",
+        *_scenarios(measured),
+        "## From process start to first answer, and memory",
+        starts.table(registry),
+        "## Trees alone",
+        trees.table(registry),
+        "## A file of applications",
+        batch.table(registry),
+        "## Where the time goes",
+        profiles.text(registry),
+        "## Versions",
+        _versions(),
+    ]
+    (HERE / "results.md").write_text("\n\n".join(parts) + "\n")
+
+
+def draw(results: Results, path: Path) -> None:
+    """How many times as many requests as each peer, on a logarithmic axis."""
+    bars = [
+        (f"{scenario.title}: {peer.name}", measured[OURS].rate / measured[peer].rate)
+        for scenario, measured in results
+        for peer in scenario.wanted
+        if peer in measured
+    ]
+    names, ratios = zip(*reversed(bars), strict=True)
+    figure, axes = plt.subplots(figsize=(9, 0.32 * len(bars) + 1), layout="constrained")
+    drawn = axes.barh(names, ratios, color=["tab:blue" if ratio >= 1 else "tab:gray" for ratio in ratios])
+    axes.bar_label(drawn, fmt="%.2g×", padding=3)
+    axes.set_xscale("log")
+    axes.axvline(1, color="black", linewidth=0.8)
+    axes.set_xlabel("requests a second, as a multiple of the peer's")
+    axes.spines[["top", "right"]].set_visible(False)
+    figure.savefig(path, metadata={"Date": None})
+
+
+def _markdown(head: list[str], rows: list[list[str]]) -> str:
+    lines = [head, ["---"] * len(head), *rows]
+    return "\n".join(f"| {' | '.join(cells)} |" for cells in lines)
+
+
+def _scenarios(results: Results) -> Iterator[str]:
+    head = ["server", "requests/s", "spread", "p99, ms", "loan's multiple", "wanted"]
+    for scenario, measured in results:
+        if not measured:  # gRPC, where there is no ghz
+            continue
+        ours = measured[OURS]
+        rows = []
+        for server, each in measured.items():
+            wanted = scenario.wanted.get(server)
+            ratio = "" if server is OURS else f"{ours.rate / each.rate:.2f}"
+            cells = [server.name, f"{each.rate:.0f}", f"± {each.spread:.0%}", f"{each.p99:.2f}", ratio]
+            rows.append([*cells, f"{wanted:g}" if wanted else ""])
+        yield f"## {scenario.title}\n\n{_markdown(head, rows)}"
+
+
+def _machine() -> str:
+    cpu = next(
+        (line.split(":")[1].strip() for line in Path("/proc/cpuinfo").read_text().splitlines() if "model name" in line),
+        "",
+    )
+    return f"{cpu}, 2 cores, Linux {platform.release()}, Python {platform.python_version()}"
+
+
+def _versions() -> str:
+    ours = ", ".join(
+        f"{name} {version(name)}" for name in ("numpy", "onnxruntime", "msgspec", "uvicorn", "uvloop", "grpcio")
+    )
+    peers = "; ".join(f"{server.name}: {' '.join(server.packages)}" for server in ALL if server.packages)
+    return f"loan: {ours}. Peers: {peers}."

@@ -1,0 +1,191 @@
+"""The servers that are measured: how each is installed, started and asked."""
+
+import json
+import os
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from importlib.metadata import version
+from pathlib import Path
+from typing import NamedTuple
+
+import httpx
+import psutil
+
+from benchmarks import payloads
+from benchmarks.load import CACHE, SERVER_CORE, Body
+
+ROOT = Path(__file__).parents[1]
+PEERS = Path(__file__).parent / "peers"
+BIN = Path(sys.executable).parent
+# The model is a pickle, so that who loads it needs the scikit-learn that made it.
+SKLEARN = (f"scikit-learn=={version('scikit-learn')}", f"joblib=={version('joblib')}")
+
+
+class Server(NamedTuple):
+    """One server. `{model}`, `{registry}`, `{http}` and `{grpc}` in its command are filled in."""
+
+    name: str
+    packages: tuple[str, ...]
+    command: str
+    path: str = ""
+    body: Callable[[int], Body] | None = None
+    environment: str = ""
+    speaks_grpc: bool = False
+    speaks_binary: bool = False
+
+    @property
+    def home(self) -> Path:
+        return CACHE / self.name.replace(" ", "-").lower()
+
+
+INFER = "/v2/models/loan/infer"
+OURS = Server(
+    "loan",
+    (),
+    "{bin}/loan serve --registry {registry} --http-port {http} --grpc-port {grpc}",
+    INFER,
+    payloads.v2,
+    environment="LOAN_HOST=127.0.0.1",
+    speaks_grpc=True,
+    speaks_binary=True,
+)
+KSERVE = Server(
+    "KServe predictor",
+    ("kserve==0.21.0", *SKLEARN),
+    "{home}/bin/python {peers}/kserve_predictor.py {model} {http} {grpc}",
+    INFER,
+    payloads.v2,
+    speaks_grpc=True,
+    speaks_binary=True,
+)
+BARE_HTTP = Server(
+    "bare uvicorn",
+    ("uvicorn==0.54.0", "uvloop==0.23.0", "httptools==0.9.0"),
+    "{home}/bin/python {peers}/bare_http.py {http}",
+    INFER,
+    payloads.v2,
+)
+MLSERVER = Server(
+    "MLServer",
+    ("mlserver==1.7.1", "mlserver-sklearn==1.7.1", *SKLEARN),
+    "{home}/bin/mlserver start {settings}",
+    INFER,
+    lambda rows: payloads.v2(rows, "predict_proba"),
+)
+FASTAPI = Server(
+    "FastAPI and pandas",
+    ("fastapi==0.165.0", "uvicorn[standard]==0.54.0", "pandas==2.3.3", *SKLEARN),
+    "{home}/bin/python {peers}/fastapi_pandas.py {model} {http}",
+    "/predict_batch",
+    payloads.records,
+)
+BENTOML = Server(
+    "BentoML",
+    ("bentoml==1.4.*", *SKLEARN),
+    "{home}/bin/bentoml serve bentoml_service:Loan --working-dir {peers} --host 127.0.0.1 --port {http}",
+    "/predict_batch",
+    payloads.nested,
+    environment="MODEL={model} BENTOML_DO_NOT_TRACK=true",
+)
+BARE_GRPC = tuple(
+    Server(
+        f"bare grpcio {kind}",
+        ("grpcio==1.85.1", "uvloop==0.23.0"),
+        "{home}/bin/python {peers}/bare_grpc.py " + kind + " {grpc}",
+        speaks_grpc=True,
+    )
+    for kind in ("threads", "asyncio", "uvloop")
+)
+ALL = (OURS, BARE_HTTP, KSERVE, MLSERVER, FASTAPI, BENTOML, *BARE_GRPC)
+
+
+class Running(NamedTuple):
+    server: Server
+    process: "subprocess.Popen[bytes]"
+    http_port: int
+    grpc_port: int
+    started_in: float
+
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.http_port}{self.server.path}"
+
+    def memory(self) -> float:
+        """Resident memory of the process and its children, MB."""
+        root = psutil.Process(self.process.pid)
+        return sum(each.memory_info().rss for each in (root, *root.children(recursive=True))) / 1e6
+
+
+def install(server: Server) -> None:
+    """Makes the server's own environment, once."""
+    if server.packages and not (server.home / ".installed").exists():
+        print(f"Installing {server.name} (once)", file=sys.stderr)
+        uv = str(BIN / "uv")
+        python = str(server.home / "bin/python")
+        subprocess.run([uv, "venv", "--quiet", "--clear", "--python", sys.executable, server.home], check=True)
+        subprocess.run([uv, "pip", "install", "--quiet", "--python", python, *server.packages], check=True)
+        (server.home / ".installed").touch()
+
+
+@contextmanager
+def running(server: Server, registry: Path, http_port: int, cores: str = SERVER_CORE) -> Iterator[Running]:
+    """The server, once it has answered a prediction, on `cores` alone; `started_in` seconds after its start."""
+    names = {
+        "bin": BIN,
+        "home": server.home,
+        "peers": PEERS,
+        "registry": registry,
+        "model": registry / "v1/model.joblib",
+        "http": http_port,
+        "grpc": http_port + 1,
+        "settings": _mlserver_settings(registry / "v1/model.joblib", http_port),
+    }
+    environment = dict(pair.split("=", 1) for pair in server.environment.format(**names).split())
+    started = time.perf_counter()
+    with (CACHE / f"{server.home.name}.log").open("wb") as log:
+        process = subprocess.Popen(
+            ["taskset", "--cpu-list", cores, *server.command.format(**names).split()],
+            env=os.environ | environment,
+            cwd=ROOT,
+            stdout=log,
+            stderr=log,
+        )
+    try:
+        _wait(process, server, http_port)
+        yield Running(server, process, http_port, http_port + 1, time.perf_counter() - started)
+    finally:
+        children = psutil.Process(process.pid).children(recursive=True) if process.poll() is None else []
+        for each in (process, *children):
+            each.terminate()
+        process.wait(60)
+        psutil.wait_procs(children, 10)
+
+
+def _wait(process: "subprocess.Popen[bytes]", server: Server, port: int) -> None:
+    end = time.monotonic() + 120
+    while time.monotonic() < end and process.poll() is None:
+        with suppress(OSError, httpx.TransportError):
+            if server.body is None:
+                socket.create_connection(("127.0.0.1", port + 1)).close()
+                return
+            headers = {"content-type": "application/json"}
+            url = f"http://127.0.0.1:{port}{server.path}"
+            if httpx.post(url, content=server.body(1).content, headers=headers, timeout=20).status_code == 200:
+                return
+        time.sleep(0.01)
+    raise RuntimeError(f"{server.name} gives no answer; see {CACHE / server.home.name}.log")
+
+
+def _mlserver_settings(model: Path, port: int) -> Path:
+    """MLServer's two files; without its worker processes, which on one core only cost it."""
+    folder = CACHE / "mlserver-settings"
+    folder.mkdir(parents=True, exist_ok=True)
+    settings = {"host": "127.0.0.1", "http_port": port, "grpc_port": port + 1, "metrics_port": port + 2}
+    settings |= {"parallel_workers": 0, "debug": False, "access_log": False}
+    named = {"name": "loan", "implementation": "mlserver_sklearn.SKLearnModel", "parameters": {"uri": str(model)}}
+    (folder / "settings.json").write_text(json.dumps(settings))
+    (folder / "model-settings.json").write_text(json.dumps(named))
+    return folder
