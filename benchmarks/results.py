@@ -1,5 +1,6 @@
 """results.md and its plot: every figure with the machine and the versions that it is of."""
 
+import os
 import platform
 from collections.abc import Iterator
 from importlib.metadata import version
@@ -16,28 +17,29 @@ ROUNDS, SECONDS = 5, 3.0
 
 
 def write(registry: Path) -> None:
-    """Measures all and writes the page; about a quarter of an hour on an idle machine."""
-    measured = compare(registry, ROUNDS, SECONDS)
-    draw(measured, HERE / "results.svg")
-    parts = [
-        "# Results",
+    """Measures all and writes the page as it goes; half an hour on an idle machine."""
+    page = ""
+    for part in _parts(registry):
+        page += f"{part}\n\n"
+        (HERE / "results.md").write_text(page.rstrip("\n") + "\n")
+
+
+def _parts(registry: Path) -> Iterator[str]:
+    yield "# Results"
+    yield (
         f"Made by `make bench` on {_machine()}. A server has one core, the load generator the other. {ROUNDS} rounds "
         f"of {SECONDS:g} s in an order shuffled anew, after a warm-up: median, ± half of the range. Nothing is off: "
-        "versions, metrics, validation, limits and ids are on.",
-        "![Requests a second beside each peer](results.svg)",
-        *_scenarios(measured),
-        "## From process start to first answer, and memory",
-        starts.table(registry),
-        "## Trees alone",
-        trees.table(registry),
-        "## A file of applications",
-        batch.table(registry),
-        "## Where the time goes",
-        profiles.text(registry),
-        "## Versions",
-        _versions(),
-    ]
-    (HERE / "results.md").write_text("\n\n".join(parts) + "\n")
+        "versions, metrics, validation, limits and ids are on."
+    )
+    measured = compare(registry, ROUNDS, SECONDS)
+    draw(measured, HERE / "results.svg")
+    yield "![Requests a second as a multiple of each peer's](results.svg)"
+    yield from _scenarios(measured)
+    yield f"## From process start to first answer, and memory\n\n{starts.table(registry)}"
+    yield f"## Trees alone\n\n{trees.table(registry)}"
+    yield f"## Where the time goes\n\n{profiles.text(registry)}"
+    yield f"## A file of applications\n\n{batch.table(registry)}"
+    yield f"## Versions\n\n{_versions()}"
 
 
 def draw(results: Results, path: Path) -> None:
@@ -84,7 +86,11 @@ def _machine() -> str:
         (line.split(":")[1].strip() for line in Path("/proc/cpuinfo").read_text().splitlines() if "model name" in line),
         "",
     )
-    return f"{cpu}, 2 cores, Linux {platform.release()}, Python {platform.python_version()}"
+    load = os.getloadavg()[1]
+    return (
+        f"{cpu}, {os.cpu_count()} cores with a load average of {load:.1f} before it began, "
+        f"Linux {platform.release()}, Python {platform.python_version()}"
+    )
 
 
 def _versions() -> str:
