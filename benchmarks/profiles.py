@@ -16,7 +16,6 @@ def text(registry: Path) -> str:
 
 def _profile(registry: Path, rows: int, at_once: int) -> str:
     out = CACHE / f"profile-{rows}.txt"
-    sampled = _SAMPLED.replace("{out}", str(out))
     command = f"{{bin}}/python {{peers}}/sampled.py {out}"
     server = OURS._replace(name="loan sampled", command=command, environment=_SETTINGS)
     with servers.running(server, registry, 9520) as running:
