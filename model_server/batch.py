@@ -17,6 +17,7 @@ from model_server.errors import ServeError
 from model_server.tensors import DEFAULT_OUTPUTS, InferRequest, Tensor
 
 ROWS_AT_ONCE = 65_536
+_BROKEN = (pa.ArrowException, OSError, UnicodeDecodeError)  # what pyarrow raises for a file that is not as it says
 
 
 def predict(plane: DataPlane, version: str | None, source: Path, target: Path) -> Iterator[int]:
@@ -36,8 +37,9 @@ def predict(plane: DataPlane, version: str | None, source: Path, target: Path) -
                 done += batch.num_rows
                 yield batch.num_rows
         unfinished.rename(target)
-    except pa.ArrowInvalid as error:
-        raise DataError(f"{source} cannot be read after row {done}: {error}.") from error
+    except _BROKEN as error:
+        reason = str(error).strip().splitlines()[0].rstrip(".")
+        raise DataError(f"{source} cannot be scored into {target} after row {done}: {reason}.") from error
     except ServeError as error:
         raise DataError(f"{source}, rows {done} and on (rows are counted from there): {error}") from error
     finally:
@@ -45,8 +47,13 @@ def predict(plane: DataPlane, version: str | None, source: Path, target: Path) -
 
 
 def count_rows(source: Path) -> int | None:
-    """The rows of a Parquet file; None for CSV, whose rows are known once it is read."""
-    return pa.parquet.ParquetFile(source).metadata.num_rows if source.suffix == ".parquet" else None
+    """The rows of a Parquet file; None for CSV, whose rows are known once it is read. DataError if it is broken."""
+    if source.suffix != ".parquet":
+        return None
+    try:
+        return int(pa.parquet.read_metadata(source).num_rows)
+    except _BROKEN as error:
+        raise DataError(f"{source} cannot be read: {str(error).splitlines()[0].rstrip('.')}.") from error
 
 
 def _read(source: Path, columns: tuple[Column, ...]) -> Iterator[pa.RecordBatch]:

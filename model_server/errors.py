@@ -35,6 +35,10 @@ class NotFound(ServeError):
 class MethodNotAllowed(ServeError):
     http, grpc = 405, "UNIMPLEMENTED"
 
+    def __init__(self, method: str, path: str, allowed: list[str]) -> None:
+        self.allow = ", ".join(allowed)
+        super().__init__(f"{method} is not for {path}; use {self.allow}.")
+
 
 class Conflict(ServeError):
     http, grpc = 409, "FAILED_PRECONDITION"

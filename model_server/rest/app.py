@@ -67,7 +67,7 @@ class RestApp:
                 raise request.refusal
             handler = route.handlers.get(request.method)
             if handler is None:
-                raise MethodNotAllowed(f"{request.method} is not for {path}; use {', '.join(route.handlers)}.")
+                raise MethodNotAllowed(request.method, path, list(route.handlers))
             if protocol and not self._queue.admits(request.arrived, started):
                 raise Overloaded
             answer = self._admitted(request, route.right, path, handler) if route.right else handler(request)

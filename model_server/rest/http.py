@@ -8,7 +8,7 @@ from urllib.parse import parse_qs
 
 import msgspec
 
-from model_server.errors import InvalidInput, Overloaded, ServeError, UnsupportedMediaType
+from model_server.errors import InvalidInput, MethodNotAllowed, Overloaded, ServeError, UnsupportedMediaType
 
 JSON = b"application/json"
 _BODY_TYPES = (b"application/json", b"application/octet-stream")
@@ -74,6 +74,13 @@ class Request:
             raise InvalidInput("The query string is not valid; percent-encode it as UTF-8.") from None
         return values[-1] if values else None
 
+    def flag(self, name: str) -> bool:
+        """A query parameter that is true or false, false where it is absent; InvalidInput when it is neither."""
+        value = self.query(name)
+        if value not in (None, "true", "false"):
+            raise InvalidInput(f"The query parameter {name} is '{value}'; it must be true or false.")
+        return value == "true"
+
     def content(self) -> bytes:
         """The body; UnsupportedMediaType when it is neither JSON nor binary tensors, or compressed."""
         if b"content-encoding" in self.headers:
@@ -92,9 +99,13 @@ def json_response(value: Any, status: int = 200, headers: Headers = ()) -> Respo
 
 
 def error_response(error: ServeError) -> Response:
-    headers: Headers = ((b"www-authenticate", b"Bearer"),) if error.http == 401 else ()
-    if isinstance(error, Overloaded):
+    headers: Headers = ()
+    if error.http == 401:
+        headers = ((b"www-authenticate", b"Bearer"),)
+    elif isinstance(error, Overloaded):
         headers = ((b"retry-after", b"%d" % error.retry_seconds),)
+    elif isinstance(error, MethodNotAllowed):
+        headers = ((b"allow", error.allow.encode()),)
     return json_response({"error": str(error)}, error.http, headers)
 
 

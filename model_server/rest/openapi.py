@@ -82,7 +82,9 @@ def _plain_paths(train: Any, promote: Any) -> dict[str, Any]:
     application = {"$ref": "#/components/schemas/Application"}
     columns = {
         "type": "object",
-        "properties": {column.name: {"type": "array", "items": _property(column)} for column in SCHEMA.columns},
+        "properties": {
+            column.name: {"type": "array", "items": _property(column), "minItems": 1} for column in SCHEMA.columns
+        },
         "required": list(SCHEMA.names),
         "additionalProperties": False,
     }

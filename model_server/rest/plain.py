@@ -33,7 +33,7 @@ class PlainDoor:
     def _predict(self, request: Request, decode: plain.Decode, encode: plain.Encode) -> Answer:
         body = request.content()
         version = request.query("version")
-        explain = request.query("explain") == "true"
+        explain = request.flag("explain")
         work = partial(self._answer, request, body, version, explain, decode, encode)
         if not self._dataplane.repository.is_loaded(version):
             return self._pool.load(work)
