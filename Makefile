@@ -12,7 +12,7 @@ PIP := $(BIN)/pip --disable-pip-version-check install --require-hashes
 COUNT := awk '/^Collecting/ {printf "\r  %d packages", ++n > "/dev/stderr"} END {print "" > "/dev/stderr"}'
 
 .DEFAULT_GOAL := help
-.PHONY: help serve test faults bench bench-quick format lock clean
+.PHONY: help serve test faults soak bench bench-quick format lock clean
 
 help: ## Show what there is to make
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -37,8 +37,11 @@ test: $(VENV)/.dev ## Install what tests need; check format, style, types, impor
 	OMP_NUM_THREADS=1 $(BIN)/pytest --numprocesses 2 --dist loadfile
 	@$(MAKE) --no-print-directory chart-check
 
-faults: $(VENV)/.dev ## Run sixteen trainings at once, and kill trainings at random points (minutes)
+faults: $(VENV)/.dev ## Kill trainings and servers, fill disks, fail stores, send hostile input (minutes)
 	$(BIN)/pytest -m slow
+
+soak: $(VENV)/.dev ## Serve at full load while versions come and go, and check each answer (LOAN_SOAK_SECONDS, 1200)
+	$(BIN)/python -m tests.model_server.soak
 
 BENCH := benchmarks/.cache
 GHZ := $(BENCH)/bin/ghz

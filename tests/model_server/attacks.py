@@ -1,0 +1,166 @@
+"""Measures good requests beside attacks and overload: `python -m tests.model_server.attacks REGISTRY`.
+
+Four connections ask at 100 requests a second while another process attacks; the median and 99th percentile of their
+latency (ms) stand beside those without an attack, each taken just before. All load goes to loopback and ends by itself.
+"""
+
+import asyncio
+import json
+import multiprocessing
+import resource
+import socket
+import sys
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import psutil
+import uvloop
+
+from tests.model_server.serving import serving, v2_columns
+from tests.model_server.test_http import infer
+
+SECONDS = 6.0
+MATRIX = {"name": "x", "datatype": "FP64", "shape": [4000, 7], "data": [1] * 28_000}
+REASONS = json.dumps({"inputs": [MATRIX], "parameters": {"explain": True}}, separators=(",", ":")).encode()
+
+
+def again(port: int, content: bytes, connections: int = 4) -> None:
+    """Sends the same on some connections without waiting for answers, and anew when closed."""
+
+    def run() -> None:
+        while True:
+            try:
+                with socket.create_connection(("127.0.0.1", port), timeout=30) as connection:
+                    connection.settimeout(5)
+                    while True:
+                        connection.sendall(content)
+                        if not connection.recv(2**16):
+                            break
+            except OSError:
+                time.sleep(0.01)
+
+    for _ in range(connections):
+        threading.Thread(target=run, daemon=True).start()
+
+
+def trickling(port: int, content: bytes, count: int) -> None:
+    """Many connections that send a byte in turn."""
+    resource.setrlimit(resource.RLIMIT_NOFILE, (resource.getrlimit(resource.RLIMIT_NOFILE)[1],) * 2)
+    opened = [socket.create_connection(("127.0.0.1", port)) for _ in range(count)]
+    for byte in content:
+        for connection in opened:
+            try:
+                connection.send(bytes([byte]))
+            except OSError:
+                continue
+        time.sleep(0.2)
+    time.sleep(60)
+
+
+def chunked(size: int) -> bytes:
+    part = b"%x\r\n%b\r\n" % (65_536, b" " * 65_536)
+    return infer(b"", content_length=None, transfer_encoding="chunked") + part * (size // 65_536)
+
+
+COLUMNS = json.dumps(v2_columns(np.array([[41, 82000, 715, 15000, 5, 3, 0.0]])))
+ATTACKS: dict[str, Callable[[int], None]] = {
+    "2 000 heads a byte at a time": lambda port: trickling(port, infer(), 2000),
+    "2 000 bodies a byte at a time": lambda port: trickling(port, infer()[:100] + infer()[100:], 2000),
+    "10 000 idle connections": lambda port: trickling(port, b"G", 9000),
+    "40 MB without a length, 4 at once": lambda port: again(port, chunked(40 * 2**20)),
+    "200 000 brackets": lambda port: again(port, infer(b'{"inputs": ' + b"[" * 200_000)),
+    "an object of 100 000 fields": lambda port: again(
+        port, infer(json.dumps(dict.fromkeys(map(str, range(100_000)))).encode())
+    ),
+    "a number of a million digits": lambda port: again(port, infer(COLUMNS.replace("41.0", "9" * 10**6).encode())),
+    "2^63 rows": lambda port: again(port, infer(COLUMNS.replace("[1]", f"[{2**63 - 1}]").encode())),
+    "300 requests at once, pipelined": lambda port: again(port, infer() * 300),
+    "heads of 60 kB": lambda port: again(port, infer(cookie="x" * 60_000)),
+    "reasons for 4 000 rows": lambda port: again(port, infer(REASONS)),
+}
+
+
+async def good(port: int, seconds: float, rate: float = 100, connections: int = 4) -> tuple[list[float], Counter[int]]:
+    """Latencies (s) of answers 200, measured from when each was due, and the statuses."""
+    latencies: list[float] = []
+    statuses: Counter[int] = Counter()
+    started = time.perf_counter()
+    content = infer()
+
+    async def run(number: int) -> None:
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        due = started + number / rate
+        while due < started + seconds:
+            await asyncio.sleep(max(0.0, due - time.perf_counter()))
+            # From when it was sent if the connection was free, so that one late answer is not counted many times.
+            since = max(due, time.perf_counter() - 0.001)
+            writer.write(content)
+            head = await reader.readuntil(b"\r\n\r\n")
+            length = int(head.lower().split(b"content-length: ")[1].split(b"\r\n")[0])
+            await reader.readexactly(length)
+            status = int(head.split()[1])
+            statuses[status] += 1
+            if status == 200:
+                latencies.append(time.perf_counter() - since)
+            due += connections / rate
+        writer.close()
+
+    await asyncio.gather(*(run(number) for number in range(connections)))
+    return latencies, statuses
+
+
+def measured(port: int, **options: Any) -> tuple[float, float, Counter[int]]:
+    latencies, statuses = uvloop.run(good(port, SECONDS, **options))
+    if not latencies:
+        return float("nan"), float("nan"), statuses
+    median, tail = np.percentile(latencies, [50, 99]) * 1e3
+    return float(median), float(tail), statuses
+
+
+def main(registry: Path) -> None:
+    with serving(registry) as server:
+        process = psutil.Process(server.process.pid)
+        measured(server.http_port)
+        print(
+            "| attack | p50 before | p50 beside | p99 before | p99 beside | answers | memory, MB |\n" + "|---" * 7 + "|"
+        )
+        for name, attack in ATTACKS.items():
+            before = measured(server.http_port)
+            attacker = multiprocessing.get_context("fork").Process(target=_attack, args=[attack, server.http_port])
+            attacker.start()
+            time.sleep(3 if "000 " in name else 1)
+            beside = measured(server.http_port)
+            size = process.memory_info().rss >> 20
+            attacker.kill()
+            attacker.join()
+            print(
+                f"| {name} | {before[0]:.1f} | {beside[0]:.1f} | {before[1]:.1f} | {beside[1]:.1f} "
+                f"| {dict(beside[2])} | {size} |",
+                flush=True,
+            )
+            time.sleep(1)
+        overload(server.http_port)
+
+
+def overload(port: int) -> None:
+    """Normal load, five times what can be done, and the second after it."""
+    _, _, most = measured(port, rate=1e9, connections=16)
+    capacity = sum(most.values()) / SECONDS
+    print(f"\nat most {capacity:.0f} requests/s by 16 connections")
+    for name, rate in (("80 % of it", 0.8 * capacity), ("5 times of it", 5 * capacity), ("80 %, then", 0.8 * capacity)):
+        median, tail, statuses = measured(port, rate=rate, connections=400)
+        print(f"{name}: p50 {median:.1f} ms, p99 {tail:.1f} ms of what was accepted; {dict(statuses)}")
+
+
+def _attack(attack: Callable[[int], None], port: int) -> None:
+    attack(port)
+    time.sleep(120)
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]))
