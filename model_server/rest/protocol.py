@@ -19,7 +19,8 @@ from model_server.rest.guard import Guard
 from model_server.rest.http import Answer, Request, Response, error_response, wire
 
 HEAD_BYTES = 64 * 1024
-AT_ONCE = 16  # requests that came together, answered before others have their turn
+PASS_BYTES = 256 * 1024  # of a large request, read before others have their turn; uvloop would read 2 MB
+AT_ONCE = 4  # requests that came together, answered before others have their turn
 
 
 class App(Protocol):
@@ -48,6 +49,8 @@ class HttpProtocol(asyncio.Protocol):
         self._held = 0  # bytes of its body
         self._body: bytes | bytearray = b""
         self._ending = False  # the server stops
+        self._pass = 0.0  # of the loop, in which so many bytes were read
+        self._pass_bytes = 0
         self._turn = 0  # requests answered since others had theirs
         self._busy = False  # with an answer that is awaited
         self._blocked = False  # the client does not read what it was sent
@@ -84,6 +87,22 @@ class HttpProtocol(asyncio.Protocol):
                 self._count_head(len(data), self._heads - heads, idle)
                 if max(self._header_bytes, self._unfinished_bytes) > HEAD_BYTES:
                     self._refuse_connection(TooLarge(f"The request's head has more than {HEAD_BYTES} bytes."))
+
+            if self._request is not None:
+                self._take_turns(len(data))
+
+    def _take_turns(self, size: int) -> None:
+        """Of a request that comes in many parts, reads no more in one pass of the loop than is fair."""
+        if self._heard > self._pass:
+            self._pass, self._pass_bytes = self._heard, 0
+        self._pass_bytes += size
+        if self._pass_bytes > PASS_BYTES and not self._closing:
+            self._transport.pause_reading()
+            self._loop.call_soon(self._read_on)
+
+    def _read_on(self) -> None:
+        if not self._busy and not self._blocked and not self._closing:
+            self._transport.resume_reading()
 
     def _count_head(self, size: int, begun: int, idle: bool) -> None:
         """Of what was read, counts for the head in which it ends what is surely its own."""
@@ -208,8 +227,7 @@ class HttpProtocol(asyncio.Protocol):
                 self._state.tasks.add(task)
                 task.add_done_callback(self._state.tasks.discard)
                 return
-        if not self._busy and not self._blocked and not self._closing:
-            self._transport.resume_reading()
+        self._read_on()
 
     def _next_turn(self) -> None:
         self._busy = False

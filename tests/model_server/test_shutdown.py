@@ -76,15 +76,14 @@ class Asker(threading.Thread):
     def run(self):
         ask = self._rest if self.over == "rest" else self._grpc
         while not self.ending.is_set():
-            for server in list(self.servers):
+            try:
+                ask(self.servers[0])
+            except NotTaken:
                 try:
-                    ask(server)
-                    self.answered += 1
-                    break
-                except NotTaken:
-                    continue
-            else:
-                self.failed.append("no server took it")
+                    ask(self.servers[-1])  # the new one, which is there before the old one ends
+                except NotTaken as error:
+                    self.failed.append(error.__cause__)
+            self.answered += 1
 
     def _rest(self, server):
         """A connection that was closed before a byte of the answer came has not taken the request."""
