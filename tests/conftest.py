@@ -1,6 +1,7 @@
 """What tests of every room share."""
 
 import itertools
+import logging
 import os
 import shutil
 import socket
@@ -14,6 +15,7 @@ import boto3
 import httpx
 import hypothesis
 import pytest
+import structlog
 from threadpoolctl import threadpool_limits
 
 from loan_model.registry import Registry
@@ -33,6 +35,15 @@ def one_thread() -> Iterator[None]:
     """The numeric libraries keep to one thread, as in a training: more wait for each other where cores are few."""
     with threadpool_limits(limits=1):
         yield
+
+
+@pytest.fixture(autouse=True)
+def logging_as_before() -> Iterator[None]:
+    """A command that is run in this process sets up logging for itself; the next test finds it as it was."""
+    configured, handlers = structlog.get_config(), logging.root.handlers[:]
+    yield
+    structlog.configure(**configured)
+    logging.root.handlers[:] = handlers
 
 
 @pytest.fixture

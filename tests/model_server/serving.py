@@ -44,6 +44,7 @@ APPLICANT = {
 }
 
 EVERYTHING = "predict train load promote"  # for tests of something else than access
+PATIENCE = 60  # seconds in the queue, where what is tried is not overload and the machine may be busy
 
 
 def free_port() -> int:
@@ -64,6 +65,7 @@ class Server:
             "registry": registry,
             "host": "127.0.0.1",
             "anyone_may": EVERYTHING,
+            "queue_seconds": PATIENCE,
             "http_port": self.http_port,
             "grpc_port": self.grpc_port,
             **settings,
@@ -108,7 +110,7 @@ def serving(registry: Path, **settings: Any) -> Iterator[Server]:
 def in_process(registry: Path, **settings: Any) -> Iterator[httpx.Client]:
     """The same doors on a port of their own, in a thread instead of a process, for what needs no process."""
     fixed = {"registry": str(registry), "host": "127.0.0.1", "http_port": free_port()}
-    chosen = ServerSettings(**{"anyone_may": EVERYTHING, **fixed, **settings})
+    chosen = ServerSettings(**{"anyone_may": EVERYTHING, "queue_seconds": PATIENCE, **fixed, **settings})
     metrics = Metrics()
     opened = Registry.open(registry, create=True, verify_key=chosen.verify_key)
     repository = ModelRepository(opened, chosen, metrics)
