@@ -68,7 +68,7 @@ class RestApp:
             handler = route.handlers.get(request.method)
             if handler is None:
                 raise MethodNotAllowed(request.method, path, list(route.handlers))
-            if protocol and not self._queue.admits(request.arrived, started):
+            if protocol and not self._queue.admits(started):
                 raise Overloaded
             answer = self._admitted(request, route.right, path, handler) if route.right else handler(request)
         except Exception as error:

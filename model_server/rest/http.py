@@ -31,12 +31,11 @@ Handler = Callable[["Request"], Answer]
 class Request:
     """One HTTP request with its body; `refusal` says why it is not answered, where its size already does.
 
-    `arrived` is the loop's time when its last byte was read; `version` is set once it is known, for the metrics,
+    `version` is set once it is known, for the metrics,
     `query_string` when the path is looked up, and `caller` where a right is needed.
     """
 
     __slots__ = (
-        "arrived",
         "body",
         "caller",
         "headers",
@@ -50,7 +49,6 @@ class Request:
 
     def __init__(self) -> None:
         self.method = ""
-        self.arrived = 0.0
         self.url = b""
         self.headers: dict[bytes, bytes] = {}
         self.body = b""

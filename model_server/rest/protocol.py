@@ -176,7 +176,7 @@ class HttpProtocol(asyncio.Protocol):
                 self._close()
             return
         request.body, self._body = bytes(self._body), b""
-        request.arrived, self._held = self._heard, 0
+        self._held = 0
         self._waiting.append(request)
         self._answer_waiting()
 

@@ -224,16 +224,20 @@ def test_a_burst_is_waited_for_and_a_standing_queue_is_not():
 
 
 def test_a_loop_whose_passes_are_long_sheds_the_end_of_each():
-    queue = LoopQueue(0.1)
-    for beginning in (10.0, 10.04):  # two passes of 40 ms
-        assert queue.admits(beginning, beginning + 0.001)
-        assert queue.admits(beginning, beginning + 0.04)
-    assert queue.admits(10.08, 10.081)
-    assert not queue.admits(10.08, 10.11)
-    assert queue.admits(10.111, 10.112)  # a pass of 30 ms was before it: still a queue
-    assert not queue.admits(10.111, 10.125)
-    assert queue.admits(20.0, 20.001)
-    assert queue.admits(20.01, 20.06)  # and now it was empty
+    ends = []
+    queue = LoopQueue(0.1, ends.append)
+
+    def asked(*times):
+        """The answers to requests of one pass."""
+        answers = [queue.admits(at) for at in times]
+        ends.pop()()
+        return answers
+
+    assert asked(10.0, 10.04) == [True, True]
+    assert asked(10.041, 10.08) == [True, True]
+    assert asked(10.081, 10.12) == [True, False]  # the queue has not been empty for 100 ms
+    assert asked(10.121, 10.125) == [True, True]
+    assert asked(10.13, 10.17) == [True, True]  # and now it was
 
 
 @pytest.mark.slow

@@ -102,7 +102,10 @@ def test_a_bucket_that_stops_and_comes_back(store, wait_for):
 
 def test_a_slow_bucket_keeps_nobody_waiting_who_does_not_need_it(store, wait_for):
     proxy, url = store
-    with serving(url, refresh_seconds=0.5) as server, grpc.insecure_channel(server.grpc_target) as channel:
+    with (
+        serving(url, refresh_seconds=0.5, queue_seconds=60) as server,
+        grpc.insecure_channel(server.grpc_target) as channel,
+    ):
         assert predicted(server) == "v1"
         proxy.delay = 3
 
