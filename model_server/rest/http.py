@@ -67,7 +67,7 @@ class Request:
         if not self.query_string:
             return None
         try:
-            values = parse_qs(self.query_string, errors="strict").get(name)
+            values = parse_qs(self.query_string, keep_blank_values=True, errors="strict").get(name)
         except ValueError:
             raise InvalidInput("The query string is not valid; percent-encode it as UTF-8.") from None
         return values[-1] if values else None

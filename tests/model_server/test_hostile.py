@@ -69,7 +69,7 @@ def test_the_description_holds(case, described_url):
 @pytest.mark.slow
 @pytest.mark.timeout(1200)
 @api.parametrize()
-@settings(max_examples=500, suppress_health_check=list(HealthCheck))
+@settings(max_examples=100, suppress_health_check=list(HealthCheck))
 def test_the_description_holds_for_many(case, described_url):
     validate(case, described_url)
 

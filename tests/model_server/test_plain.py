@@ -50,3 +50,9 @@ def test_reasons_on_request(http):
     refused = APPLICANT | {"Credit_Score": 320, "Had_Past_Default": 1}
     reasons = http.post("/predict?explain=true", json=refused).json()["reason_codes"]
     assert {"CREDIT_SCORE_LOW", "HAD_PAST_DEFAULT"} <= set(reasons)
+
+
+def test_a_flag_without_a_value_is_refused(http):
+    answer = http.post("/predict?explain=", json=APPLICANT)
+    assert answer.status_code == 400
+    assert answer.json()["error"] == "The query parameter explain is ''; it must be true or false."
