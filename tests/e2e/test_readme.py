@@ -63,6 +63,8 @@ def test_the_commands_roll_out():
     quick = "rollout.steps={50},rollout.stepSeconds=5,rollout.pollSeconds=1,rollout.judgement.minRequests=200"
     upgrade = ("helm", "upgrade", "loans", "helm/loan-model", "--namespace", NAMESPACE, "--reuse-values")
     run(*upgrade, "--set", quick, cwd=ROOT)
+    kubectl("--namespace", NAMESPACE, "rollout", "status", "deployment/loans-loan-model-predictor", "--timeout=180s")
+    time.sleep(5)  # the Gateway hears of it
     with SteadyLoad(pause=0.01, pairs=2) as load:
         printed = list(run_all((ROOT / "docs/rollouts.md").read_text()))
         time.sleep(2)
