@@ -1,7 +1,5 @@
 """What a rollout decided: an event on the InferenceService and a line of JSON, each with who, when and why."""
 
-import getpass
-import os
 import socket
 import sys
 from datetime import UTC, datetime
@@ -11,7 +9,7 @@ import msgspec
 from kubernetes import client
 from urllib3.exceptions import HTTPError
 
-from loan_model.audit import Result
+from loan_model.audit import Result, operator
 from loan_model.audit import record as audit
 from rollout.judgement import Judged
 from rollout.values import Split
@@ -37,11 +35,7 @@ class Decision(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
 
 def me() -> str:
     """Who runs this: the user and machine, or the pod."""
-    try:
-        user = getpass.getuser()
-    except (KeyError, OSError):  # a container's user has no name
-        user = f"uid {os.getuid()}"
-    return f"{user}@{socket.gethostname()}"
+    return f"{operator()}@{socket.gethostname()}"
 
 
 class Record:

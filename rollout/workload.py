@@ -29,6 +29,7 @@ class Workload:
     def __init__(self, service: str, namespace: str, core: Any, custom: Any) -> None:
         self.stable = service
         self.canary = f"{service}-canary"
+        self._services = [self.stable, self.canary]
         self._namespace = namespace
         self._core = core
         self._custom = custom
@@ -52,13 +53,8 @@ class Workload:
         return [pod for pod in found if not pod.metadata.deletion_timestamp]
 
     def pods_of(self, version: str) -> list[str]:
-        """The names of all pods of a version, stable's and the canary's."""
-        return [
-            pod.metadata.name
-            for each in (self.stable, self.canary)
-            for pod in self.pods(each)
-            if _version(pod) == version
-        ]
+        """The names of all pods of a version, in whichever InferenceService."""
+        return [pod.metadata.name for each in self._services for pod in self.pods(each) if _version(pod) == version]
 
     def service(self, name: str) -> dict[str, Any] | None:
         """An InferenceService, None where there is none."""
@@ -90,12 +86,12 @@ class KnativeWorkload(Workload):
     def __init__(self, service: str, namespace: str, core: Any, custom: Any) -> None:
         super().__init__(service, namespace, core, custom)
         self.canary = service
-        self._doors = [service, f"{service}-grpc"]
+        self._services = [service, f"{service}-grpc"]
 
     def health(self, service: str, version: str) -> Health:
         """Ready: the newest revision of each door is of this version, and Knative routes to it as it was told."""
-        health = _health([pod for door in self._doors for pod in self.pods(door) if _version(pod) == version], "")
-        for door in self._doors:
+        health = _health([pod for door in self._services for pod in self.pods(door) if _version(pod) == version], "")
+        for door in self._services:
             found = self._object("serving.knative.dev/v1", "services", f"{door}-predictor")
             if found is None and door != service:
                 continue
@@ -103,9 +99,6 @@ class KnativeWorkload(Workload):
             if not ready:
                 return replace(health, ready=False, reason=health.reason or reason)
         return replace(health, ready=True)
-
-    def pods_of(self, version: str) -> list[str]:
-        return [pod.metadata.name for door in self._doors for pod in self.pods(door) if _version(pod) == version]
 
     def _is_routed(self, found: dict[str, Any] | None, version: str) -> tuple[bool, str]:
         if found is None:
