@@ -10,7 +10,6 @@ from typing import NamedTuple
 CACHE = Path(__file__).parent / ".cache"
 GHZ = CACHE / "bin/ghz"
 SERVER_CORE, LOAD_CORE = "0", "1"
-ON_LOAD_CORE = ["taskset", "--cpu-list", LOAD_CORE]
 
 _POST = """
 wrk.method = "POST"
@@ -37,7 +36,7 @@ class Load(NamedTuple):
     answered: int
 
 
-def http(url: str, body: Body, connections: int, seconds: float) -> Load:
+def http(url: str, body: Body, connections: int, seconds: float, cores: str = LOAD_CORE) -> Load:
     """Asks by wrk for `seconds`; RuntimeError when any answer was not a success."""
     script, content = CACHE / "post.lua", CACHE / "body"
     script.write_text(_POST)
@@ -47,7 +46,7 @@ def http(url: str, body: Body, connections: int, seconds: float) -> Load:
         environment |= {"CONTENT_TYPE": "application/octet-stream", "JSON_LENGTH": str(body.json_length)}
     command = ["wrk", "-t1", f"-c{connections}", f"-d{_duration(seconds)}", "-s", str(script), "--latency", url]
     said = subprocess.run(
-        [*ON_LOAD_CORE, *command], env=os.environ | environment, capture_output=True, text=True, check=True
+        [*_on(cores), *command], env=os.environ | environment, capture_output=True, text=True, check=True
     ).stdout
     if "Non-2xx" in said or "Socket errors" in said:
         raise RuntimeError(f"{url} failed requests:\n{said}")
@@ -59,7 +58,7 @@ def http(url: str, body: Body, connections: int, seconds: float) -> Load:
     )
 
 
-def grpc(target: str, message: bytes, connections: int, at_once: int, seconds: float) -> Load:
+def grpc(target: str, message: bytes, connections: int, at_once: int, seconds: float, cores: str = LOAD_CORE) -> Load:
     """Asks by ghz for `seconds`; RuntimeError when any call failed."""
     content = CACHE / "message"
     content.write_bytes(message)
@@ -67,7 +66,7 @@ def grpc(target: str, message: bytes, connections: int, at_once: int, seconds: f
     command += ["--call", "inference.GRPCInferenceService.ModelInfer", "--binary-file", str(content)]
     command += [f"--concurrency={at_once}", f"--connections={connections}", f"--duration={seconds}s"]
     command += ["--duration-stop=wait", "--cpus=1", target]
-    said = json.loads(subprocess.run([*ON_LOAD_CORE, *command], capture_output=True, text=True, check=True).stdout)
+    said = json.loads(subprocess.run([*_on(cores), *command], capture_output=True, text=True, check=True).stdout)
     if set(said["statusCodeDistribution"]) != {"OK"}:
         raise RuntimeError(f"{target} failed calls: {said['statusCodeDistribution']} {said['errorDistribution']}")
     p99 = next(point["latency"] for point in said["latencyDistribution"] if point["percentage"] == 99)
@@ -85,6 +84,10 @@ def protoset() -> Path:
         pb.DESCRIPTOR.CopyToProto(file)
         path.write_bytes(descriptor_pb2.FileDescriptorSet(file=[file]).SerializeToString())
     return path
+
+
+def _on(cores: str) -> list[str]:
+    return ["taskset", "--cpu-list", cores]
 
 
 def _duration(seconds: float) -> str:

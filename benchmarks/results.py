@@ -8,7 +8,7 @@ from pathlib import Path
 
 import matplotlib.pyplot as plt
 
-from benchmarks import batch, profiles, starts, trees
+from benchmarks import batch, profiles, starts, trees, workers
 from benchmarks.compare import Results, compare
 from benchmarks.servers import ALL, OURS
 
@@ -36,6 +36,7 @@ def _parts(registry: Path) -> Iterator[str]:
     yield "![Requests a second as a multiple of each peer's](results.svg)"
     yield from _scenarios(measured)
     yield f"## From process start to first answer, and memory\n\n{starts.table(registry)}"
+    yield f"## A second worker\n\nServer and load generator share two cores.\n\n{workers.table(registry)}"
     yield f"## Trees alone\n\n{trees.table(registry)}"
     yield f"## Where the time goes\n\n{profiles.text(registry)}"
     yield f"## A file of applications\n\n{batch.table(registry)}"

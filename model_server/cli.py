@@ -29,17 +29,26 @@ def serve(
     http_port: Annotated[int | None, _option("http_port", "--http-port")] = None,
     grpc_port: Annotated[int | None, _option("grpc_port", "--grpc-port")] = None,
     model_name: Annotated[str | None, _option("model_name", "--model-name")] = None,
+    workers: Annotated[int | None, _option("workers", "--workers")] = None,
 ) -> None:
     """Serve the model over V2 REST, V2 gRPC and the plain JSON API.
 
     Every setting is also an environment variable, such as LOAN_MAX_ROWS; the README lists them.
     """
     from model_server import logs
-    from model_server.server import LoanModelServer
 
     logs.configure()
+    settings = _settings(
+        registry=registry, http_port=http_port, grpc_port=grpc_port, model_name=model_name, workers=workers
+    )
+    if settings.workers == 1:
+        from model_server.server import LoanModelServer
 
-    LoanModelServer(_settings(registry=registry, http_port=http_port, grpc_port=grpc_port, model_name=model_name)).run()
+        LoanModelServer(settings).run()
+    else:
+        from model_server.workers.group import WorkerGroup
+
+        WorkerGroup(settings).run()
 
 
 def predict(

@@ -1,7 +1,7 @@
 """What changes which model decides: load, unload, train and promote. Each leaves an audit line."""
 
 import asyncio
-from contextlib import suppress
+from typing import Protocol
 
 import msgspec
 from msgspec import UNSET
@@ -10,10 +10,18 @@ from loan_model.audit import audited, record
 from loan_model.errors import PromotionRefused, RegistryError, VersionNotFound
 from loan_model.registry import Promotion
 from model_server.errors import Conflict, InvalidInput, NotFound, TrainingFailed
-from model_server.repository import ModelRepository
-from training_job.launch import AlreadyRunning, Launcher, LaunchFailed, Outcome, TrainingParameters
+from model_server.settings import ServerSettings
+from training_job.launch import (
+    AlreadyRunning,
+    Launcher,
+    LaunchFailed,
+    Outcome,
+    ProcessLauncher,
+    TrainingParameters,
+)
 
 WATCH_SECONDS = 1.0
+STOP_SECONDS = 0.1
 
 
 class PromotionRequest(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
@@ -24,41 +32,69 @@ class PromotionRequest(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     force: bool = False
 
 
-class ControlPlane:
-    """Knows no protocol. `who` is the caller, whose right the door has checked."""
-
-    def __init__(self, repository: ModelRepository, launcher: Launcher) -> None:
-        self._repository = repository
-        self._launcher = launcher
-        self._watchers: set[asyncio.Task[None]] = set()
+class Control(Protocol):
+    """Knows no protocol of the network. `who` is the caller, whose right the door has checked."""
 
     def load(self, who: str, version: str | None) -> str:
         """Loads a version and makes it the default, or follows the registry again; the version."""
-        with audited("load", who=who, what=version or "the registry's default") as doing:
-            doing.what = self._repository.load(version)
-        return doing.what
 
     def unload(self, who: str, version: str | None) -> None:
-        with audited("unload", who=who, what=version or "every version"):
-            self._repository.unload(version)
+        """Forgets one version, or all."""
 
     def promote(self, who: str, asked: PromotionRequest) -> Promotion:
         """Makes a version the registry's champion, by the caller's name, and serves it."""
-        try:
-            with audited("promote", who=who, what=asked.version, why=asked.reason):
-                promotion = self._repository.promote(asked.version, who, asked.reason, asked.force)
-        except VersionNotFound as error:
-            raise NotFound(str(error)) from None
-        except (PromotionRefused, RegistryError) as error:
-            raise Conflict(str(error)) from None
-        self._repository.refresh()
-        return promotion
 
     async def train(self, who: str, parameters: TrainingParameters, seconds: float) -> Outcome:
         """Starts a training and waits for it, but no longer than `seconds`.
 
         InvalidInput for data that was not configured by that name; Conflict while another training runs.
         """
+
+    async def training(self, name: str, seconds: float = 0) -> Outcome:
+        """How a training stands once it ends, or after `seconds`; NotFound, or TrainingFailed with its reason."""
+
+
+class Versions(Protocol):
+    """Where versions are loaded: this process, or several."""
+
+    def load(self, version: str | None) -> str: ...
+
+    def unload(self, version: str | None) -> None: ...
+
+    def promote(self, version: str, by: str, reason: str, force: bool) -> Promotion: ...
+
+    def refresh(self) -> None: ...
+
+
+class ControlPlane:
+    """The control of one server, whether it is one process or several."""
+
+    def __init__(self, versions: Versions, launcher: Launcher) -> None:
+        self._versions = versions
+        self._launcher = launcher
+        self._watchers: set[asyncio.Task[None]] = set()
+
+    def load(self, who: str, version: str | None) -> str:
+        with audited("load", who=who, what=version or "the registry's default") as doing:
+            doing.what = self._versions.load(version)
+        return doing.what
+
+    def unload(self, who: str, version: str | None) -> None:
+        with audited("unload", who=who, what=version or "every version"):
+            self._versions.unload(version)
+
+    def promote(self, who: str, asked: PromotionRequest) -> Promotion:
+        try:
+            with audited("promote", who=who, what=asked.version, why=asked.reason):
+                promotion = self._versions.promote(asked.version, who, asked.reason, asked.force)
+        except VersionNotFound as error:
+            raise NotFound(str(error)) from None
+        except (PromotionRefused, RegistryError) as error:
+            raise Conflict(str(error)) from None
+        self._versions.refresh()
+        return promotion
+
+    async def train(self, who: str, parameters: TrainingParameters, seconds: float) -> Outcome:
         sources = self._launcher.sources
         if parameters.data is not UNSET and parameters.data not in sources:
             raise InvalidInput(
@@ -79,7 +115,6 @@ class ControlPlane:
         return await self.training(name, seconds)
 
     async def training(self, name: str, seconds: float = 0) -> Outcome:
-        """How a training stands once it ends, or after `seconds`; NotFound, or TrainingFailed with its reason."""
         try:
             outcome = await self._launcher.wait(name, seconds)
         except KeyError:
@@ -89,21 +124,36 @@ class ControlPlane:
         if outcome.state == "failed":
             raise TrainingFailed(f"Training failed: {outcome.error}")
         if outcome.state == "succeeded":
-            self._repository.refresh()
+            await asyncio.to_thread(self._versions.refresh)
         return outcome
+
+    async def stop(self) -> None:
+        """Ends a training that runs in a child of this process, and records that; one elsewhere goes on."""
+        await self._launcher.stop()
+        if self._watchers:
+            await asyncio.wait(self._watchers, timeout=STOP_SECONDS)
 
     async def _watch(self, who: str, name: str) -> None:
         """Records how a training ended, also where nobody waits for it."""
         outcome = Outcome(name=name, state="running")
         while outcome.state == "running":
-            await asyncio.sleep(WATCH_SECONDS)
-            with suppress(LaunchFailed):  # the cluster may answer the next time
-                try:
-                    outcome = await self._launcher.wait(name, 0)
-                except KeyError:
-                    outcome = Outcome(name=name, state="failed", error="it was deleted")
+            try:
+                outcome = await self._launcher.wait(name, WATCH_SECONDS)
+            except KeyError:
+                outcome = Outcome(name=name, state="failed", error="it was deleted")
+            except LaunchFailed:  # the cluster may answer the next time
+                await asyncio.sleep(WATCH_SECONDS)
         if outcome.state == "failed":
             record("train", who=who, what=f"training {name}", result="failed", why=outcome.error)
         else:
             gate = "passed" if outcome.passed else "failed"
             record("train", who=who, what=outcome.version, result="done", why=f"training {name}, gate {gate}")
+
+
+def launcher(settings: ServerSettings) -> Launcher:
+    """Where the settings say that trainings run."""
+    if settings.train_cronjob:
+        from training_job.job import JobLauncher  # noqa: PLC0415 - Kubernetes' client takes 0.2 s to import
+
+        return JobLauncher(settings.train_cronjob, settings.train_namespace, settings.train_sources)
+    return ProcessLauncher(settings.registry, settings.train_data, settings.train_sources)

@@ -113,7 +113,7 @@ class PredictionLog:
             chosen: NDArray[np.bool_] = self._random.random(len(matrix)) < self._share
             count = int(np.count_nonzero(chosen))
             if self._waiting + count > WAITING_ROWS:
-                self._metrics.log_rows["full"] += count
+                self._metrics.logged("full", count)
                 return
             self._waiting += count
         if count:
@@ -139,7 +139,7 @@ class PredictionLog:
             self._failing = result == "failed"
             with self._lock:
                 self._waiting -= count
-                self._metrics.log_rows[result] += count
+                self._metrics.logged(result, count)
 
     def _event(self, scored: Scored) -> Event:
         names = [column.name for column in scored.manifest.schema]

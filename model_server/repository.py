@@ -5,6 +5,7 @@ from collections import OrderedDict
 from contextlib import suppress
 from typing import NamedTuple
 
+import msgspec
 import structlog
 
 from loan_model.errors import IntegrityError, LoanError, RegistryError, VersionNotFound
@@ -25,6 +26,14 @@ class Served(NamedTuple):
 
     model: LoanModel
     signature: Signature
+
+
+class Choice(msgspec.Struct):
+    """Which version is the default, whether that follows the registry, and which are not to be loaded."""
+
+    default: str | None
+    follows: bool
+    unloaded: set[str]
 
 
 class IndexEntry(NamedTuple):
@@ -134,16 +143,27 @@ class ModelRepository:
             self._reached(str(error))
             log.warning("cannot follow the registry", error=str(error))
 
-    def follow(self) -> None:
-        """Loads the version that the settings name, or raises why not; else follows the registry until `stop`.
-
-        The registry is looked at in either case, for the metrics.
-        """
+    def open(self) -> None:
+        """Loads the version that the settings name, or raises why not; without one, that which the registry names."""
         if self._settings.version:
             self.load(self._settings.version)
         else:
             self.refresh()
+
+    def follow(self) -> None:
+        """Looks at the registry until `stop`, for the metrics also where the default is fixed."""
         threading.Thread(target=self._follow, name="registry", daemon=True).start()
+
+    def choice(self) -> Choice:
+        with self._lock:
+            return Choice(self._default and self._default.model.version, self._follows, set(self._unloaded))
+
+    def choose(self, choice: Choice) -> None:
+        """Becomes as another repository is; raises as `load` does."""
+        with self._lock:
+            self._follows = choice.follows
+            self._unloaded = set(choice.unloaded)
+            self._set_default(self._load(choice.default) if choice.default else None)
 
     def stop(self) -> None:
         self._stop.set()
@@ -197,11 +217,11 @@ class ModelRepository:
 
     def _reached(self, trouble: str) -> None:
         self.trouble = trouble
-        self._metrics.registry_reachable = not trouble
+        self._metrics.state.registry_reachable = not trouble
 
     def _set_default(self, served: Served | None) -> None:
         self._default = served
-        self._metrics.ready[self.name] = served is not None
+        self._metrics.state.ready[self.name] = served is not None
 
     def _entry(self, version: str) -> IndexEntry:
         if version in self._loaded:

@@ -18,7 +18,7 @@ from loan_model.registry import Registry
 from model_server.access import Access, Judge
 from model_server.access.tokens import TokensFile
 from model_server.admission import Pool
-from model_server.controlplane import ControlPlane
+from model_server.controlplane import Control, ControlPlane, launcher
 from model_server.dataplane import DataPlane
 from model_server.grpc.intake import Intake
 from model_server.grpc.servicer import InferenceServicer
@@ -30,30 +30,40 @@ from model_server.rest.server import RestServer
 from model_server.rest.v2 import V2Door
 from model_server.settings import ServerSettings
 from model_server.tls import Certificate
-from training_job.launch import Launcher, ProcessLauncher
+from model_server.workers import ports
 
 if TYPE_CHECKING:
     from model_server.prediction_log import PredictionLog
+    from model_server.workers.membership import Membership
 
 log = structlog.get_logger(__name__)
 
 
 class LoanModelServer:
-    """Serves until SIGTERM or SIGINT, then answers what is in flight before it ends."""
+    """Serves until SIGTERM or SIGINT, then answers what is in flight before it ends.
 
-    def __init__(self, settings: ServerSettings) -> None:
+    As a worker of a group it has the group's control plane in the place of one of its own, and shares its ports.
+    """
+
+    def __init__(self, settings: ServerSettings, group: "Membership | None" = None) -> None:
         self._settings = settings
-        metrics = Metrics()
+        self._group = group
+        self._metrics = metrics = Metrics()
         registry = Registry.open(settings.registry, create=True, verify_key=settings.verify_key)
         self._repository = ModelRepository(registry, settings, metrics)
         self._log = _prediction_log(settings, metrics)
         plane = DataPlane(self._repository, metrics, self._log)
-        self._launcher = _launcher(settings)
         access = Access(_judge(settings), settings.anyone_may)
-        control = ControlPlane(self._repository, self._launcher)
+        self._control = None if group else ControlPlane(self._repository, launcher(settings))
+        control: Control = group or self._control  # type: ignore[assignment]
         pool = Pool(settings.queue_seconds)
         app = RestApp(
-            V2Door(plane, control, pool), PlainDoor(plane, control, pool, settings), metrics, access, settings
+            V2Door(plane, control, pool),
+            PlainDoor(plane, control, pool, settings),
+            metrics,
+            (group or metrics).exposition,
+            access,
+            settings,
         )
         certificate = _certificate(settings)
         self._rest = RestServer(app, settings, certificate)
@@ -63,7 +73,11 @@ class LoanModelServer:
 
     def run(self) -> None:
         """Loads the default version, opens both ports and serves."""
-        self._repository.follow()
+        self._repository.open()
+        if self._group:
+            self._group.join(self._repository, self._metrics)
+        else:
+            self._repository.follow()
         uvloop.run(self._serve())
 
     async def _serve(self) -> None:
@@ -73,9 +87,11 @@ class LoanModelServer:
         self._grpc.start()
         scheme = "https" if self._settings.tls_certificate else "http"
         log.info("serving", http=f"{scheme}://localhost:{self._settings.http_port}/docs", grpc=self._settings.grpc_port)
-        await self._rest.serve()
+        shared = [ports.shared(self._settings.host, self._settings.http_port)] if self._group else None
+        await self._rest.serve(shared)
         await asyncio.to_thread(self._stop_grpc().wait)
-        await self._launcher.stop()
+        if self._control:
+            await self._control.stop()
         self._repository.stop()
         if self._log:
             self._log.stop()
@@ -101,14 +117,6 @@ def _judge(settings: ServerSettings) -> Judge:
     return ClusterJudge(
         settings.access_service, settings.access_namespace, settings.access_audience, settings.access_seconds
     )
-
-
-def _launcher(settings: ServerSettings) -> Launcher:
-    if settings.train_cronjob:
-        from training_job.job import JobLauncher  # noqa: PLC0415 - Kubernetes' client takes 0.2 s to import
-
-        return JobLauncher(settings.train_cronjob, settings.train_namespace, settings.train_sources)
-    return ProcessLauncher(settings.registry, settings.train_data, settings.train_sources)
 
 
 def _prediction_log(settings: ServerSettings, metrics: Metrics) -> "PredictionLog | None":
@@ -138,7 +146,7 @@ def _grpc_server(
         options=[
             ("grpc.max_receive_message_length", settings.max_body_bytes),
             ("grpc.max_send_message_length", -1),
-            ("grpc.so_reuseport", 0),
+            ("grpc.so_reuseport", int(settings.workers > 1)),
         ],
     )
     address = f"{settings.host}:{settings.grpc_port}"

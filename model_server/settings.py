@@ -30,6 +30,7 @@ class ServerSettings(BaseSettings):
     host: str = Field("0.0.0.0", description="Address that both servers listen on.")  # noqa: S104
     http_port: int = Field(8080, description="Port of V2 REST, the plain JSON API, metrics and docs.")
     grpc_port: int = Field(8081, description="Port of V2 gRPC.")
+    workers: int = Field(1, ge=1, description="Processes that serve at these ports; limits hold for each.")
     grpc_threads: int = Field(8, ge=1, description="gRPC calls handled at once.")
     model_threads: int = Field(1, ge=1, description="Threads that score one request.")
     max_loaded_versions: int = Field(4, ge=1, description="Versions kept in memory; the least used goes first.")

@@ -81,6 +81,8 @@ class ProcessLauncher:
     async def wait(self, name: str, seconds: float) -> Outcome:
         run = self._runs[name]
         await asyncio.wait([run], timeout=seconds)
+        if run.cancelled():
+            return Outcome(name=name, state="failed", error="the server ended before it did")
         return run.result() if run.done() else Outcome(name=name, state="running")
 
     async def stop(self) -> None:

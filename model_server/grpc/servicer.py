@@ -11,7 +11,7 @@ from google.protobuf.message import DecodeError
 
 from model_server.access import Access, Right
 from model_server.codecs import v2_grpc
-from model_server.controlplane import ControlPlane
+from model_server.controlplane import Control
 from model_server.dataplane import DataPlane
 from model_server.errors import NotReady, Overloaded, ServeError
 from model_server.grpc import repository_pb
@@ -30,7 +30,7 @@ class InferenceServicer:
     """The methods of the inference service; each takes a message and gives one."""
 
     def __init__(
-        self, dataplane: DataPlane, control: ControlPlane, metrics: Metrics, access: Access, intake: Intake
+        self, dataplane: DataPlane, control: Control, metrics: Metrics, access: Access, intake: Intake
     ) -> None:
         self._dataplane = dataplane
         self._control = control

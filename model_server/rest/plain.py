@@ -6,7 +6,7 @@ import msgspec
 
 from model_server.admission import Pool
 from model_server.codecs import json, plain
-from model_server.controlplane import ControlPlane, PromotionRequest
+from model_server.controlplane import Control, PromotionRequest
 from model_server.dataplane import DataPlane
 from model_server.rest.http import JSON, Answer, Request, Response, json_response
 from model_server.rest.v2 import INLINE_BYTES, version_header
@@ -18,7 +18,7 @@ _promotion = msgspec.json.Decoder(PromotionRequest)
 
 
 class PlainDoor:
-    def __init__(self, dataplane: DataPlane, control: ControlPlane, pool: Pool, settings: ServerSettings) -> None:
+    def __init__(self, dataplane: DataPlane, control: Control, pool: Pool, settings: ServerSettings) -> None:
         self._dataplane = dataplane
         self._control = control
         self._pool = pool

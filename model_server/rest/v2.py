@@ -7,7 +7,7 @@ import msgspec
 
 from model_server.admission import Pool
 from model_server.codecs import json, v2_rest
-from model_server.controlplane import ControlPlane
+from model_server.controlplane import Control
 from model_server.dataplane import DataPlane
 from model_server.errors import NotReady
 from model_server.rest.http import JSON, Answer, Request, Response, json_response
@@ -30,7 +30,7 @@ _repository_decoder = msgspec.json.Decoder(_RepositoryRequest)
 
 
 class V2Door:
-    def __init__(self, dataplane: DataPlane, control: ControlPlane, pool: Pool) -> None:
+    def __init__(self, dataplane: DataPlane, control: Control, pool: Pool) -> None:
         self._dataplane = dataplane
         self._control = control
         self._pool = pool

@@ -226,3 +226,16 @@ def test_what_changes_the_model_is_audited_with_who_and_how_it_ended(home, tmp_p
         ("train", "ada", "v3", "done"),
     ]
     assert Registry.open(registry).promotions()[-1].by == "ada"
+
+
+def test_a_training_that_its_server_cuts_off_is_audited_as_failed(home, tmp_path, data_file, wait_for):
+    settings = {"train_data": data_file, "train_wait_seconds": 0.01}
+    with serving(shutil.copytree(home / "registry", tmp_path / "registry"), **settings) as server:
+        said = Lines(server)
+        started = httpx.post(f"{server.url}/train", json={}).json()["job"]
+        server.stop()
+        wait_for(lambda: len(said.audit()) == 2)
+    ended = [(each["what"], each["result"]) for each in said.audit()]
+    assert ended == [(f"training {started}", "started"), (f"training {started}", "failed")]
+    assert any("the server ended before it did" in line for line in said.all)
+    assert Registry.open(tmp_path / "registry").versions() == ["v1", "v2"]

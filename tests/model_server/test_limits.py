@@ -18,7 +18,7 @@ from tests.model_server.test_http import LIVE, Connection, infer
 from tests.model_server.test_v2_grpc import raw
 
 ROWS = np.tile([41, 82000, 715, 15000, 5, 3, 0.0], (600, 1))
-# As many rows as 60 kB can hold, so that it is small and takes half a second.
+# As many rows as 60 kB can hold, so that it is small and takes long: 0.1 s on a fast machine.
 MATRIX = {"name": "x", "datatype": "FP64", "shape": [4000, 7], "data": [1] * 28_000}
 REASONS = json.dumps({"inputs": [MATRIX], "parameters": {"explain": True}}, separators=(",", ":")).encode()
 MODEL_INFER = "/inference.GRPCInferenceService/ModelInfer"
@@ -265,7 +265,7 @@ def test_a_limit_on_connections_in_process(trained_registry):
     """A connection that is being answered is not closed for another."""
     with in_process(trained_registry, max_connections=1) as http:
         busy = Connection(http.base_url.port)
-        busy.send(infer(REASONS))
+        busy.send(infer(REASONS) * 20)  # a second's work, also on a fast machine
         time.sleep(0.1)
         other = Connection(http.base_url.port)
         status, headers, _ = other.answer()

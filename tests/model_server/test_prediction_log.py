@@ -80,7 +80,7 @@ def test_a_sink_that_is_full_holds_up_nobody_and_what_is_dropped_is_counted(metr
     sink.go.set()
     log.stop()
     assert sum(len(event["data"]["applications"]) for event in sink.events) == 1 + 3 * (WAITING_ROWS // 4)
-    assert metrics.log_rows == {
+    assert metrics.counts().log_rows == {
         "written": 1 + 3 * (WAITING_ROWS // 4),
         "full": 2 * (WAITING_ROWS // 4) + WAITING_ROWS + 1,
         "failed": 0,
@@ -92,7 +92,7 @@ def test_a_share_is_chosen_row_by_row(metrics, scored, tmp_path):
     for count in (1, 2, 997, 2000):
         scored(log, count)
     log.stop()
-    assert 700 < metrics.log_rows["written"] < 1100
+    assert 700 < metrics.counts().log_rows["written"] < 1100
 
 
 def test_protected_columns_are_logged_when_asked_for(metrics, scored, tmp_path):
@@ -109,7 +109,7 @@ def test_a_sink_that_fails_is_said_once_and_counted(metrics, scored, tmp_path, c
     for _ in range(3):
         scored(log, 2)
     log.stop()
-    assert metrics.log_rows == {"written": 0, "full": 0, "failed": 6}
+    assert metrics.counts().log_rows == {"written": 0, "full": 0, "failed": 6}
     assert capsys.readouterr().out.count("predictions are not logged") == 1
 
 
@@ -137,4 +137,4 @@ def test_an_http_sink_gets_one_event_a_post(metrics, scored):
     assert [(kind, len(event.data["applications"])) for kind, event in got] == [
         ("application/cloudevents+json", count) for count in (1, 2, 3)
     ]
-    assert metrics.log_rows == {"written": 3, "full": 0, "failed": 3}
+    assert metrics.counts().log_rows == {"written": 3, "full": 0, "failed": 3}

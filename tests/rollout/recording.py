@@ -10,7 +10,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from loan_model.schema import SCHEMA
 from loan_model.synthetic import generate
-from model_server.metrics import SCORES, SECONDS
+from model_server.counts import SCORES, SECONDS
 from rollout.traffic import Histogram, Series, Snapshot, Traffic
 from tests.model_server.serving import outputs, serving, v2_columns
 

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from loan_model.schema import SCHEMA
-from model_server.metrics import SECONDS
+from model_server.counts import SECONDS
 from rollout.traffic import Histogram, Series, Traffic
 
 BOUNDS = (*SECONDS, float("inf"))

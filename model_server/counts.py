@@ -1,0 +1,116 @@
+"""What a server has counted, in a form that can be sent and added up over processes, and exposed to Prometheus."""
+
+from collections.abc import Iterator, Mapping
+from itertools import accumulate
+from typing import Any, TypeVar
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
+
+CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
+SECONDS = np.array(
+    [0.00005, 0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10]
+)
+SCORES = np.linspace(0.05, 1, 20).round(2)
+
+Bounds = NDArray[np.float64]
+Key = TypeVar("Key")
+
+
+class Histogram(msgspec.Struct):
+    """Counts by bucket; the last bucket is what is above every bound."""
+
+    counts: list[int]
+    sum: float = 0.0
+
+    @classmethod
+    def empty(cls, bounds: Bounds) -> "Histogram":
+        return cls([0] * (len(bounds) + 1))
+
+    def observe(self, values: NDArray[np.float64], bounds: Bounds) -> None:
+        places = np.searchsorted(bounds, values)
+        self.counts = (np.array(self.counts) + np.bincount(places, minlength=len(self.counts))).tolist()
+        self.sum += float(values.sum())
+
+    def add(self, other: "Histogram") -> None:
+        self.counts = [ours + theirs for ours, theirs in zip(self.counts, other.counts, strict=True)]
+        self.sum += other.sum
+
+
+class Counts(msgspec.Struct):
+    """Numbers that only grow. Keys are the labels' values."""
+
+    requests: dict[tuple[str, str, str], int] = {}
+    shed: dict[str, int] = {}
+    rows: dict[str, int] = {}
+    approved: dict[str, int] = {}
+    missing: dict[tuple[str, str], int] = {}
+    out_of_range: dict[tuple[str, str], int] = {}
+    log_rows: dict[str, int] = {}
+    seconds: dict[tuple[str, str], Histogram] = {}
+    scores: dict[str, Histogram] = {}
+
+    def add(self, other: "Counts") -> None:
+        for name in self.__struct_fields__:
+            ours, theirs = getattr(self, name), getattr(other, name)
+            for key, value in theirs.items():
+                if not isinstance(value, Histogram):
+                    grow(ours, key, value)
+                elif key in ours:
+                    ours[key].add(value)
+                else:
+                    ours[key] = Histogram(list(value.counts), value.sum)
+
+    def families(self) -> Iterator[Metric]:
+        yield _counter("loan_requests", "Requests answered", ["protocol", "version", "status"], self.requests)
+        yield _counter("loan_shed_requests", "Requests refused as too many", ["what"], self.shed)
+        yield _counter("loan_rows", "Applications scored", ["version"], self.rows)
+        yield _counter("loan_approved_rows", "Applications approved", ["version"], self.approved)
+        yield _counter("loan_missing_values", "Missing values", ["version", "column"], self.missing)
+        odd = "Values outside the schema's range"
+        yield _counter("loan_out_of_range_values", odd, ["version", "column"], self.out_of_range)
+        answered = "Time to answer a request"
+        yield _histogram("loan_request_seconds", answered, ["protocol", "version"], SECONDS, self.seconds)
+        yield _histogram("loan_score", "Probability of approval", ["version"], SCORES, self.scores)
+        logged = "Rows for the prediction log, by what came of them"
+        yield _counter("loan_log_rows", logged, ["result"], self.log_rows)
+
+
+class State(msgspec.Struct):
+    """What holds now: which models can be asked, and whether the registry can be used."""
+
+    ready: dict[str, bool] = {}
+    registry_reachable: bool = True
+
+    def families(self) -> Iterator[Metric]:
+        ready = GaugeMetricFamily("loan_model_ready", "1 when the model can be asked", labels=["model"])
+        for model, is_ready in self.ready.items():
+            ready.add_metric([model], is_ready)
+        yield ready
+        reachable = "1 while the registry can be used"
+        yield GaugeMetricFamily("loan_registry_reachable", reachable, value=self.registry_reachable)
+
+
+def grow(values: dict[Key, int], key: Key, by: int = 1) -> None:
+    values[key] = values.get(key, 0) + by
+
+
+def _labels(key: Any) -> list[str]:
+    return [key] if isinstance(key, str) else list(key)
+
+
+def _counter(name: str, help_text: str, labels: list[str], values: Mapping[Any, int]) -> Metric:
+    family = CounterMetricFamily(name, help_text, labels=labels)
+    for key, value in values.items():
+        family.add_metric(_labels(key), value)
+    return family
+
+
+def _histogram(name: str, help_text: str, labels: list[str], bounds: Bounds, values: Mapping[Any, Histogram]) -> Metric:
+    family = HistogramMetricFamily(name, help_text, labels=labels)
+    edges = [*map(str, bounds), "+Inf"]
+    for key, histogram in values.items():
+        family.add_metric(_labels(key), list(zip(edges, accumulate(histogram.counts), strict=True)), histogram.sum)
+    return family

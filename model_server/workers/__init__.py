@@ -1,0 +1,1 @@
+"""Several processes that serve at the same two ports: their group, and what each knows of it."""

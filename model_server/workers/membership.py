@@ -1,0 +1,64 @@
+"""What a worker knows of its group: one control plane, and one account of what all have counted."""
+
+import asyncio
+import os
+import signal
+import socket
+from collections.abc import Callable
+from typing import Any
+
+from loan_model.registry import Promotion
+from model_server.controlplane import PromotionRequest
+from model_server.metrics import Metrics
+from model_server.repository import ModelRepository
+from model_server.workers.line import Line
+from training_job.launch import Outcome, TrainingParameters
+
+
+class Membership:
+    """The group's control, as if it were this process's own; `end` is of the line to the group."""
+
+    def __init__(self, end: socket.socket) -> None:
+        self._end = end
+
+    def join(self, repository: ModelRepository, metrics: Metrics) -> None:
+        """Lets the group change what is loaded here, and returns once it is as in the other workers."""
+        methods: dict[str, Callable[..., Any]] = {
+            "load": repository.load,
+            "unload": repository.unload,
+            "refresh": repository.refresh,
+            "choice": repository.choice,
+            "choose": repository.choose,
+            "counts": metrics.counts,
+            "state": lambda: metrics.state,
+        }
+        self._line = Line(self._end, methods, _leave)
+        self._line.call("join", returns=None).result()
+
+    def load(self, who: str, version: str | None) -> str:
+        answer: str = self._line.call("load", who, version, returns=str).result()
+        return answer
+
+    def unload(self, who: str, version: str | None) -> None:
+        self._line.call("unload", who, version, returns=None).result()
+
+    def promote(self, who: str, asked: PromotionRequest) -> Promotion:
+        answer: Promotion = self._line.call("promote", who, asked, returns=Promotion).result()
+        return answer
+
+    async def train(self, who: str, parameters: TrainingParameters, seconds: float) -> Outcome:
+        answer: Outcome = await asyncio.wrap_future(self._line.call("train", who, parameters, seconds, returns=Outcome))
+        return answer
+
+    async def training(self, name: str, seconds: float = 0) -> Outcome:
+        answer: Outcome = await asyncio.wrap_future(self._line.call("training", name, seconds, returns=Outcome))
+        return answer
+
+    def exposition(self) -> bytes:
+        answer: bytes = self._line.call("exposition", returns=bytes).result()
+        return answer
+
+
+def _leave() -> None:
+    """Without its group a worker would be one that nobody can load, promote or stop."""
+    os.kill(os.getpid(), signal.SIGTERM)
