@@ -1,4 +1,4 @@
-"""`python -m benchmarks quick` prints the ratios; `python -m benchmarks full` writes results.md."""
+"""`python -m benchmarks quick` prints the ratios, `full` writes results.md, and `gateway` gateway.md."""
 
 import sys
 import tempfile
@@ -7,6 +7,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
+from benchmarks import gateway
 from benchmarks.compare import Results, compare
 from benchmarks.load import CACHE
 from benchmarks.servers import OURS
@@ -23,6 +24,8 @@ def main() -> None:
         from benchmarks import results  # noqa: PLC0415 - matplotlib only where it draws
 
         results.write(registry)
+    elif sys.argv[1:] == ["gateway"]:
+        gateway.write(Path(__file__).with_name("gateway.md"))
     else:
         show(compare(registry, rounds=1, seconds=1))
 

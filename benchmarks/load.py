@@ -4,6 +4,7 @@ import json
 import os
 import re
 import subprocess
+from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -11,9 +12,18 @@ CACHE = Path(__file__).parent / ".cache"
 GHZ = CACHE / "bin/ghz"
 SERVER_CORE, LOAD_CORE = "0", "1"
 
+
+def on(cores: str) -> list[str]:
+    """What a command begins with to have these cores alone."""
+    return ["taskset", "--cpu-list", cores]
+
+
+ON_LOAD_CORE = on(LOAD_CORE)
+
 _POST = """
 wrk.method = "POST"
 wrk.headers["Content-Type"] = os.getenv("CONTENT_TYPE")
+wrk.headers["Host"] = os.getenv("HOST")
 wrk.headers["Inference-Header-Content-Length"] = os.getenv("JSON_LENGTH")
 local file = io.open(os.getenv("BODY"), "rb")
 wrk.body = file:read("*a")
@@ -36,17 +46,19 @@ class Load(NamedTuple):
     answered: int
 
 
-def http(url: str, body: Body, connections: int, seconds: float, cores: str = LOAD_CORE) -> Load:
+def http(
+    url: str, body: Body, connections: int, seconds: float, within: Sequence[str] = ON_LOAD_CORE, host: str = ""
+) -> Load:
     """Asks by wrk for `seconds`; RuntimeError when any answer was not a success."""
     script, content = CACHE / "post.lua", CACHE / "body"
     script.write_text(_POST)
     content.write_bytes(body.content)
-    environment = {"BODY": str(content), "CONTENT_TYPE": "application/json"}
+    environment = {"BODY": str(content), "CONTENT_TYPE": "application/json"} | ({"HOST": host} if host else {})
     if body.json_length is not None:
         environment |= {"CONTENT_TYPE": "application/octet-stream", "JSON_LENGTH": str(body.json_length)}
     command = ["wrk", "-t1", f"-c{connections}", f"-d{_duration(seconds)}", "-s", str(script), "--latency", url]
     said = subprocess.run(
-        [*_on(cores), *command], env=os.environ | environment, capture_output=True, text=True, check=True
+        [*within, *command], env=os.environ | environment, capture_output=True, text=True, check=True
     ).stdout
     if "Non-2xx" in said or "Socket errors" in said:
         raise RuntimeError(f"{url} failed requests:\n{said}")
@@ -58,15 +70,23 @@ def http(url: str, body: Body, connections: int, seconds: float, cores: str = LO
     )
 
 
-def grpc(target: str, message: bytes, connections: int, at_once: int, seconds: float, cores: str = LOAD_CORE) -> Load:
+def grpc(
+    target: str,
+    message: bytes,
+    connections: int,
+    at_once: int,
+    seconds: float,
+    within: Sequence[str] = ON_LOAD_CORE,
+    host: str = "",
+) -> Load:
     """Asks by ghz for `seconds`; RuntimeError when any call failed."""
     content = CACHE / "message"
     content.write_bytes(message)
     command = [str(GHZ), "--insecure", "--protoset", str(protoset()), "--format", "json"]
     command += ["--call", "inference.GRPCInferenceService.ModelInfer", "--binary-file", str(content)]
     command += [f"--concurrency={at_once}", f"--connections={connections}", f"--duration={seconds}s"]
-    command += ["--duration-stop=wait", "--cpus=1", target]
-    said = json.loads(subprocess.run([*_on(cores), *command], capture_output=True, text=True, check=True).stdout)
+    command += ["--duration-stop=wait", "--cpus=1", *(["--authority", host] if host else []), target]
+    said = json.loads(subprocess.run([*within, *command], capture_output=True, text=True, check=True).stdout)
     if set(said["statusCodeDistribution"]) != {"OK"}:
         raise RuntimeError(f"{target} failed calls: {said['statusCodeDistribution']} {said['errorDistribution']}")
     p99 = next(point["latency"] for point in said["latencyDistribution"] if point["percentage"] == 99)
@@ -84,10 +104,6 @@ def protoset() -> Path:
         pb.DESCRIPTOR.CopyToProto(file)
         path.write_bytes(descriptor_pb2.FileDescriptorSet(file=[file]).SerializeToString())
     return path
-
-
-def _on(cores: str) -> list[str]:
-    return ["taskset", "--cpu-list", cores]
 
 
 def _duration(seconds: float) -> str:

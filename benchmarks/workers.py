@@ -35,9 +35,9 @@ def table(registry: Path) -> str:
 
 
 def _rest(server: Running, rows: int, connections: int) -> float:
-    return load.http(server.url(), payloads.v2(rows), connections, SECONDS, CORES).rate
+    return load.http(server.url(), payloads.v2(rows), connections, SECONDS, load.on(CORES)).rate
 
 
 def _grpc(server: Running, rows: int) -> float:
     target = f"127.0.0.1:{server.grpc_port}"
-    return load.grpc(target, payloads.v2_grpc(rows), 16, 16, SECONDS, CORES).rate
+    return load.grpc(target, payloads.v2_grpc(rows), 16, 16, SECONDS, load.on(CORES)).rate

@@ -122,7 +122,10 @@ class WorkerGroup:
     async def _every(self, seconds: float, work: Callable[[], None]) -> None:
         while True:
             await asyncio.sleep(seconds)
-            await asyncio.to_thread(work)
+            try:
+                await asyncio.to_thread(work)
+            except Exception:
+                log.exception("the workers cannot be told or asked")
 
     async def _stop(self) -> None:
         processes = list(self._processes)
