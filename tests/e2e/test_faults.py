@@ -86,6 +86,39 @@ def test_a_node_that_stands_still(release, node, figure):
     wait_for(lambda: answers("v3"), 60, "an answer")
 
 
+WORKERS = """
+import os
+for pid in filter(str.isdigit, os.listdir("/proc")):
+    with open(f"/proc/{pid}/cmdline", "rb") as line:
+        if b"workers" + b".worker" in line.read():
+            print(pid)
+"""
+
+
+def test_a_worker_killed_in_its_pod(release, figure):
+    """The pod goes on by its other worker, and the group brings the killed one back; Kubernetes sees nothing of it."""
+    release.upgrade("--set-string", "serving.settings.LOAN_WORKERS=2")
+    release.wait_until_rolled_out()
+    pod = release.pods()[0]
+
+    def python(script):
+        return release.kubectl("exec", pod, "--", "/opt/loan/bin/python", "-c", script)
+
+    wait_for(lambda: len(python(WORKERS).split()) == 2, 30, "two workers")
+    first, second = python(WORKERS).split()
+    with SteadyLoad() as load:
+        wait_for(lambda: load.sent > 50, 30, "load")
+        python(f"import os; os.kill({first}, 9)")
+        seconds = wait_for(lambda: len({*python(WORKERS).split()} - {first}) == 2, 30, "a worker in its place")
+        time.sleep(3)
+    figure("worker killed in its pod", f"{len(load.failed)} of {load.sent} failed; in its place after {seconds:.0f} s")
+    print(*load.failed, sep="\n")
+    assert len(load.failed) <= 5  # those that it was answering
+    assert second in python(WORKERS).split()
+    status = release.get("pod", pod)["status"]
+    assert [each["restartCount"] for each in status["containerStatuses"]] == [0]
+
+
 WRONG = {
     "unknown version": (["--set", "stable.version=v9"], "no version v9"),
     "missing claim": (["--set", "storage.pvc.existingClaim=absent"], 'persistentvolumeclaim \\"absent\\" not found'),
