@@ -53,6 +53,9 @@ class Control(Protocol):
     async def training(self, name: str, seconds: float = 0) -> Outcome:
         """How a training stands once it ends, or after `seconds`; NotFound, or TrainingFailed with its reason."""
 
+    async def stop(self) -> None:
+        """The server ends."""
+
 
 class Versions(Protocol):
     """Where versions are loaded: this process, or several."""

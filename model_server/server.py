@@ -54,22 +54,21 @@ class LoanModelServer:
         self._log = _prediction_log(settings, metrics)
         plane = DataPlane(self._repository, metrics, self._log)
         access = Access(_judge(settings), settings.anyone_may)
-        self._control = None if group else ControlPlane(self._repository, launcher(settings))
-        control: Control = group or self._control  # type: ignore[assignment]
+        self._control: Control = group or ControlPlane(self._repository, launcher(settings))
         pool = Pool(settings.queue_seconds)
         app = RestApp(
-            V2Door(plane, control, pool),
-            PlainDoor(plane, control, pool, settings),
+            V2Door(plane, self._control, pool),
+            PlainDoor(plane, self._control, pool, settings),
             metrics,
             (group or metrics).exposition,
             access,
             settings,
         )
-        certificate = _certificate(settings)
-        self._rest = RestServer(app, settings, certificate)
+        self._certificate = _certificate(settings)
+        self._rest = RestServer(app, settings, self._certificate)
         intake = Intake(settings)
-        servicer = InferenceServicer(plane, control, metrics, access, intake)
-        self._grpc = _grpc_server(servicer, intake, settings, certificate)
+        servicer = InferenceServicer(plane, self._control, metrics, access, intake)
+        self._grpc = _grpc_server(servicer, intake, settings)
 
     def run(self) -> None:
         """Loads the default version, opens both ports and serves."""
@@ -84,14 +83,13 @@ class LoanModelServer:
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, self.stop, number)
-        self._grpc.start()
+        self._open_grpc()
         scheme = "https" if self._settings.tls_certificate else "http"
         log.info("serving", http=f"{scheme}://localhost:{self._settings.http_port}/docs", grpc=self._settings.grpc_port)
         shared = [ports.shared(self._settings.host, self._settings.http_port)] if self._group else None
         await self._rest.serve(shared)
         await asyncio.to_thread(self._stop_grpc().wait)
-        if self._control:
-            await self._control.stop()
+        await self._control.stop()
         self._repository.stop()
         if self._log:
             self._log.stop()
@@ -101,6 +99,20 @@ class LoanModelServer:
         log.info("stopping", signal=signal.Signals(sig).name)
         self._rest.should_exit = True
         self._stop_grpc()
+
+    def _open_grpc(self) -> None:
+        """Not before a version is loaded: from here on the kernel gives this process its share of the connections."""
+        address = f"{self._settings.host}:{self._settings.grpc_port}"
+        try:
+            if self._certificate:
+                self._grpc.add_secure_port(address, self._certificate.for_grpc)
+            else:
+                self._grpc.add_insecure_port(address)
+        except RuntimeError as error:
+            raise LoanError(
+                f"Port {self._settings.grpc_port} cannot be opened for gRPC; choose another with LOAN_GRPC_PORT."
+            ) from error
+        self._grpc.start()
 
     def _stop_grpc(self) -> threading.Event:
         """Takes no new calls; the event is set once those in flight are answered."""
@@ -137,10 +149,8 @@ def _certificate(settings: ServerSettings) -> Certificate | None:
     return None
 
 
-def _grpc_server(
-    servicer: InferenceServicer, intake: Intake, settings: ServerSettings, certificate: Certificate | None
-) -> grpc.Server:
-    server = grpc.server(
+def _grpc_server(servicer: InferenceServicer, intake: Intake, settings: ServerSettings) -> grpc.Server:
+    return grpc.server(
         intake,
         handlers=[servicer.handlers()],
         options=[
@@ -149,14 +159,3 @@ def _grpc_server(
             ("grpc.so_reuseport", int(settings.workers > 1)),
         ],
     )
-    address = f"{settings.host}:{settings.grpc_port}"
-    try:
-        if certificate:
-            server.add_secure_port(address, certificate.for_grpc)
-        else:
-            server.add_insecure_port(address)
-    except RuntimeError as error:
-        raise LoanError(
-            f"Port {settings.grpc_port} cannot be opened for gRPC; choose another with LOAN_GRPC_PORT."
-        ) from error
-    return server

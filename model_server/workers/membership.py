@@ -54,6 +54,9 @@ class Membership:
         answer: Outcome = await asyncio.wrap_future(self._line.call("training", name, seconds, returns=Outcome))
         return answer
 
+    async def stop(self) -> None:
+        """The group ends what it began."""
+
     def exposition(self) -> bytes:
         answer: bytes = self._line.call("exposition", returns=bytes).result()
         return answer
