@@ -23,6 +23,7 @@ from model_server.dataplane import DataPlane
 from model_server.grpc.intake import Intake
 from model_server.grpc.servicer import InferenceServicer
 from model_server.metrics import Metrics
+from model_server.ports import bound, not_opened
 from model_server.repository import ModelRepository
 from model_server.rest.app import RestApp
 from model_server.rest.plain import PlainDoor
@@ -30,7 +31,6 @@ from model_server.rest.server import RestServer
 from model_server.rest.v2 import V2Door
 from model_server.settings import ServerSettings
 from model_server.tls import Certificate
-from model_server.workers import ports
 
 if TYPE_CHECKING:
     from model_server.prediction_log import PredictionLog
@@ -83,11 +83,11 @@ class LoanModelServer:
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, self.stop, number)
+        http = bound(self._settings.host, self._settings.http_port, "HTTP", shared=self._group is not None)
         self._open_grpc()
         scheme = "https" if self._settings.tls_certificate else "http"
         log.info("serving", http=f"{scheme}://localhost:{self._settings.http_port}/docs", grpc=self._settings.grpc_port)
-        shared = [ports.shared(self._settings.host, self._settings.http_port)] if self._group else None
-        await self._rest.serve(shared)
+        await self._rest.serve([http])
         await asyncio.to_thread(self._stop_grpc().wait)
         await self._control.stop()
         self._repository.stop()
@@ -102,16 +102,14 @@ class LoanModelServer:
 
     def _open_grpc(self) -> None:
         """Not before a version is loaded: from here on the kernel gives this process its share of the connections."""
-        address = f"{self._settings.host}:{self._settings.grpc_port}"
+        host, port = self._settings.host, self._settings.grpc_port
         try:
             if self._certificate:
-                self._grpc.add_secure_port(address, self._certificate.for_grpc)
+                self._grpc.add_secure_port(f"{host}:{port}", self._certificate.for_grpc)
             else:
-                self._grpc.add_insecure_port(address)
+                self._grpc.add_insecure_port(f"{host}:{port}")
         except RuntimeError as error:
-            raise LoanError(
-                f"Port {self._settings.grpc_port} cannot be opened for gRPC; choose another with LOAN_GRPC_PORT."
-            ) from error
+            raise not_opened(host, port, "GRPC", "grpc's line above says why") from error
         self._grpc.start()
 
     def _stop_grpc(self) -> threading.Event:

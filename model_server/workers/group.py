@@ -15,10 +15,10 @@ import uvloop
 from loan_model.errors import LoanError
 from loan_model.registry import Registry
 from model_server.controlplane import ControlPlane, launcher
+from model_server.ports import reserve
 from model_server.settings import ServerSettings
 from model_server.workers.line import Line
 from model_server.workers.members import Members
-from model_server.workers.ports import reserve
 from training_job.launch import Outcome, TrainingParameters
 
 log = structlog.get_logger(__name__)

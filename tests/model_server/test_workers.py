@@ -199,25 +199,28 @@ def test_no_worker_outlives_its_group(group):
     assert psutil.wait_procs(processes, 30)[1] == []
 
 
-def refused(registry, **settings):
-    command = [sys.executable, "-m", "loan_cli", "serve", "--registry", str(registry), "--workers", "2"]
-    command += [f"--{name.replace('_', '-')}={value}" for name, value in settings.items()]
-    return subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
-
-
-def test_a_port_that_another_server_has_is_named(trained_registry, group):
-    ended = refused(trained_registry, http_port=group.http_port, grpc_port=free_port())
+def refused(registry, *options):
+    command = [sys.executable, "-m", "loan_cli", "serve", "--registry", str(registry), *map(str, options)]
+    ended = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
     assert ended.returncode == 1
-    assert f"Port {group.http_port} cannot be opened for HTTP" in ended.stderr
-    assert "LOAN_HTTP_PORT" in ended.stderr
+    return ended.stderr
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+@pytest.mark.parametrize("protocol", ["HTTP", "GRPC"])
+def test_a_port_that_another_server_has_is_named(server, trained_registry, workers, protocol):
+    ports = {"HTTP": free_port(), "GRPC": free_port()}
+    ports[protocol] = taken = {"HTTP": server.http_port, "GRPC": server.grpc_port}[protocol]
+    said = refused(trained_registry, "--workers", workers, "--http-port", ports["HTTP"], "--grpc-port", ports["GRPC"])
+    assert f"Port {taken} of 0.0.0.0 cannot be opened for {protocol}" in said
+    assert f"LOAN_{protocol}_PORT" in said
 
 
 def test_what_is_wrong_for_all_is_said_once(trained_registry, monkeypatch):
     monkeypatch.setenv("LOAN_VERSION", "v9")
-    ended = refused(trained_registry, http_port=free_port(), grpc_port=free_port())
-    assert ended.returncode == 1
-    assert ended.stderr.count("has no version v9") == 1
-    assert "No worker could start" in ended.stderr
+    said = refused(trained_registry, "--workers", 2, "--http-port", free_port(), "--grpc-port", free_port())
+    assert said.count("has no version v9") == 1
+    assert "No worker could start" in said
 
 
 keys = st.tuples(st.sampled_from(["rest", "grpc"]), st.sampled_from(["v1", "v2"]))
