@@ -1,4 +1,4 @@
-"""What a Gateway costs: the same pod is asked through it, and straight, from within the pod's own network.
+"""What a Gateway costs: the same pod is asked straight, from within its own network, and through the Gateway.
 
 `make kind` makes such a release. Asking from within the pod takes root; all of it is loopback.
 """
@@ -6,44 +6,51 @@
 from contextlib import suppress
 from pathlib import Path
 from statistics import median
+from typing import NamedTuple
 
 import psutil
 
-from benchmarks import load, payloads
-from benchmarks.load import Load
+from benchmarks import load, machine, payloads
 
-GATEWAY, HOST = "127.0.0.1:30080", "loan.example.com"
-PATH = "/v2/models/loan/infer"
+HOST = "loan.localhost"
+ASKED = (("1 row", 1, 1), ("1 row", 1, 16), ("1 000 rows", 1000, 4))
 ROUNDS, SECONDS = 5, 3.0
 
 
+class Way(NamedTuple):
+    """One way to the pod: where REST and gRPC are, what the load generator begins with, and the host that it names."""
+
+    http: str
+    grpc: str
+    within: list[str]
+    host: str
+
+    def rate(self, protocol: str, rows: int, connections: int) -> float:
+        if protocol == "REST":
+            url = f"http://{self.http}/v2/models/loan/infer"
+            return load.http(url, payloads.v2(rows), connections, SECONDS, self.within, self.host).rate
+        message = payloads.v2_grpc(rows)
+        return load.grpc(self.grpc, message, connections, connections, SECONDS, self.within, self.host).rate
+
+
 def write(path: Path) -> None:
-    head = "asked | connections | straight, requests/s | through the Gateway, requests/s | added to a request, ms"
-    lines = [f"| {head} |", "|---" * 5 + "|"]
-    within = ["nsenter", f"--target={_server()}", "--net"]
-    for name, rows, connections in (("1 row", 1, 1), ("1 row", 1, 16), ("1 000 rows", 1000, 4)):
-        for protocol, ask in {"REST": _rest, "gRPC": _grpc}.items():
-            pairs = [(ask(rows, connections, within), ask(rows, connections, None)) for _ in range(ROUNDS + 1)][
-                1:
-            ]  # the first warms up
-            straight, through = (median(run.rate for run in runs) for runs in zip(*pairs, strict=True))
-            added = connections * 1000 * (1 / through - 1 / straight)
-            cells = [f"{protocol}, {name}", str(connections), f"{straight:,.0f}", f"{through:,.0f}", f"{added:.2f}"]
-            lines.append(f"| {' | '.join(cells)} |")
-    path.write_text("\n".join(["# Through the Gateway", "", __doc__.split("\n")[0], "", *lines]) + "\n")
-
-
-def _rest(rows: int, connections: int, within: list[str] | None) -> Load:
-    if within:
-        return load.http(f"http://127.0.0.1:8080{PATH}", payloads.v2(rows), connections, SECONDS, within)
-    return load.http(f"http://{GATEWAY}{PATH}", payloads.v2(rows), connections, SECONDS, [], HOST)
-
-
-def _grpc(rows: int, connections: int, within: list[str] | None) -> Load:
-    message = payloads.v2_grpc(rows)
-    if within:
-        return load.grpc("127.0.0.1:8081", message, connections, connections, SECONDS, within)
-    return load.grpc(GATEWAY, message, connections, connections, SECONDS, [], HOST)
+    on = machine.described()
+    straight = Way("127.0.0.1:8080", "127.0.0.1:8081", ["nsenter", f"--target={_server()}", "--net"], "")
+    through = Way("127.0.0.1:30080", "127.0.0.1:30080", [], HOST)
+    lines = [
+        "# Through the Gateway\n",
+        f"A pod asked straight and through Envoy Gateway, by turns; all of it shares {on}. Median of {ROUNDS} rounds "
+        f"of {SECONDS:g} s after a warm-up.\n",
+        "| asked | connections | straight, requests/s | through the Gateway, requests/s | added to a request, ms |",
+        "|---|---|---|---|---|",
+    ]
+    for name, rows, connections in ASKED:
+        for protocol in ("REST", "gRPC"):
+            rates = [[way.rate(protocol, rows, connections) for way in (straight, through)] for _ in range(ROUNDS + 1)]
+            there, here = (median(each) for each in zip(*rates[1:], strict=True))
+            added = connections * 1000 * (1 / here - 1 / there)
+            lines.append(f"| {protocol}, {name} | {connections} | {there:,.0f} | {here:,.0f} | {added:.2f} |")
+    path.write_text("\n".join(lines) + "\n")
 
 
 def _server() -> int:

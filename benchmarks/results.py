@@ -1,14 +1,12 @@
 """results.md and its plot: every figure with the machine and the versions that it is of."""
 
-import os
-import platform
 from collections.abc import Iterator
 from importlib.metadata import version
 from pathlib import Path
 
 import matplotlib.pyplot as plt
 
-from benchmarks import batch, profiles, starts, trees, workers
+from benchmarks import batch, machine, profiles, starts, trees, workers
 from benchmarks.compare import Results, compare
 from benchmarks.servers import ALL, OURS
 
@@ -27,8 +25,8 @@ def write(registry: Path) -> None:
 def _parts(registry: Path) -> Iterator[str]:
     yield "# Results"
     yield (
-        f"Made by `make bench` on {_machine()}. A server has one core, the load generator the other. {ROUNDS} rounds "
-        f"of {SECONDS:g} s in an order shuffled anew, after a warm-up: median, ± half of the range. Nothing is off: "
+        f"Made by `make bench` on {machine.described()}. A server has one core, the load generator the other. "
+        f"{ROUNDS} rounds of {SECONDS:g} s in an order shuffled anew, after a warm-up: median, ± half of the range. Nothing is off: "
         "versions, metrics, validation, limits and ids are on."
     )
     measured = compare(registry, ROUNDS, SECONDS)
@@ -80,18 +78,6 @@ def _scenarios(results: Results) -> Iterator[str]:
             cells = [server.name, f"{each.rate:.0f}", f"± {each.spread:.0%}", f"{each.p99:.2f}", ratio]
             rows.append([*cells, f"{wanted:g}" if wanted else ""])
         yield f"## {scenario.title}\n\n{_markdown(head, rows)}"
-
-
-def _machine() -> str:
-    cpu = next(
-        (line.split(":")[1].strip() for line in Path("/proc/cpuinfo").read_text().splitlines() if "model name" in line),
-        "",
-    )
-    load = os.getloadavg()[1]
-    return (
-        f"{cpu}, {os.cpu_count()} cores with a load average of {load:.1f} before it began, "
-        f"Linux {platform.release()}, Python {platform.python_version()}"
-    )
 
 
 def _versions() -> str:
