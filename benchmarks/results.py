@@ -26,8 +26,8 @@ def _parts(registry: Path) -> Iterator[str]:
     yield "# Results"
     yield (
         f"Made by `make bench` on {machine.described()}. A server has one core, the load generator the other. "
-        f"{ROUNDS} rounds of {SECONDS:g} s in an order shuffled anew, after a warm-up: median, ± half of the range. Nothing is off: "
-        "versions, metrics, validation, limits and ids are on."
+        f"{ROUNDS} rounds of {SECONDS:g} s in an order shuffled anew, after a warm-up: median, ± half of the range. "
+        "Nothing is off: versions, metrics, validation, limits and ids are on."
     )
     measured = compare(registry, ROUNDS, SECONDS)
     draw(measured, HERE / "results.svg")
