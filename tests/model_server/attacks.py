@@ -1,4 +1,4 @@
-"""Measures good requests beside attacks and overload: `python -m tests.model_server.attacks REGISTRY`.
+"""Measures good requests beside attacks and overload: `python -m tests.model_server.attacks REGISTRY [PART OF A NAME]`.
 
 Four connections ask at 100 requests a second while another process attacks; the median and 99th percentile of their
 latency (ms) stand beside those without an attack, each taken just before. All load goes to loopback and ends by itself.
@@ -25,6 +25,7 @@ from tests.model_server.serving import serving, v2_columns
 from tests.model_server.test_http import infer
 
 SECONDS = 6.0
+OVERLOAD = "overload"
 MATRIX = {"name": "x", "datatype": "FP64", "shape": [4000, 7], "data": [1] * 28_000}
 REASONS = json.dumps({"inputs": [MATRIX], "parameters": {"explain": True}}, separators=(",", ":")).encode()
 
@@ -122,7 +123,7 @@ def measured(port: int, **options: Any) -> tuple[float, float, Counter[int]]:
     return float(median), float(tail), statuses
 
 
-def main(registry: Path) -> None:
+def main(registry: Path, part: str = "") -> None:
     with serving(registry) as server:
         process = psutil.Process(server.process.pid)
         measured(server.http_port)
@@ -130,6 +131,8 @@ def main(registry: Path) -> None:
             "| attack | p50 before | p50 beside | p99 before | p99 beside | answers | memory, MB |\n" + "|---" * 7 + "|"
         )
         for name, attack in ATTACKS.items():
+            if part not in name:
+                continue
             before = measured(server.http_port)
             attacker = multiprocessing.get_context("fork").Process(target=_attack, args=[attack, server.http_port])
             attacker.start()
@@ -144,7 +147,8 @@ def main(registry: Path) -> None:
                 flush=True,
             )
             time.sleep(1)
-        overload(server.http_port)
+        if part in OVERLOAD:
+            overload(server.http_port)
 
 
 def overload(port: int) -> None:
@@ -163,4 +167,4 @@ def _attack(attack: Callable[[int], None], port: int) -> None:
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]))
+    main(Path(sys.argv[1]), *sys.argv[2:])
