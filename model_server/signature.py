@@ -80,7 +80,7 @@ class Signature:
         return Findings(np.bincount(columns[missing], minlength=width), np.bincount(columns[outside], minlength=width))
 
     def _is_plain(self, row: list[float]) -> bool:
-        """Whether nothing is odd; without numpy, whose calls take 15 us between two requests, where this takes 1."""
+        """Whether nothing is odd; without numpy, whose calls take 9 us between two requests, where this takes 1."""
         for value, (minimum, maximum, whole) in zip(row, self._plain, strict=True):
             if not minimum <= value <= maximum or (whole and value != int(value)):
                 return False
