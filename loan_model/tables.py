@@ -5,17 +5,27 @@ is the 1.7 ms that onnxruntime takes for 1 000 rows of 100 trees. Here no turn i
 al., SIGIR 2015). Each split is one bit. For each column a table has, for each interval between its thresholds, the
 bits of all splits on it; the bits of a row are the OR of what its columns' tables hold. The bits of a few trees
 together are the place of the sum of their leaves in one more table.
+
+Few rows are looked up without numpy, whose calls cost more than the look-ups: a row takes 5 us instead of 16, and 7 in
+a server, where onnxruntime's run takes 24, for between two requests the processor forgets its code.
 """
 
+from array import array
+from bisect import bisect_left
 from collections.abc import Iterator, Sequence
 from io import BytesIO
+from math import exp
+from struct import Struct
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from loan_model.intervals import Intervals
+
 BITS = 10  # of the trees looked up together: 8 kB of sums, so that those of 50 groups stay in the processor's cache
-ROWS_AT_ONCE = 256  # below malloc's threshold for new pages, which cost more than the look-ups
+ROWS_AT_ONCE = 1024  # more would not stay in the processor's cache
+FEW_ROWS = 3  # up to which a row at a time is faster than numpy's calls for all of them
 
 Matrix = NDArray[np.float64]
 Bits = NDArray[np.int64]
@@ -37,19 +47,24 @@ class Tables:
         self._columns = columns
         self._baseline = baseline
         self._sums = sums
+        self._positions = [column.position for column in columns]
+        self._intervals = Intervals([column.thresholds for column in columns])
+        # In as few bytes as hold them: with two in the place of eight, 1 000 rows take 70 us less.
+        self._bits = np.concatenate([column.bits for column in columns]).astype(np.min_scalar_type(len(sums) - 1))
         self._ones = np.ones(len(sums) >> BITS)
+        self._row = _Row(columns, sums, baseline)
 
     def probabilities(self, matrix: Matrix) -> NDArray[np.float64]:
         """Logistic function of baseline and trees, float64 [n], for float64 [n, columns] with NaN for missing."""
+        if len(matrix) <= FEW_ROWS:
+            return np.array([self._row.probability(row) for row in matrix.tolist()], dtype=np.float64)
         result = np.empty(len(matrix))
         for start in range(0, len(matrix), ROWS_AT_ONCE):
-            rows = matrix[start : start + ROWS_AT_ONCE]
-            place: Any = 0
-            for index, thresholds, bits in self._columns:
-                values = rows[:, index]
-                interval = thresholds.searchsorted(values)
-                interval[np.isnan(values)] = len(thresholds) + 1
-                place |= bits.take(interval, axis=0)
+            values = matrix[start : start + ROWS_AT_ONCE].T[self._positions]
+            first, *others = self._intervals.find(values)
+            place = self._bits.take(first, axis=0)
+            for interval in others:
+                place |= self._bits.take(interval, axis=0)
             # The product with ones is their sum, by one call of BLAS.
             result[start : start + ROWS_AT_ONCE] = self._sums.take(place) @ self._ones
         probability: NDArray[np.float64] = 1 / (1 + np.exp(-(result + self._baseline)))
@@ -70,6 +85,29 @@ class Tables:
             indices = [int(name.removeprefix("bits")) for name in parts if name.startswith("bits")]
             columns = [Column(i, parts[f"thresholds{i}"], parts[f"bits{i}"]) for i in indices]
             return cls(columns, parts["sums"], float(parts["baseline"]))
+
+
+class _Row:
+    """The same look-ups for one row: the bits of all groups side by side in one large integer."""
+
+    def __init__(self, columns: Sequence[Column], sums: NDArray[np.float64], baseline: float) -> None:
+        self._columns = [
+            (index, thresholds.tolist(), [int.from_bytes(places.astype("<u4").tobytes(), "little") for places in bits])
+            for index, thresholds, bits in columns
+        ]
+        self._places = Struct(f"<{len(sums) >> BITS}I")
+        self._sum = array("d", sums.tobytes()).__getitem__
+        self._baseline = baseline
+
+    def probability(self, row: list[float]) -> float:
+        together = 0
+        for index, thresholds, bits in self._columns:
+            value = row[index]
+            together |= bits[bisect_left(thresholds, value)] if value == value else bits[-1]  # noqa: PLR0124 - not NaN
+        places = self._places.unpack(together.to_bytes(self._places.size, "little"))
+        log_odds = sum(map(self._sum, places)) + self._baseline
+        small = exp(-abs(log_odds))  # of the logistic function's two forms the one that does not overflow
+        return (1.0 if log_odds >= 0 else small) / (1.0 + small)
 
 
 def build(trees: Sequence[NDArray[Any]], columns: Sequence[int], baseline: float) -> Tables | None:

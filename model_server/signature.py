@@ -11,6 +11,8 @@ from loan_model.scorer import Matrix
 from model_server.errors import InvalidInput
 from model_server.tensors import NUMERIC, Tensor
 
+FEW_ROWS = 8  # up to which it is faster to look at each value by itself than all at once with numpy
+
 
 class Findings(NamedTuple):
     """What was odd but accepted, counted by column in the schema's order."""
@@ -31,6 +33,7 @@ class Signature:
         self._maximum = np.array([column.maximum for column in columns], dtype=np.float64)
         self._required = np.array([not column.nullable for column in columns])
         self._whole = np.array([column.dtype == "integer" for column in columns])
+        self._plain = [(c.minimum, c.maximum, c.dtype == "integer") for c in columns]
         self._whole_indices = np.flatnonzero(self._whole).tolist()
 
     def matrix(self, tensors: list[Tensor]) -> Matrix:
@@ -53,6 +56,8 @@ class Signature:
         InvalidInput for a value that is infinite, missing where it may not be, not whole where it must be, or,
         if the server is so configured, out of range.
         """
+        if len(matrix) <= FEW_ROWS and all(map(self._is_plain, matrix.tolist())):
+            return None
         # A value is as it should be when it is equal to the nearest one that is. Only the odd ones are looked at.
         nearest = np.minimum(np.maximum(matrix, self._minimum), self._maximum)
         for index in self._whole_indices:
@@ -73,6 +78,13 @@ class Signature:
             self._refuse_where(outside, places, matrix, "out of range")
         width = len(self.columns)
         return Findings(np.bincount(columns[missing], minlength=width), np.bincount(columns[outside], minlength=width))
+
+    def _is_plain(self, row: list[float]) -> bool:
+        """Whether nothing is odd; without numpy, whose calls take 9 us between two requests, where this takes 1."""
+        for value, (minimum, maximum, whole) in zip(row, self._plain, strict=True):
+            if not minimum <= value <= maximum or (whole and value != int(value)):
+                return False
+        return True
 
     def _from_one(self, tensor: Tensor) -> Matrix:
         width = len(self.columns)

@@ -57,6 +57,7 @@ class Call(msgspec.Struct):
 _decoder = msgspec.json.Decoder(RequestBody)
 _encoder = msgspec.json.Encoder()
 _DEFAULTS = Parameters()
+_NONE: frozenset[str] = frozenset()
 
 
 def decode(body: bytes, json_length: str | None) -> Call:
@@ -124,6 +125,8 @@ def _binary(item: RequestInput, size: int, content: memoryview) -> Tensor:
 
 
 def _binary_outputs(outputs: list[RequestOutput], names: tuple[str, ...], parameters: Parameters) -> frozenset[str]:
+    if not outputs:  # as nearly always
+        return frozenset(names) if parameters.binary_data_output else _NONE
     chosen = {output.name: output.parameters.binary_data for output in outputs if output.parameters}
     return frozenset(
         name for name in names if (parameters.binary_data_output if chosen.get(name) is None else chosen[name])

@@ -13,9 +13,9 @@ from loan_model.errors import CompileError, IntegrityError
 from loan_model.pipeline import build as pipeline_of
 from loan_model.pipeline import features
 from loan_model.schema import SCHEMA
-from loan_model.scorer import FEW_ROWS, Scorer
+from loan_model.scorer import Scorer
 from loan_model.synthetic import generate
-from loan_model.tables import Tables, build
+from loan_model.tables import FEW_ROWS, Tables, build
 
 
 @pytest.fixture(scope="module")
@@ -44,7 +44,7 @@ def test_tables_give_what_the_trees_give(matrix: NDArray[np.float64], leaves: in
     rows[:5, 1:] = [[np.inf], [-np.inf], [1e308], [0.0], [np.nan]]
     expected = model.predict_proba(rows[:, 1:])[:, 1]
     for each in (tables, Tables.decode(tables.encode())):
-        for count in (0, 1, 255, 257, 3000):
+        for count in (0, 1, FEW_ROWS, FEW_ROWS + 1, 255, 257, 3000):
             np.testing.assert_allclose(each.probabilities(rows[:count]), expected[:count], atol=1e-12)
 
 

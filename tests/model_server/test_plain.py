@@ -1,5 +1,6 @@
 """The plain JSON API: predict, predict_batch, and their choice of version."""
 
+import numpy as np
 import pytest
 
 from loan_model.schema import SCHEMA
@@ -8,7 +9,7 @@ from tests.model_server.serving import APPLICANT
 
 def test_predict_one(http, model):
     answer = http.post("/predict?version=v1", json=APPLICANT).json()
-    probability, decision = model.score([[APPLICANT[name] for name in SCHEMA.names]])
+    probability, decision = model.score(np.array([[APPLICANT[name] for name in SCHEMA.names]], dtype=np.float64))
     assert answer == {
         "prediction": int(decision[0]),
         "probability": float(probability[0]),
