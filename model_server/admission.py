@@ -70,8 +70,8 @@ class Pool:
     """Threads for what takes too long for the event loop."""
 
     def __init__(self, seconds: float) -> None:
-        # More than there are cores would share them, and make all late that each could finish in turn.
-        self._threads = ThreadPoolExecutor(max(2, min(os.cpu_count() or 1, 8)), thread_name_prefix="score")
+        # More than there are cores for this process would share them, and make all late that each could finish in turn.
+        self._threads = ThreadPoolExecutor(min(len(os.sched_getaffinity(0)), 8), thread_name_prefix="score")
         self._loaders = ThreadPoolExecutor(8, thread_name_prefix="registry")
         self._queue = Queue(seconds)
 

@@ -1,9 +1,11 @@
-"""What all connections share: limits, the bytes that they hold, and who goes when there are too many."""
+"""What all connections share: limits, the bytes that they hold, turns to read, and who goes when there are too many."""
 
-from collections.abc import Collection, Iterable
+import asyncio
+from collections import deque
+from collections.abc import Callable, Collection, Iterable
 from typing import Protocol
 
-from model_server.errors import Overloaded
+from model_server.errors import Overloaded, TooLarge
 from model_server.settings import ServerSettings
 
 
@@ -25,6 +27,7 @@ class Guard:
         self._max_held_bytes = settings.max_held_bytes
         self._max_connections = settings.max_connections
         self._held = 0
+        self._turns: deque[Callable[[], None]] = deque()
 
     def hold(self, size: int) -> None:
         """Counts bytes of a body; Overloaded, and then they are not counted, when all hold too many."""
@@ -34,6 +37,18 @@ class Guard:
 
     def release(self, size: int) -> None:
         self._held -= size
+
+    def in_turn(self, read_on: Callable[[], None]) -> None:
+        """Calls `read_on` in a pass of the loop in which no other of those who send much reads on."""
+        self._turns.append(read_on)
+        if len(self._turns) == 1:
+            asyncio.get_running_loop().call_soon(self._next_turn)
+
+    def _next_turn(self) -> None:
+        read_on = self._turns.popleft()
+        if self._turns:
+            asyncio.get_running_loop().call_soon(self._next_turn)
+        read_on()
 
     def make_room(self, connections: Collection[Connection]) -> None:
         """For one more connection where there are enough, closes the tenth of them that has waited longest.
@@ -52,3 +67,33 @@ class Guard:
 def _longest_first(connections: Iterable[Connection]) -> list[Connection]:
     waiting = [(since, number, c) for number, c in enumerate(connections) if (since := c.waits_since) is not None]
     return [connection for _, _, connection in sorted(waiting)]
+
+
+class Body:
+    """What has come of one request's body, counted among what all hold."""
+
+    def __init__(self, guard: Guard) -> None:
+        self._guard = guard
+        self._content: bytes | bytearray = b""
+        self._size = 0
+
+    def take(self, part: bytes) -> None:
+        """Overloaded when all hold too much, TooLarge when this is more than one may have."""
+        self._guard.hold(len(part))
+        self._size += len(part)
+        limit = self._guard.max_body_bytes
+        if self._size > limit:
+            raise TooLarge(f"The body has more than {limit} bytes, the most that this server takes.")
+        if isinstance(self._content, bytes) and self._content:
+            # No list of parts: of a body that comes byte by byte it would be forty times its size.
+            self._content = bytearray(self._content)
+        self._content += part
+
+    def whole(self) -> bytes:
+        """Hands it over, to be released by who has it."""
+        content, self._content, self._size = bytes(self._content), b"", 0
+        return content
+
+    def drop(self) -> None:
+        self._guard.release(self._size)
+        self._content, self._size = b"", 0

@@ -15,11 +15,11 @@ import uvicorn
 from uvicorn.server import ServerState
 
 from model_server.errors import InvalidInput, Overloaded, ServeError, TooLarge, TooSlow
-from model_server.rest.guard import Guard
+from model_server.rest.guard import Body, Guard
 from model_server.rest.http import Answer, Request, Response, error_response, wire
 
 HEAD_BYTES = 64 * 1024
-PASS_BYTES = 256 * 1024  # of a large request, read before others have their turn; uvloop would read 2 MB
+READ_BYTES = 64 * 1024  # of a request that is not whole; who sends more at once reads on in turn with others
 AT_ONCE = 4  # requests that came together, answered before others have their turn
 
 
@@ -46,11 +46,8 @@ class HttpProtocol(asyncio.Protocol):
         self._heads = 0  # begun on this connection
         self._header_bytes = 0
         self._unfinished_bytes = 0  # read for this head without reaching its end
-        self._held = 0  # bytes of its body
-        self._body: bytes | bytearray = b""
+        self._body = Body(guard)
         self._ending = False  # the server stops
-        self._pass = 0.0  # of the loop, in which so many bytes were read
-        self._pass_bytes = 0
         self._turn = 0  # requests answered since others had theirs
         self._busy = False  # with an answer that is awaited
         self._blocked = False  # the client does not read what it was sent
@@ -87,18 +84,9 @@ class HttpProtocol(asyncio.Protocol):
                 self._count_head(len(data), self._heads - heads, idle)
                 if max(self._header_bytes, self._unfinished_bytes) > HEAD_BYTES:
                     self._refuse_connection(TooLarge(f"The request's head has more than {HEAD_BYTES} bytes."))
-
-            if self._request is not None:
-                self._take_turns(len(data))
-
-    def _take_turns(self, size: int) -> None:
-        """Of a request that comes in many parts, reads no more in one pass of the loop than is fair."""
-        if self._heard > self._pass:
-            self._pass, self._pass_bytes = self._heard, 0
-        self._pass_bytes += size
-        if self._pass_bytes > PASS_BYTES and not self._closing:
-            self._transport.pause_reading()
-            self._loop.call_soon(self._read_on)
+            if len(data) > READ_BYTES and self._request is not None and not self._closing:
+                self._transport.pause_reading()
+                self._guard.in_turn(self._read_on)
 
     def _read_on(self) -> None:
         if not self._busy and not self._blocked and not self._closing:
@@ -152,18 +140,9 @@ class HttpProtocol(asyncio.Protocol):
         if self._request.refusal is not None:  # type: ignore[union-attr]
             return
         try:
-            self._guard.hold(len(part))
-            self._held += len(part)
-        except Overloaded as error:
+            self._body.take(part)
+        except ServeError as error:
             self._refuse(error)
-            return
-        if self._held <= self._guard.max_body_bytes:
-            # No list of parts: of a body that comes byte by byte it would be forty times its size.
-            self._body = bytearray(self._body) if isinstance(self._body, bytes) and self._body else self._body
-            self._body += part
-        else:
-            limit = self._guard.max_body_bytes
-            self._refuse(TooLarge(f"The body has more than {limit} bytes, the most that this server takes."))
 
     def on_message_complete(self) -> None:
         if self._parser.should_upgrade():
@@ -175,8 +154,7 @@ class HttpProtocol(asyncio.Protocol):
             if request not in self._waiting:  # it was answered, and the client has sent all, so that it reads that
                 self._close()
             return
-        request.body, self._body = bytes(self._body), b""
-        self._held = 0
+        request.body = self._body.whole()
         self._waiting.append(request)
         self._answer_waiting()
 
@@ -252,7 +230,7 @@ class HttpProtocol(asyncio.Protocol):
     def _refuse(self, error: ServeError) -> None:
         """Answers before all of the request is there; what still comes of it is read and dropped."""
         request: Request = self._request  # type: ignore[assignment]
-        self._drop_body()
+        self._body.drop()
         if request.refusal is None:
             request.refusal, request.keep_alive = error, False
             self._waiting.append(request)
@@ -304,9 +282,4 @@ class HttpProtocol(asyncio.Protocol):
     def _forget(self) -> None:
         self._guard.release(sum(len(request.body) for request in self._waiting))
         self._waiting.clear()
-        self._drop_body()
-
-    def _drop_body(self) -> None:
-        self._guard.release(self._held)
-        self._held = 0
-        self._body = b""
+        self._body.drop()

@@ -1,20 +1,25 @@
 """Who sends too slowly, too much or too often is refused, and others are answered."""
 
+import asyncio
 import json
+import os
 import re
 import resource
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 
 import grpc
 import httpx
 import numpy as np
 import pytest
 
-from model_server.admission import LoopQueue, Queue
-from tests.model_server.serving import APPLICANT, in_process, serving, v2_columns
-from tests.model_server.test_http import LIVE, Connection, infer
+from model_server.admission import LoopQueue, Pool, Queue
+from model_server.rest.guard import Guard
+from model_server.settings import ServerSettings
+from tests.model_server.serving import APPLICANT, PATIENCE, in_process, serving, v2_columns
+from tests.model_server.test_http import BODY, LIVE, Connection, infer
 from tests.model_server.test_v2_grpc import raw
 
 ROWS = np.tile([41, 82000, 715, 15000, 5, 3, 0.0], (600, 1))
@@ -135,6 +140,54 @@ def test_one_who_sends_many_at_once_does_not_keep_others_waiting(server):
     other.send(LIVE)
     assert other.answer()[0] == 200
     assert {greedy.answer()[0] for _ in range(300)} <= {200, 503}
+
+
+def test_of_those_who_send_much_one_reads_on_in_a_pass():
+    async def passes():
+        guard, read, seen = Guard(ServerSettings()), [], []
+        for name in "abc":
+            guard.in_turn(partial(read.append, name))
+        for _ in range(4):
+            await asyncio.sleep(0)
+            seen.append("".join(read))
+        guard.in_turn(partial(read.append, "d"))
+        await asyncio.sleep(0)
+        return [*seen, "".join(read)]
+
+    assert asyncio.run(passes()) == ["a", "ab", "abc", "abc", "abcd"]
+
+
+def test_many_large_bodies_at_once_are_all_read(server):
+    """Also when one who waits for its turn goes away, and where small ones are asked between them."""
+    body = BODY + b" " * 2**20
+    connections = [Connection(server.http_port) for _ in range(8)]
+    gone = Connection(server.http_port)
+    gone.send(infer(body)[:-1])
+    with ThreadPoolExecutor(8) as many:
+        sent = [many.submit(connection.send, infer(body) + LIVE) for connection in connections]
+        gone.socket.close()
+        assert well(server)
+        for sending in sent:
+            sending.result()
+    assert [[c.answer()[0] for _ in range(2)] for c in connections] == [[200, 200]] * 8
+
+
+def test_no_more_is_worked_on_at_once_than_there_are_cores(monkeypatch):
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: {3})
+    at_once, most = [], []
+
+    def work():
+        at_once.append(1)
+        most.append(len(at_once))
+        time.sleep(0.005)
+        at_once.pop()
+
+    async def run():
+        pool = Pool(PATIENCE)
+        await asyncio.gather(*(pool.run(work) for _ in range(5)))
+
+    asyncio.run(run())
+    assert most == [1] * 5
 
 
 def test_reasons_for_many_rows_do_not_keep_others_waiting(server):
