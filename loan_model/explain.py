@@ -55,9 +55,10 @@ class Explainer:
         """For each row up to four codes such as `CREDIT_SCORE_LOW`, padded with empty strings."""
         parts = self.contributions(matrix)
         order = np.argsort(parts, axis=1, kind="stable")[:, :REASONS]
-        values = np.take_along_axis(matrix, order, axis=1)
+        rows = np.arange(len(matrix))[:, None]
+        values = matrix[rows, order]
         kinds = np.where(np.isnan(values), _MISSING, np.where(values < self._baseline[order], _LOW, _HIGH))
-        kinds[np.take_along_axis(parts, order, axis=1) >= -1e-9] = _NONE
+        kinds[parts[rows, order] >= -1e-9] = _NONE
         codes = np.full((len(matrix), REASONS), "", dtype=object)
         codes[:, : order.shape[1]] = self._codes[order, kinds]
         return codes.tolist()

@@ -64,3 +64,5 @@ def test_many_rows_are_explained_as_one_by_one(explainer):
     matrix = np.column_stack([random.uniform(c.minimum, c.maximum, 1100) for c in SCHEMA.columns])
     whole = explainer.contributions(matrix)
     assert np.allclose(whole[[0, 600, 1099]], explainer.contributions(matrix[[0, 600, 1099]]))
+    codes = explainer.reason_codes(matrix)
+    assert [codes[at] for at in (0, 600, 1099)] == [explainer.reason_codes(matrix[[at]])[0] for at in (0, 600, 1099)]
