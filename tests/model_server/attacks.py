@@ -10,9 +10,12 @@ import asyncio
 import json
 import multiprocessing
 import os
+import re
 import resource
 import socket
+import subprocess
 import sys
+import tempfile
 import threading
 import time
 from collections import Counter
@@ -160,13 +163,29 @@ def main(registry: Path, part: str = "") -> None:
 
 
 def overload(port: int) -> None:
-    """Normal load, five times what can be done, and the second after it."""
-    _, _, most = measured(port, rate=1e9, connections=16)
-    capacity = sum(most.values()) / SECONDS
-    print(f"\nat most {capacity:.0f} requests/s by 16 connections", flush=True)
-    for name, rate in (("80 % of it", 0.8 * capacity), ("5 times of it", 5 * capacity), ("80 %, then", 0.8 * capacity)):
-        median, tail, statuses = measured(port, rate=rate, connections=400)
-        print(f"{name}: p50 {median:.1f} ms, p99 {tail:.1f} ms of what was accepted; {dict(statuses)}", flush=True)
+    """The same good requests beside wrk: as much as can be done, then what a thousand connections ask, then nothing."""
+    for name, connections in (("16 connections", 16), ("1 000 connections", 1000)):
+        with subprocess.Popen(_wrk(port, connections), stdout=subprocess.PIPE, text=True) as flood:
+            time.sleep(1)
+            median, tail, statuses = measured(port)
+            said = flood.communicate()[0]
+        asked, refused = (re.search(pattern, said) for pattern in (r"Requests/sec:\s+([\d.]+)", r"Non-2xx.*: (\d+)"))
+        print(
+            f"beside {name} that ask all the time: p50 {median:.1f} ms, p99 {tail:.1f} ms of what was accepted, "
+            f"{dict(statuses)}; {float(asked[1]) if asked else 0:.0f} requests/s answered, "
+            f"{refused[1] if refused else 0} of them refused",
+            flush=True,
+        )
+    median, tail, statuses = measured(port)
+    print(f"at once after it: p50 {median:.1f} ms, p99 {tail:.1f} ms, {dict(statuses)}", flush=True)
+
+
+def _wrk(port: int, connections: int) -> list[str]:
+    script = Path(tempfile.gettempdir()) / "loan-overload.lua"
+    body = infer().partition(b"\r\n\r\n")[2].decode()
+    script.write_text(f"wrk.method = 'POST'\nwrk.headers['Content-Type'] = 'application/json'\nwrk.body = [[{body}]]\n")
+    url = f"http://127.0.0.1:{port}/v2/models/loan/infer"
+    return ["wrk", "-t1", f"-c{connections}", f"-d{SECONDS + 2:.0f}s", "--timeout", "10s", "-s", str(script), url]
 
 
 def _attack(attack: Callable[[int], None], port: int) -> None:
