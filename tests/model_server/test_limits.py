@@ -32,7 +32,7 @@ MODEL_INFER = "/inference.GRPCInferenceService/ModelInfer"
 @pytest.fixture(scope="module")
 def strict(trained_registry):
     """A server with no patience and little room."""
-    limits = {"head_seconds": 0.5, "body_seconds": 1, "idle_seconds": 1.5, "max_connections": 20}
+    limits = {"head_seconds": 0.5, "body_seconds": 1, "idle_seconds": 4, "max_connections": 20}
     with serving(trained_registry, **limits, max_body_bytes=2**17, max_held_bytes=2**18) as running:
         yield running
 
