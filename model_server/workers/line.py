@@ -10,6 +10,7 @@ import socket
 import threading
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
+from types import GenericAlias
 from typing import Any, get_type_hints
 
 import msgspec
@@ -54,6 +55,10 @@ class Line:
         self._ended = False
         self._threads = ThreadPoolExecutor(AT_ONCE, thread_name_prefix="line")
         threading.Thread(target=self._read, name="line-read", daemon=True).start()
+
+    @property
+    def ended(self) -> bool:
+        return self._ended
 
     def call(self, method: str, *arguments: Any, returns: Any) -> Future[Any]:
         """What `method` of the other end gives, as `returns`; a ServeError that it raised, Gone when it ended."""
@@ -123,7 +128,7 @@ class Line:
 
 def _arguments(method: Callable[..., Any]) -> Any:
     hints = get_type_hints(method)
-    return tuple.__class_getitem__(tuple(hints[name] for name in inspect.signature(method).parameters))
+    return GenericAlias(tuple, tuple(hints[name] for name in inspect.signature(method).parameters))
 
 
 def _raw(value: Any) -> msgspec.Raw:

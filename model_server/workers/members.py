@@ -44,7 +44,7 @@ class Members(Collector):
         self._members: list[Member] = []
         self._gone = Counts()
         self._changing = threading.Lock()
-        self._telling = threading.Lock()
+        self._counting = threading.Lock()
         self._exposed = CollectorRegistry()
         for collector in (self, _Processes(lambda: [member.pid for member in self._members])):
             self._exposed.register(collector)
@@ -59,9 +59,11 @@ class Members(Collector):
                     line.call("choose", choice, returns=None).result()
                     break
             self._members.append(Member(line, pid))
+        if line.ended:  # before it was taken in, so that nobody said that it left
+            self.leave(line)
 
     def leave(self, line: Line) -> None:
-        with self._telling:
+        with self._counting:
             for member in [each for each in self._members if each.line is line]:
                 self._members.remove(member)
                 self._gone.add(member.counts)
@@ -83,7 +85,7 @@ class Members(Collector):
 
     def account(self) -> None:
         """Asks each what it has counted."""
-        with self._telling:
+        with self._counting:
             asked = [
                 (member, member.line.call("counts", returns=Counts), member.line.call("state", returns=State))
                 for member in self._members
@@ -98,7 +100,7 @@ class Members(Collector):
 
     def collect(self) -> Iterator[Metric]:
         total = Counts()
-        with self._telling:
+        with self._counting:
             states = [member.state for member in self._members]
             for counts in (self._gone, *(member.counts for member in self._members)):
                 total.add(counts)

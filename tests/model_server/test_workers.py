@@ -2,8 +2,10 @@
 
 import http.client
 import json
+import os
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import threading
@@ -18,10 +20,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 from kserve.protocol.grpc import grpc_predict_v2_pb2 as pb
 from kserve.protocol.grpc.grpc_predict_v2_pb2_grpc import GRPCInferenceServiceStub
-from prometheus_client.parser import text_string_to_metric_families
 
+from loan_model.registry import Registry
 from model_server.counts import SECONDS, Counts, Histogram
+from model_server.workers.line import Line
+from model_server.workers.members import Members
 from tests.model_server.serving import APPLICANT, free_port, serving
+from tests.model_server.test_metrics import scrape
 from tests.model_server.test_v2_grpc import raw
 
 WORKERS = 3
@@ -31,27 +36,16 @@ UNLOAD = "/v2/repository/models/loan/unload"
 
 
 @pytest.fixture
-def group(trained_registry, tmp_path):
+def group(trained_registry, tmp_path, wait_for):
     shutil.copytree(trained_registry, tmp_path / "registry")
     with serving(tmp_path / "registry", workers=WORKERS, refresh_seconds=0.2) as server:
-        until(lambda: metric(server, "loan_workers") == WORKERS)
+        wait_for(lambda: metric(server, "loan_workers") == WORKERS, seconds=30)
         yield server
 
 
-def until(true, seconds=30):
-    end = time.monotonic() + seconds
-    while not true():
-        assert time.monotonic() < end
-        time.sleep(0.05)
-
-
 def metric(server, name, **labels):
-    text = httpx.get(f"{server.url}/metrics").text
-    for family in text_string_to_metric_families(text):
-        for sample in family.samples:
-            if sample.name == name and labels.items() <= sample.labels.items():
-                return sample.value
-    return 0
+    with httpx.Client(base_url=server.url) as http:
+        return scrape(http).get((name, *sorted(labels.items())), 0)
 
 
 def workers(server):
@@ -99,9 +93,9 @@ def test_what_all_counted_is_added_up(group):
             assert client.ask("POST", "/predict", APPLICANT)[0] == 200
     with grpc.insecure_channel(group.grpc_target) as channel:
         GRPCInferenceServiceStub(channel).ModelInfer(raw(ROWS))
-    assert metric(group, "loan_requests_total", protocol="json", status="200") == 5 * WORKERS
-    assert metric(group, "loan_score_count") == 5 * WORKERS + len(ROWS)
-    assert metric(group, "loan_request_seconds_count", protocol="grpc") == 1
+    assert metric(group, "loan_requests_total", protocol="json", version="v2", status="200") == 5 * WORKERS
+    assert metric(group, "loan_score_count", version="v2") == 5 * WORKERS + len(ROWS)
+    assert metric(group, "loan_request_seconds_count", protocol="grpc", version="v2") == 1
     assert metric(group, "loan_model_ready", model="loan") == 1
     memory = sum(worker.memory_info().rss for worker in workers(group))
     assert metric(group, "process_resident_memory_bytes") > memory / 2
@@ -136,22 +130,22 @@ def test_a_promotion_is_served_by_all_at_once(group):
     assert versions(clients) == {"v1"}
 
 
-def test_a_training_is_known_to_all(trained_registry, tmp_path, data_file):
+def test_a_training_is_known_to_all(trained_registry, tmp_path, data_file, wait_for):
     shutil.copytree(trained_registry, tmp_path / "registry")
     settings = {"workers": WORKERS, "train_data": data_file, "train_wait_seconds": 0.01}
     with serving(tmp_path / "registry", **settings) as server:
-        until(lambda: metric(server, "loan_workers") == WORKERS)
+        wait_for(lambda: metric(server, "loan_workers") == WORKERS)
         clients = of_each(server)
         status, answer = clients[0].ask("POST", "/train", {"algorithm": "logistic"})
         assert status == 202
         assert clients[1].ask("POST", "/train")[0] == 409
-        until(lambda: clients[2].ask("GET", answer["status_url"])[0] == 200, seconds=120)
+        wait_for(lambda: clients[2].ask("GET", answer["status_url"])[0] == 200, seconds=120)
         assert clients[1].ask("GET", answer["status_url"])[1]["new_model_version"] == "v3"
         assert clients[1].ask("GET", "/train/other")[0] == 404
         assert versions(clients) == {"v3"}
 
 
-def test_a_worker_that_is_killed_comes_back_as_the_others_are(group):
+def test_a_worker_that_is_killed_comes_back_as_the_others_are(group, wait_for):
     clients = of_each(group)
     clients[0].ask("POST", LOAD, {"parameters": {"version": "v1"}})
     for client in clients:
@@ -161,7 +155,7 @@ def test_a_worker_that_is_killed_comes_back_as_the_others_are(group):
     for client in clients[1:]:
         for _ in range(50):
             assert client.ask("POST", "/predict", APPLICANT)[1]["model_version"] == "v1"
-    until(lambda: len(workers(group)) == WORKERS and metric(group, "loan_workers") == WORKERS)
+    wait_for(lambda: len(workers(group)) == WORKERS and metric(group, "loan_workers") == WORKERS, seconds=30)
     counted = WORKERS + 50 * (WORKERS - 1)
     assert metric(group, "loan_rows_total", version="v1") == counted
     again = of_each(group)
@@ -197,6 +191,16 @@ def test_no_worker_outlives_its_group(group):
     processes = workers(group)
     group.process.kill()
     assert psutil.wait_procs(processes, 30)[1] == []
+
+
+def test_a_worker_that_ends_while_it_joins_is_no_member(trained_registry, wait_for):
+    ours, theirs = socket.socketpair()
+    line = Line(ours, {}, lambda: None)
+    theirs.close()
+    wait_for(lambda: line.ended)
+    members = Members(Registry.open(trained_registry))
+    members.join(line, os.getpid())
+    assert b"loan_workers 0.0" in members.exposition()
 
 
 def refused(registry, *options):
