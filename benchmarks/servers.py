@@ -16,7 +16,7 @@ import httpx
 import psutil
 
 from benchmarks import payloads
-from benchmarks.load import CACHE, SERVER_CORE, Body
+from benchmarks.load import CACHE, SERVER_CORE, Body, on
 
 ROOT = Path(__file__).parents[1]
 PEERS = Path(__file__).parent / "peers"
@@ -147,7 +147,7 @@ def running(server: Server, registry: Path, http_port: int, cores: str = SERVER_
     started = time.perf_counter()
     with (CACHE / f"{server.home.name}.log").open("wb") as log:
         process = subprocess.Popen(
-            ["taskset", "--cpu-list", cores, *server.command.format(**names).split()],
+            [*on(cores), *server.command.format(**names).split()],
             env=os.environ | environment,
             cwd=ROOT,
             stdout=log,

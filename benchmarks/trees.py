@@ -2,34 +2,21 @@
 
 import json
 import subprocess
-import sys
 from pathlib import Path
 
-from benchmarks.load import CACHE
-from benchmarks.servers import BIN, SKLEARN
+from benchmarks import load, servers
+from benchmarks.servers import SKLEARN, Server
 
 PROGRAM = Path(__file__).parent / "peers/trees.py"
-HOME = CACHE / "trees"
-PACKAGES = ("treelite==4.8.1", "tl2cgen==1.0.0", "onnxruntime==1.32.0", "msgspec", *SKLEARN)
+TREES = Server("trees", ("treelite==4.8.1", "tl2cgen==1.0.0", "onnxruntime==1.32.0", "msgspec", *SKLEARN), "")
 
 
 def table(registry: Path) -> str:
-    if not (HOME / ".installed").exists():
-        python = str(HOME / "bin/python")
-        subprocess.run([BIN / "uv", "venv", "--quiet", "--clear", "--python", sys.executable, HOME], check=True)
-        subprocess.run([BIN / "uv", "pip", "install", "--quiet", "--python", python, *PACKAGES], check=True)
-        (HOME / ".installed").touch()
+    servers.install(TREES)
     lines = ["| trees | cores | 1 row, rows/s | 1 000 rows, rows/s | 100 000 rows, rows/s |", "|---|---|---|---|---|"]
     for cores in ("0", "0,1"):
-        command = [
-            "taskset",
-            "--cpu-list",
-            cores,
-            HOME / "bin/python",
-            PROGRAM,
-            registry / "v1",
-            str(len(cores.split(","))),
-        ]
+        program = [TREES.home / "bin/python", PROGRAM, registry / "v1", str(len(cores.split(",")))]
+        command = [*load.on(cores), *program]
         said = subprocess.run(command, capture_output=True, text=True, check=True).stdout
         for name, rates in json.loads(said.splitlines()[-1]).items():
             lines.append(f"| {name} | {len(cores.split(','))} | {' | '.join(f'{rate:,.0f}' for rate in rates)} |")

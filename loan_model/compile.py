@@ -20,7 +20,7 @@ from sklearn.ensemble import HistGradientBoostingClassifier
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import Pipeline
 
-from loan_model import tables as small_trees
+from loan_model import tables
 from loan_model.errors import CompileError
 from loan_model.pipeline import probability
 from loan_model.schema import SCHEMA
@@ -53,7 +53,7 @@ def compile_pipeline(pipeline: Pipeline) -> dict[str, bytes]:
     if isinstance(pipeline["model"], HistGradientBoostingClassifier):
         trees = [predictor.nodes for (predictor,) in pipeline["model"]._predictors]
         baseline = float(pipeline["model"]._baseline_prediction[0, 0])
-        if built := small_trees.build(trees, _columns(pipeline), baseline):
+        if built := tables.build(trees, _columns(pipeline), baseline):
             files[TABLES] = built.encode()
     return files
 
@@ -91,9 +91,9 @@ def check_equal(pipeline: Pipeline, files: Mapping[str, bytes], threshold: float
     original = probability(pipeline, pd.DataFrame(rows, columns=list(SCHEMA.names)))
     scored = [Scorer({ONNX: files[ONNX]}, "the compiled model").probabilities(rows)]
     if TABLES in files:
-        tables = Tables.decode(files[TABLES])
-        one_by_one = [tables.probabilities(rows[number : number + 1]) for number in range(len(rows))]
-        scored += [tables.probabilities(rows), np.concatenate(one_by_one)]
+        decoded = Tables.decode(files[TABLES])
+        one_by_one = [decoded.probabilities(rows[number : number + 1]) for number in range(len(rows))]
+        scored += [decoded.probabilities(rows), np.concatenate(one_by_one)]
     for compiled in scored:
         unlike = ~(np.abs(original - compiled) <= TOLERANCE) | ((original >= threshold) != (compiled >= threshold))
         if unlike.any():

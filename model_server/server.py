@@ -74,7 +74,7 @@ class LoanModelServer:
         self._rest = RestServer(app, settings, self._certificate)
         intake = Intake(settings)
         servicer = InferenceServicer(plane, self._control, metrics, access, intake)
-        self._grpc = _grpc_server(servicer, intake, settings)
+        self._grpc = _grpc_server(servicer, intake, settings.max_body_bytes, shared=group is not None)
 
     def run(self) -> None:
         """Loads the default version, opens both ports and serves."""
@@ -154,13 +154,13 @@ def _certificate(settings: ServerSettings) -> Certificate | None:
     return None
 
 
-def _grpc_server(servicer: InferenceServicer, intake: Intake, settings: ServerSettings) -> grpc.Server:
+def _grpc_server(servicer: InferenceServicer, intake: Intake, max_bytes: int, shared: bool) -> grpc.Server:
     return grpc.server(
         intake,
         handlers=[servicer.handlers()],
         options=[
-            ("grpc.max_receive_message_length", settings.max_body_bytes),
+            ("grpc.max_receive_message_length", max_bytes),
             ("grpc.max_send_message_length", -1),
-            ("grpc.so_reuseport", int(settings.workers > 1)),
+            ("grpc.so_reuseport", int(shared)),
         ],
     )

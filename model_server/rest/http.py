@@ -31,8 +31,8 @@ Handler = Callable[["Request"], Answer]
 class Request:
     """One HTTP request with its body; `refusal` says why it is not answered, where its size already does.
 
-    `version` is set once it is known, for the metrics,
-    `query_string` when the path is looked up, and `caller` where a right is needed.
+    `version` is set once it is known, for the metrics, `query_string` when the path is looked up, and `caller` where a
+    right is needed.
     """
 
     __slots__ = (

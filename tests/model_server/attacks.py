@@ -30,13 +30,12 @@ import uvloop
 from model_server.settings import ServerSettings
 from tests.model_server.serving import serving, v2_columns
 from tests.model_server.test_http import infer
+from tests.model_server.test_limits import REASONS
 
 SECONDS = 6.0
 OVERLOAD = "overload"
 SERVER_CORE, LOAD_CORE = 0, (os.cpu_count() or 1) - 1
 QUEUE_SECONDS = ServerSettings.model_fields["queue_seconds"].default
-MATRIX = {"name": "x", "datatype": "FP64", "shape": [4000, 7], "data": [1] * 28_000}
-REASONS = json.dumps({"inputs": [MATRIX], "parameters": {"explain": True}}, separators=(",", ":")).encode()
 
 
 def again(port: int, content: bytes, connections: int = 4) -> None:
