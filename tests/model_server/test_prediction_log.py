@@ -27,7 +27,7 @@ def test_a_server_logs_what_it_answered_without_the_protected_column(trained_reg
         rows = {"name": "x", "datatype": "FP64", "shape": [2, 7], "data": [*APPLICANT.values()] * 2}
         two = http.post("/v2/models/loan/versions/v1/infer", json={"id": "abc", "inputs": [rows]}).json()
         wait_for(lambda: len(events(path)) == 2)
-        assert 'loan_log_rows_total{result="written"} 3.0' in http.get("/metrics").text
+        wait_for(lambda: 'loan_log_rows_total{result="written"} 3.0' in http.get("/metrics").text)
         server.stop()
     first, second = (from_json(line) for line in path.read_text().splitlines())
     assert (first["type"], first["source"]) == ("loan_model.prediction", "/v2/models/loan/versions/v2")
