@@ -13,7 +13,7 @@ import sys
 import tempfile
 import threading
 import time
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -209,6 +209,8 @@ def soak(server: Server, registry: Registry, seconds: float) -> int:
     failures: list[BaseException] = []
     samples: list[tuple[float, int]] = []
     truth = Truth(registry)
+    said = deque[str](maxlen=50)  # its audit lines would fill the pipe, and then keep it waiting
+    threading.Thread(target=lambda: said.extend(server.process.stderr), daemon=True).start()  # type: ignore[arg-type]
     end = time.monotonic() + seconds
     threads = [
         guarded(failures, ask_grpc, server, truth, asked, end),
@@ -222,6 +224,8 @@ def soak(server: Server, registry: Registry, seconds: float) -> int:
         print(f"failed after {seconds - (end - time.monotonic()):.0f} s: {error!r}", file=sys.stderr)
     for thread in threads:
         thread.join()
+    if failures:
+        print("".join(said), file=sys.stderr)
     quarter = len(samples) // 4
     megabytes = np.array([size for _, size in samples]) / 2**20
     half = np.array([at for at, _ in samples[quarter * 2 :]])
