@@ -36,9 +36,7 @@ class ServerSettings(BaseSettings):
     max_loaded_versions: int = Field(4, ge=1, description="Versions kept in memory; the least used goes first.")
     max_rows: int = Field(100_000, ge=1, description="Rows that one request may have.")
     max_body_bytes: int = Field(32 * 2**20, ge=1024, description="Size that one request may have.")
-    queue_seconds: float = Field(
-        2, gt=0, description="How long a request may wait for its turn; a tenth of it once all had to wait so long."
-    )
+    queue_seconds: float = Field(2, gt=0, description="How long a request may wait, and many may wait, for their turn.")
     max_held_bytes: int = Field(256 * 2**20, ge=1024, description="Size that all requests may have together.")
     max_connections: int = Field(10_000, ge=1, description="HTTP connections at once; the idlest go first.")
     idle_seconds: float = Field(65, gt=0, description="How long a connection may be silent between requests.")

@@ -2,11 +2,13 @@
 
 grpc gives each call a thread before its message is there, so that as many silent callers as there are threads would
 stop a server. Here there are many threads, a few of which answer at once; a call whose message does not come is
-cancelled in time, and earlier when there are many of them.
+cancelled in time, and earlier when there are many of them. While more calls stand than can be answered, the others get
+no thread, and are refused in their time.
 """
 
 import threading
 import time
+from collections import deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
@@ -14,13 +16,36 @@ from queue import SimpleQueue
 from typing import Any
 
 import grpc
+from grpc import _server
 
-from model_server.admission import Queue
-from model_server.errors import Overloaded
+from model_server.admission import FEW, LOOK_SECONDS, Pace, Queue
+from model_server.errors import InvalidInput, Overloaded
 from model_server.settings import ServerSettings
 
-THREADS = 256
+THREADS = 1024
 SILENT = THREADS // 2  # calls whose message has not come; of more, the oldest is cancelled
+SILENT_SECONDS = 0.5  # unless it began so short a time ago
+SLOWER = 10  # or the messages that came last took a tenth of its time, as they do while the server has much to do
+TAKEN_UP = 4 * FEW
+LOOKS = 8  # over which the mean of what is seen is taken
+
+
+def take_up(server: grpc.Server) -> None:
+    """Has grpc give a started server TAKEN_UP calls at once, where it would give one after the other.
+
+    So that those who wait do so where they are counted, and not within grpc, which has no public option for it.
+    """
+    state = server._state  # type: ignore[attr-defined]
+    with state.lock:
+        state.due = Due(state.due)
+        for _ in range(TAKEN_UP - 1):
+            _server._request_call(state)
+
+
+class Due(list[Any]):
+    """The events that grpc waits for before it has stopped; in its own set, several of one kind would be one."""
+
+    add = list.append
 
 
 class Intake(ThreadPoolExecutor):
@@ -33,50 +58,94 @@ class Intake(ThreadPoolExecutor):
         for _ in range(settings.grpc_threads):
             self._turns.put(None)
         self._queue = Queue(settings.queue_seconds)
+        self._inside: set[object] = set()  # calls that have a thread or wait for one
+        self._refusing = ThreadPoolExecutor(1, thread_name_prefix="grpc-refused")
+        self._pace = Pace()
         self._silent: dict[grpc.ServicerContext, float] = {}  # since when, the oldest first
+        self._came: deque[float] = deque([0.0], maxlen=16)  # how long the last messages took
         self._seconds = settings.head_seconds
         self._of_thread = threading.local()
-        threading.Thread(target=self._watch, name="grpc-silent", daemon=True).start()
+        threading.Thread(target=self._watch, name="grpc-watch", daemon=True).start()
 
     def submit(self, call: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
-        return super().submit(self._run, time.perf_counter(), call, args, kwargs)
+        now = time.perf_counter()
+        if self._queue.stands(now) and self._busy(now) >= FEW:
+            self._queue.refused(now)
+            return self._refusing.submit(self._refuse, now + self._pace.delay(now), call, args, kwargs)
+        inside = object()
+        self._inside.add(inside)
+        return super().submit(self._run, inside, now, call, args, kwargs)
 
-    def _run(self, arrived: float, call: Callable[..., Any], args: Any, kwargs: Any) -> Any:
+    def _run(self, inside: object, arrived: float, call: Callable[..., Any], args: Any, kwargs: Any) -> Any:
         self._of_thread.waited = time.perf_counter() - arrived
+        try:
+            return call(*args, **kwargs)
+        finally:
+            self._inside.discard(inside)
+
+    def _refuse(self, due: float, call: Callable[..., Any], args: Any, kwargs: Any) -> Any:
+        time.sleep(max(0.0, due - time.perf_counter()))
+        self._of_thread.waited = None
         return call(*args, **kwargs)
 
     def message(self, messages: Iterator[Any], context: grpc.ServicerContext) -> Any:
-        """The message of a call once it is there; ends the call when the caller leaves without one."""
-        self._silent[context] = time.perf_counter()
+        """The message of a call once it is there; InvalidInput when the caller leaves without one.
+
+        Overloaded, without waiting for it, when the call is one too many.
+        """
+        if self._of_thread.waited is None:
+            raise Overloaded
+        began = self._silent[context] = time.perf_counter()
         if len(self._silent) > SILENT:
-            self._cancel_oldest()
+            self._cancel_oldest(began)
         try:
-            return next(messages)
+            message = next(messages)
         except StopIteration:
-            context.abort(grpc.StatusCode.INVALID_ARGUMENT, "The call ended without a message.")
+            raise InvalidInput("The call ended without a message.") from None
+        else:
+            self._came.append(time.perf_counter() - began)
+            return message
         finally:
             self._silent.pop(context, None)
 
     @contextmanager
     def turn(self) -> Iterator[None]:
         """Waits for a turn to answer; Overloaded when that took too long."""
-        came = time.perf_counter()
+        came = time.perf_counter() - self._of_thread.waited
         self._turns.get()
         try:
-            if not self._queue.admits(came - self._of_thread.waited, time.perf_counter()):
+            if time.perf_counter() - came > self._queue.patience:
                 raise Overloaded
             yield
         finally:
             self._turns.put(None)
 
-    def _cancel_oldest(self) -> None:
-        for context in list(self._silent)[:1]:
-            context.cancel()
+    def _busy(self, now: float) -> int:
+        """Calls inside but those that are silent for long, which give this server nothing to do."""
+        late = now - SILENT_SECONDS
+        silent = 0
+        for since in list(self._silent.values()):
+            if since > late:
+                break
+            silent += 1
+        return len(self._inside) - silent
+
+    def _cancel_oldest(self, now: float) -> None:
+        """Unless it is not silent, but waits for this server as all do."""
+        late = now - max(SILENT_SECONDS, SLOWER * min(list(self._came)))
+        for context, since in list(self._silent.items())[:1]:
+            if since < late:
+                context.cancel()
 
     def _watch(self) -> None:
+        length = 0.0
         while True:
-            time.sleep(self._seconds / 4)
-            late = time.perf_counter() - self._seconds
+            time.sleep(LOOK_SECONDS)
+            now = time.perf_counter()
+            length += (self._busy(now) - length) / LOOKS
+            if length <= 2 * FEW:
+                self._queue.short(now)
             for context, since in list(self._silent.items()):
-                if since < late:
-                    context.cancel()
+                if since > now - self._seconds:
+                    break
+                context.cancel()

@@ -94,12 +94,6 @@ class InferenceServicer:
                 # Trailing, not leading: leading metadata would be one more write for each call.
                 context.set_trailing_metadata((("x-loan-version", version),))
                 return v2_grpc.encode(request.model_name, response, bool(request.raw_input_contents))
-        except Overloaded as error:
-            self._metrics.shed("grpc")
-            status = error.grpc
-            # What a client's own retry policy goes by.
-            context.set_trailing_metadata((("grpc-retry-pushback-ms", str(error.retry_seconds * 1000)),))
-            raise
         except ServeError as error:
             version, status = error.version, error.grpc
             raise
@@ -150,13 +144,24 @@ class InferenceServicer:
         version = request.parameters["version"].string_param if "version" in request.parameters else None
         return name, version
 
+    def _message(self, messages: Any, context: grpc.ServicerContext) -> Any:
+        try:
+            return self._intake.message(messages, context)
+        except Overloaded as error:
+            self._metrics.request("grpc", "", error.grpc, 0.0)
+            raise
+
     def _guarded(self, method: Method, parse: Callable[[bytes], Any]) -> Method:
         def answer(messages: Any, context: grpc.ServicerContext) -> Any:
-            message = self._intake.message(messages, context)
             try:
-                return method(parse(message), context)
+                return method(parse(self._message(messages, context)), context)
             except DecodeError:
                 _abort(context, "INVALID_ARGUMENT", "The message is not what this method takes, or is broken.")
+            except Overloaded as error:
+                self._metrics.shed("grpc")
+                # What a client's own retry policy goes by.
+                context.set_trailing_metadata((("grpc-retry-pushback-ms", str(error.retry_seconds * 1000)),))
+                _abort(context, error.grpc, str(error))
             except ServeError as error:
                 _abort(context, error.grpc, str(error))
             except Exception:

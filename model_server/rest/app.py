@@ -11,7 +11,7 @@ import httptools
 import structlog
 
 from model_server.access import Access, Right
-from model_server.admission import LoopQueue
+from model_server.admission import LoopQueue, Pace
 from model_server.counts import CONTENT_TYPE
 from model_server.errors import InvalidInput, MethodNotAllowed, NotFound, Overloaded, ServeError
 from model_server.metrics import Metrics
@@ -56,6 +56,7 @@ class RestApp:
         settings: ServerSettings,
     ) -> None:
         self._queue = LoopQueue(settings.queue_seconds)
+        self._pace = Pace()
         self._v2 = v2
         self._plain = plain
         self._metrics = metrics
@@ -102,11 +103,13 @@ class RestApp:
         return response
 
     def _failure(self, request: Request, error: Exception, protocol: str) -> Response:
-        if isinstance(error, Overloaded):
-            self.shed(protocol)
         if isinstance(error, ServeError):
             request.version = error.version
-            return error_response(error)
+            response = error_response(error)
+            if isinstance(error, Overloaded):
+                self.shed(protocol)
+                return response._replace(delay=self._pace.delay(time.perf_counter()))
+            return response
         log.exception("request failed", url=request.url.decode("latin-1"), exc_info=error)
         return json_response({"error": "The server failed on this request; its log says why."}, 500)
 

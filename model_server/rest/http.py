@@ -17,10 +17,13 @@ Headers = tuple[tuple[bytes, bytes], ...]
 
 
 class Response(NamedTuple):
+    """`delay` is how long it waits before it is sent, s."""
+
     status: int
     body: bytes
     content_type: bytes = JSON
     headers: Headers = ()
+    delay: float = 0.0
 
 
 # An answer that waits for something (a thread, a training) is awaited; any other is there at once, without a task.

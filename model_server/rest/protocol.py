@@ -19,7 +19,7 @@ from model_server.rest.guard import Body, Guard
 from model_server.rest.http import Answer, Request, Response, error_response, wire
 
 HEAD_BYTES = 64 * 1024
-READ_BYTES = 64 * 1024  # of a request that is not whole; who sends more at once reads on in turn with others
+READ_BYTES = 256 * 1024  # of a request; who sends more reads on in turn with others who do
 AT_ONCE = 4  # requests that came together, answered before others have their turn
 
 
@@ -46,6 +46,7 @@ class HttpProtocol(asyncio.Protocol):
         self._heads = 0  # begun on this connection
         self._header_bytes = 0
         self._unfinished_bytes = 0  # read for this head without reaching its end
+        self._read_bytes = 0  # since the request began
         self._body = Body(guard)
         self._ending = False  # the server stops
         self._turn = 0  # requests answered since others had theirs
@@ -72,6 +73,7 @@ class HttpProtocol(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         self._heard = self._loop.time()
         self._turn = 0
+        self._read_bytes += len(data)
         idle, heads = self._request is None, self._heads
         try:
             self._parser.feed_data(data)
@@ -84,7 +86,7 @@ class HttpProtocol(asyncio.Protocol):
                 self._count_head(len(data), self._heads - heads, idle)
                 if max(self._header_bytes, self._unfinished_bytes) > HEAD_BYTES:
                     self._refuse_connection(TooLarge(f"The request's head has more than {HEAD_BYTES} bytes."))
-            if len(data) > READ_BYTES and self._request is not None and not self._closing:
+            if self._read_bytes > READ_BYTES and self._request is not None and not self._closing:
                 self._transport.pause_reading()
                 self._guard.in_turn(self._read_on)
 
@@ -102,6 +104,7 @@ class HttpProtocol(asyncio.Protocol):
     def on_message_begin(self) -> None:
         self._request = Request()
         self._began = self._heard
+        self._read_bytes = 0
         self._begin_head()
 
     def on_chunk_header(self) -> None:
@@ -196,15 +199,18 @@ class HttpProtocol(asyncio.Protocol):
             self._turn += 1
             request = self._waiting.popleft()
             answer = self._app.answer(request)
-            if isinstance(answer, Response):
+            if isinstance(answer, Response) and not answer.delay:
                 self._send(request, answer)
+                continue
+            self._busy = True
+            self._transport.pause_reading()
+            if isinstance(answer, Response):
+                self._send_later(request, answer)
             else:
-                self._busy = True
-                self._transport.pause_reading()
                 task = self._loop.create_task(self._answer_later(request, answer))
                 self._state.tasks.add(task)
                 task.add_done_callback(self._state.tasks.discard)
-                return
+            return
         self._read_on()
 
     def _next_turn(self) -> None:
@@ -214,6 +220,17 @@ class HttpProtocol(asyncio.Protocol):
 
     async def _answer_later(self, request: Request, answer: Awaitable[Response]) -> None:
         response = await answer
+        if response.delay:
+            self._send_later(request, response)
+        else:
+            self._send_and_go_on(request, response)
+
+    def _send_later(self, request: Request, response: Response) -> None:
+        self._guard.release(len(request.body))
+        request.body = b""
+        self._loop.call_later(response.delay, self._send_and_go_on, request, response)
+
+    def _send_and_go_on(self, request: Request, response: Response) -> None:
         self._busy = False
         self._send(request, response)
         self._answer_waiting()

@@ -7,7 +7,9 @@ import re
 import resource
 import threading
 import time
+from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from functools import partial
 
 import grpc
@@ -15,7 +17,7 @@ import httpx
 import numpy as np
 import pytest
 
-from model_server.admission import LoopQueue, Pool, Queue
+from model_server.admission import FEW, LoopQueue, Pace, Pool
 from model_server.rest.guard import Guard
 from model_server.settings import ServerSettings
 from tests.model_server.serving import APPLICANT, PATIENCE, in_process, serving, v2_columns
@@ -273,29 +275,111 @@ def test_overload_is_shed_counted_and_over_at_once(trained_registry):
             assert re.search(rf'loan_shed_requests_total\{{what="{what}"\}} [1-9]', text)
 
 
-def test_a_burst_is_waited_for_and_a_standing_queue_is_not():
-    queue = Queue(0.1)
-    assert queue.admits(10.0, 10.0)
-    assert queue.admits(10.0, 10.09)  # it was empty 90 ms ago
-    assert not queue.admits(10.1, 10.19)  # it has not been since
-    assert queue.admits(10.2, 10.205)
+class Loop:
+    """A loop with a clock of its own, of which each pass takes a millisecond for each request."""
+
+    def __init__(self, patience):
+        self.now = 10.0
+        self._ends = []
+        self._queue = LoopQueue(patience, self._ends.append)
+
+    def admitted(self, count):
+        """How many of those that one pass finds are."""
+        admitted = 0
+        for _ in range(count):
+            admitted += self._queue.admits(self.now)
+            self.now += 0.001
+        self._ends.pop()()
+        return admitted
 
 
-def test_a_loop_whose_passes_are_long_sheds_the_end_of_each():
-    ends = []
-    queue = LoopQueue(0.1, ends.append)
+def test_a_burst_is_waited_for_and_of_a_standing_queue_few_are_admitted():
+    loop = Loop(patience=0.55)
+    assert [loop.admitted(100) for _ in range(5)] == [100] * 5
+    assert loop.admitted(100) > 40
+    assert all(1 <= loop.admitted(100) <= 40 for _ in range(10))  # 16 by chance; within five deviations
+    assert loop.admitted(10) <= 10
+    assert [loop.admitted(10) for _ in range(200)] == [10] * 200  # the others do not ask any more
+    assert loop.admitted(100) == 100  # which is a burst again
 
-    def asked(*times):
-        """The answers to requests of one pass."""
-        answers = [queue.admits(at) for at in times]
-        ends.pop()()
-        return answers
 
-    assert asked(10.0, 10.04) == [True, True]
-    assert asked(10.041, 10.08) == [True, True]
-    assert asked(10.081, 10.12) == [True, False]  # the queue has not been empty for 100 ms
-    assert asked(10.121, 10.125) == [True, True]
-    assert asked(10.13, 10.17) == [True, True]  # and now it was
+def test_after_a_pause_many_are_a_burst():
+    loop = Loop(patience=0.45)
+    for _ in range(10):
+        loop.admitted(100)
+    loop.now += 60
+    assert [loop.admitted(100) for _ in range(3)] == [100] * 3
+
+
+def test_nobody_waits_longer_than_the_patience_in_one_pass():
+    assert Loop(patience=0.1).admitted(300) == 101
+
+
+def test_twice_as_many_as_keep_a_server_busy_are_all_admitted():
+    loop = Loop(patience=0.1)
+    assert [loop.admitted(2 * FEW) for _ in range(50)] == [2 * FEW] * 50
+
+
+def test_refusals_are_sent_one_after_the_other_and_within_a_second():
+    pace = Pace()
+    delays = [pace.delay(10.0) for _ in range(5000)]
+    assert delays[:3] == pytest.approx([0, 0.001, 0.002])
+    assert max(delays) == 1.0
+    assert pace.delay(20.0) == 0
+
+
+def test_two_thousand_grpc_calls_at_once_are_a_burst(server):
+    message = raw(ROWS[:1]).SerializeToString()
+    with ExitStack() as stack:
+        channels = [stack.enter_context(grpc.insecure_channel(server.grpc_target, [("n", n)])) for n in range(8)]
+        calls = [channel.unary_unary(MODEL_INFER).future(message) for channel in channels for _ in range(250)]
+        assert Counter(call.code() for call in calls) == {grpc.StatusCode.OK: 2000}
+
+
+def test_grpc_calls_that_stand_are_refused_and_others_answered_as_soon_as_they_are_gone(trained_registry):
+    message = raw(ROWS).SerializeToString()
+    with (
+        serving(trained_registry, queue_seconds=0.2) as server,
+        grpc.insecure_channel(server.grpc_target) as channel,
+        ThreadPoolExecutor(100) as many,
+    ):
+        infer_rpc = channel.unary_unary(MODEL_INFER)
+        ends = time.monotonic() + 3
+
+        def ask(_):
+            codes = []
+            while time.monotonic() < ends:
+                call = infer_rpc.future(message)
+                codes.append(call.code().name)
+            return codes
+
+        codes = Counter(code for each in many.map(ask, range(100)) for code in each)
+        assert set(codes) == {"OK", "RESOURCE_EXHAUSTED"}
+        assert codes["OK"] > 100
+        assert infer_rpc(message, timeout=30)
+        text = httpx.get(f"{server.url}/metrics").text
+        counted = re.search(r'loan_requests_total\{[^}]*status="RESOURCE_EXHAUSTED"[^}]*\} (\S+)', text)
+        assert float(counted[1]) == codes["RESOURCE_EXHAUSTED"]
+
+
+def test_new_connections_are_taken_beside_one_that_asks_much(server):
+    """Some in each pass of the loop, in which the other has four answers."""
+    greedy = Connection(server.http_port)
+    answered = []
+    many = infer(json.dumps(v2_columns(ROWS)).encode()) * 400
+    with ThreadPoolExecutor(2) as pool:
+        sending = pool.submit(greedy.send, many)
+        reading = pool.submit(lambda: [answered.append(greedy.answer()[0]) for _ in range(400)])
+        while not answered:
+            time.sleep(0.001)
+        before = len(answered)
+        others = [Connection(server.http_port) for _ in range(64)]
+        for other in others:
+            other.send(LIVE)
+        assert {other.answer()[0] for other in others} == {200}
+        assert len(answered) - before < 64 * 2
+        sending.result()
+        reading.result()
 
 
 @pytest.mark.slow
