@@ -8,7 +8,6 @@ a few (Maurer, «Fail at Scale», ACM Queue 13-8, 2015, after CoDel of Nichols a
 import asyncio
 import os
 import random
-import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -23,6 +22,7 @@ BRIEF = 0.0015  # nor are those who are answered in twice this time, s
 LOOK_SECONDS = 0.05  # between two looks at how many wait
 CALM = 1.5 * Overloaded.retry_seconds  # without a refusal ends an overload: all who were refused could ask again
 REFUSALS = 1000  # a second
+NICER = 5  # than the event loop is a thread that scores: Linux has a priority for each thread
 
 
 class Queue:
@@ -115,16 +115,26 @@ class LoopQueue:
             self._looked, self._asked, self._fitted = self._last, 0.0, 0.0
 
 
+def _yield_to_loop() -> None:
+    """On one core a thread that scores may run for milliseconds before the loop, which others wait for, is woken."""
+    os.nice(NICER)
+
+
 class Pool:
-    """Threads for what takes too long for the event loop."""
+    """Threads for what takes too long for the event loop.
+
+    Work begins when the loop says so, and not when a thread is free: a thread that goes from one to the next takes
+    Python's lock again and again before the loop has had it, and others wait.
+    """
 
     def __init__(self, patience: float) -> None:
         # More than there are cores for this process would share them, and make all late that each could finish in turn.
-        self._threads = ThreadPoolExecutor(min(len(os.sched_getaffinity(0)), 8), thread_name_prefix="score")
+        count = min(len(os.sched_getaffinity(0)), 8)
+        self._threads = ThreadPoolExecutor(count, thread_name_prefix="score", initializer=_yield_to_loop)
+        self._turns = asyncio.Semaphore(count)
         self._loaders = ThreadPoolExecutor(8, thread_name_prefix="registry")
         self._queue = Queue(patience)
         self._waiting = 0
-        self._lock = threading.Lock()
 
     async def load(self, work: Callable[[], T]) -> T:
         """The result of what may have to wait for the registry, in threads that are for nothing else."""
@@ -132,19 +142,23 @@ class Pool:
 
     async def run(self, work: Callable[[], T]) -> T:
         """The result of `work`; Overloaded when too many wait for a thread, or this waited too long for one."""
-        now = time.perf_counter()
+        arrived = time.perf_counter()
         if self._waiting < FEW:
-            self._queue.short(now)
-        elif self._queue.stands(now):
-            self._queue.refused(now)
+            self._queue.short(arrived)
+        elif self._queue.stands(arrived):
+            self._queue.refused(arrived)
             raise Overloaded
-        with self._lock:
-            self._waiting += 1
-        return await asyncio.get_running_loop().run_in_executor(self._threads, self._run, work, now)
+        await self._turn()
+        try:
+            if time.perf_counter() - arrived > self._queue.patience:
+                raise Overloaded
+            return await asyncio.get_running_loop().run_in_executor(self._threads, work)
+        finally:
+            self._turns.release()
 
-    def _run(self, work: Callable[[], T], arrived: float) -> T:
-        with self._lock:
+    async def _turn(self) -> None:
+        self._waiting += 1
+        try:
+            await self._turns.acquire()
+        finally:
             self._waiting -= 1
-        if time.perf_counter() - arrived > self._queue.patience:
-            raise Overloaded
-        return work()
