@@ -1,4 +1,4 @@
-"""`python -m benchmarks quick` prints the ratios, `full` writes results.md, and `gateway` gateway.md."""
+"""`python -m benchmarks quick` prints the ratios; `full` writes results.md, `gateway` and `overload` their files."""
 
 import sys
 import tempfile
@@ -7,7 +7,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks import gateway
+from benchmarks import gateway, overload
 from benchmarks.compare import Results, compare
 from benchmarks.load import CACHE
 from benchmarks.servers import OURS
@@ -26,6 +26,8 @@ def main() -> None:
         results.write(registry)
     elif sys.argv[1:] == ["gateway"]:
         gateway.write(Path(__file__).with_name("gateway.md"))
+    elif sys.argv[1:] == ["overload"]:
+        overload.write(registry, Path(__file__).with_name("overload.md"))
     else:
         show(compare(registry, rounds=1, seconds=1))
 

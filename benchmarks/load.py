@@ -39,34 +39,54 @@ class Body(NamedTuple):
 
 
 class Load(NamedTuple):
-    """What one run saw: requests a second, the 99th percentile in milliseconds, and how many were answered."""
+    """What one run saw: requests a second, the 99th percentile in milliseconds, how many were answered, and refused."""
 
     rate: float
     p99: float
     answered: int
+    refused: int = 0
 
 
 def http(
-    url: str, body: Body, connections: int, seconds: float, within: Sequence[str] = ON_LOAD_CORE, host: str = ""
+    url: str,
+    body: Body,
+    connections: int,
+    seconds: float,
+    within: Sequence[str] = ON_LOAD_CORE,
+    host: str = "",
+    may_refuse: bool = False,
 ) -> Load:
-    """Asks by wrk for `seconds`; RuntimeError when any answer was not a success."""
+    """Asks by wrk for `seconds`; RuntimeError when any answer was not a success, or not HTTP where it may refuse."""
     script, content = CACHE / "post.lua", CACHE / "body"
     script.write_text(_POST)
     content.write_bytes(body.content)
     environment = {"BODY": str(content), "CONTENT_TYPE": "application/json"} | ({"HOST": host} if host else {})
     if body.json_length is not None:
         environment |= {"CONTENT_TYPE": "application/octet-stream", "JSON_LENGTH": str(body.json_length)}
-    command = ["wrk", "-t1", f"-c{connections}", f"-d{_duration(seconds)}", "-s", str(script), "--latency", url]
+    command = [
+        "wrk",
+        "-t1",
+        f"-c{connections}",
+        f"-d{_duration(seconds)}",
+        "-s",
+        str(script),
+        "--latency",
+        "--timeout",
+        "10s",
+        url,
+    ]
     said = subprocess.run(
         [*within, *command], env=os.environ | environment, capture_output=True, text=True, check=True
     ).stdout
-    if "Non-2xx" in said or "Socket errors" in said:
+    refused = re.search(r"Non-2xx or 3xx responses: (\d+)", said)
+    if (refused and not may_refuse) or "Socket errors" in said:
         raise RuntimeError(f"{url} failed requests:\n{said}")
     value, unit = re.search(r"99%\s+([\d.]+)(us|ms|s)", said).groups()
     return Load(
         float(re.search(r"Requests/sec:\s+([\d.]+)", said)[1]),
         float(value) * {"us": 0.001, "ms": 1, "s": 1000}[unit],
         int(re.search(r"(\d+) requests in", said)[1]),
+        int(refused[1]) if refused else 0,
     )
 
 
@@ -78,8 +98,9 @@ def grpc(
     seconds: float,
     within: Sequence[str] = ON_LOAD_CORE,
     host: str = "",
+    may_refuse: bool = False,
 ) -> Load:
-    """Asks by ghz for `seconds`; RuntimeError when any call failed."""
+    """Asks by ghz for `seconds`; RuntimeError when any call failed, but by RESOURCE_EXHAUSTED where it may refuse."""
     content = CACHE / "message"
     content.write_bytes(message)
     command = [str(GHZ), "--insecure", "--protoset", str(protoset()), "--format", "json"]
@@ -87,10 +108,11 @@ def grpc(
     command += [f"--concurrency={at_once}", f"--connections={connections}", f"--duration={seconds}s"]
     command += ["--duration-stop=wait", "--cpus=1", *(["--authority", host] if host else []), target]
     said = json.loads(subprocess.run([*within, *command], capture_output=True, text=True, check=True).stdout)
-    if set(said["statusCodeDistribution"]) != {"OK"}:
-        raise RuntimeError(f"{target} failed calls: {said['statusCodeDistribution']} {said['errorDistribution']}")
+    ended = said["statusCodeDistribution"]
+    if not set(ended) <= {"OK", *(["ResourceExhausted"] if may_refuse else [])}:
+        raise RuntimeError(f"{target} failed calls: {ended} {said['errorDistribution']}")
     p99 = next(point["latency"] for point in said["latencyDistribution"] if point["percentage"] == 99)
-    return Load(said["rps"], p99 / 1e6, said["count"])
+    return Load(said["rps"], p99 / 1e6, said["count"], ended.get("ResourceExhausted", 0))
 
 
 def protoset() -> Path:

@@ -1,4 +1,4 @@
-"""Measures good requests beside attacks and overload: `python -m tests.model_server.attacks REGISTRY [PART OF A NAME]`.
+"""Measures good requests beside attacks: `python -m tests.model_server.attacks REGISTRY [PART OF A NAME]`.
 
 Four connections ask at 100 requests a second while another process attacks; the median and 99th percentile of their
 latency (ms) stand beside those without an attack, each taken just before. The server has one core, and who asks and who
@@ -10,12 +10,9 @@ import asyncio
 import json
 import multiprocessing
 import os
-import re
 import resource
 import socket
-import subprocess
 import sys
-import tempfile
 import threading
 import time
 from collections import Counter
@@ -33,7 +30,6 @@ from tests.model_server.test_http import infer
 from tests.model_server.test_limits import REASONS
 
 SECONDS = 6.0
-OVERLOAD = "overload"
 SERVER_CORE, LOAD_CORE = 0, (os.cpu_count() or 1) - 1
 QUEUE_SECONDS = ServerSettings.model_fields["queue_seconds"].default
 
@@ -157,34 +153,6 @@ def main(registry: Path, part: str = "") -> None:
                 flush=True,
             )
             time.sleep(1)
-        if part in OVERLOAD:
-            overload(server.http_port)
-
-
-def overload(port: int) -> None:
-    """The same good requests beside wrk: as much as can be done, then what a thousand connections ask, then nothing."""
-    for name, connections in (("16 connections", 16), ("1 000 connections", 1000)):
-        with subprocess.Popen(_wrk(port, connections), stdout=subprocess.PIPE, text=True) as flood:
-            time.sleep(1)
-            median, tail, statuses = measured(port)
-            said = flood.communicate()[0]
-        asked, refused = (re.search(pattern, said) for pattern in (r"Requests/sec:\s+([\d.]+)", r"Non-2xx.*: (\d+)"))
-        print(
-            f"beside {name} that ask all the time: p50 {median:.1f} ms, p99 {tail:.1f} ms of what was accepted, "
-            f"{dict(statuses)}; {float(asked[1]) if asked else 0:.0f} requests/s answered, "
-            f"{refused[1] if refused else 0} of them refused",
-            flush=True,
-        )
-    median, tail, statuses = measured(port)
-    print(f"at once after it: p50 {median:.1f} ms, p99 {tail:.1f} ms, {dict(statuses)}", flush=True)
-
-
-def _wrk(port: int, connections: int) -> list[str]:
-    script = Path(tempfile.gettempdir()) / "loan-overload.lua"
-    body = infer().partition(b"\r\n\r\n")[2].decode()
-    script.write_text(f"wrk.method = 'POST'\nwrk.headers['Content-Type'] = 'application/json'\nwrk.body = [[{body}]]\n")
-    url = f"http://127.0.0.1:{port}/v2/models/loan/infer"
-    return ["wrk", "-t1", f"-c{connections}", f"-d{SECONDS + 2:.0f}s", "--timeout", "10s", "-s", str(script), url]
 
 
 def _attack(attack: Callable[[int], None], port: int) -> None:
