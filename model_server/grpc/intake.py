@@ -22,10 +22,11 @@ from model_server.admission import FEW, LOOK_SECONDS, Pace, Queue
 from model_server.errors import InvalidInput, Overloaded
 from model_server.settings import ServerSettings
 
-THREADS = 1024
+THREADS = 512
 SILENT = THREADS // 2  # calls whose message has not come; of more, the oldest is cancelled
 SILENT_SECONDS = 0.5  # unless it began so short a time ago
-SLOWER = 10  # or the messages that came last took a tenth of its time, as they do while the server has much to do
+IDLE_SECONDS = 0.05  # in which most messages come; a call that waits for longer gives this server nothing to do
+SLOWER = 10  # but all that is longer while the messages that came last took a tenth of it
 TAKEN_UP = 4 * FEW
 LOOKS = 8  # over which the mean of what is seen is taken
 
@@ -121,8 +122,8 @@ class Intake(ThreadPoolExecutor):
             self._turns.put(None)
 
     def _busy(self, now: float) -> int:
-        """Calls inside but those that are silent for long, which give this server nothing to do."""
-        late = now - SILENT_SECONDS
+        """Calls inside but those that are silent for long."""
+        late = self._late(IDLE_SECONDS, now)
         silent = 0
         for since in list(self._silent.values()):
             if since > late:
@@ -131,11 +132,14 @@ class Intake(ThreadPoolExecutor):
         return len(self._inside) - silent
 
     def _cancel_oldest(self, now: float) -> None:
-        """Unless it is not silent, but waits for this server as all do."""
-        late = now - max(SILENT_SECONDS, SLOWER * min(list(self._came)))
+        late = self._late(SILENT_SECONDS, now)
         for context, since in list(self._silent.items())[:1]:
             if since < late:
                 context.cancel()
+
+    def _late(self, seconds: float, now: float) -> float:
+        """Who began before it is silent, and does not wait for this server as all do when it has much to do."""
+        return now - max(seconds, SLOWER * min(list(self._came)))
 
     def _watch(self) -> None:
         length = 0.0

@@ -149,19 +149,25 @@ class InferenceServicer:
             return self._intake.message(messages, context)
         except Overloaded as error:
             self._metrics.request("grpc", "", error.grpc, 0.0)
-            raise
+            self._shed(error, context)
+        except ServeError as error:
+            _abort(context, error.grpc, str(error))
+
+    def _shed(self, error: Overloaded, context: grpc.ServicerContext) -> NoReturn:
+        self._metrics.shed("grpc")
+        # What a client's own retry policy goes by.
+        context.set_trailing_metadata((("grpc-retry-pushback-ms", str(error.retry_seconds * 1000)),))
+        _abort(context, error.grpc, str(error))
 
     def _guarded(self, method: Method, parse: Callable[[bytes], Any]) -> Method:
         def answer(messages: Any, context: grpc.ServicerContext) -> Any:
+            message = self._message(messages, context)
             try:
-                return method(parse(self._message(messages, context)), context)
+                return method(parse(message), context)
             except DecodeError:
                 _abort(context, "INVALID_ARGUMENT", "The message is not what this method takes, or is broken.")
             except Overloaded as error:
-                self._metrics.shed("grpc")
-                # What a client's own retry policy goes by.
-                context.set_trailing_metadata((("grpc-retry-pushback-ms", str(error.retry_seconds * 1000)),))
-                _abort(context, error.grpc, str(error))
+                self._shed(error, context)
             except ServeError as error:
                 _abort(context, error.grpc, str(error))
             except Exception:

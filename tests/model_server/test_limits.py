@@ -249,6 +249,31 @@ def test_calls_that_send_nothing_keep_no_other_from_being_answered(strict):
         said.set()
 
 
+def test_hundreds_of_calls_that_send_nothing_are_no_overload(trained_registry):
+    said = threading.Event()
+
+    def nothing():
+        said.wait(30)
+        yield from ()
+
+    with (
+        serving(trained_registry, queue_seconds=0.2) as server,
+        grpc.insecure_channel(server.grpc_target) as silent,
+        grpc.insecure_channel(server.grpc_target, [("another", 1)]) as channel,
+    ):
+        calls = []
+        for _ in range(20):
+            calls += [silent.stream_unary(MODEL_INFER).future(nothing()) for _ in range(20)]
+            for _ in range(5):
+                assert channel.unary_unary(MODEL_INFER)(raw(ROWS[:1]).SerializeToString(), timeout=5)
+        for call in calls:
+            call.cancel()
+        said.set()
+        time.sleep(0.2)
+        server.process.terminate()
+        assert "call failed" not in server.process.stderr.read()
+
+
 def test_overload_is_shed_counted_and_over_at_once(trained_registry):
     """Forty at once, each of half a second, where none may wait for 20 ms."""
     with (
