@@ -257,7 +257,7 @@ def test_hundreds_of_calls_that_send_nothing_are_no_overload(trained_registry):
         yield from ()
 
     with (
-        serving(trained_registry, queue_seconds=0.2) as server,
+        serving(trained_registry, queue_seconds=0.5) as server,
         grpc.insecure_channel(server.grpc_target) as silent,
         grpc.insecure_channel(server.grpc_target, [("another", 1)]) as channel,
     ):
@@ -266,6 +266,7 @@ def test_hundreds_of_calls_that_send_nothing_are_no_overload(trained_registry):
             calls += [silent.stream_unary(MODEL_INFER).future(nothing()) for _ in range(20)]
             for _ in range(5):
                 assert channel.unary_unary(MODEL_INFER)(raw(ROWS[:1]).SerializeToString(), timeout=5)
+            time.sleep(0.1)
         for call in calls:
             call.cancel()
         said.set()
