@@ -59,6 +59,7 @@ class Intake(ThreadPoolExecutor):
         for _ in range(settings.grpc_threads):
             self._turns.put(None)
         self._queue = Queue(settings.queue_seconds)
+        self._queue.short(time.perf_counter())
         self._inside: set[object] = set()  # calls that have a thread or wait for one
         self._refusing = ThreadPoolExecutor(1, thread_name_prefix="grpc-refused")
         self._pace = Pace()
