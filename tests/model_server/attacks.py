@@ -16,10 +16,14 @@ import sys
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, suppress
+from functools import partial
+from itertools import cycle, islice
 from pathlib import Path
 from typing import Any
 
+import grpc
 import numpy as np
 import psutil
 import uvloop
@@ -27,7 +31,7 @@ import uvloop
 from model_server.settings import ServerSettings
 from tests.model_server.serving import serving, v2_columns
 from tests.model_server.test_http import infer
-from tests.model_server.test_limits import REASONS
+from tests.model_server.test_limits import MODEL_INFER, REASONS
 
 SECONDS = 6.0
 SERVER_CORE, LOAD_CORE = 0, (os.cpu_count() or 1) - 1
@@ -67,6 +71,36 @@ def trickling(port: int, content: bytes, count: int) -> None:
     time.sleep(60)
 
 
+def calling(target: str, content: bytes, **options: Any) -> None:
+    """Makes the same call four times at once, again and again."""
+
+    def run() -> None:
+        with grpc.insecure_channel(target, [("grpc.max_send_message_length", -1)]) as channel:
+            while True:
+                with suppress(grpc.RpcError):
+                    channel.unary_unary(MODEL_INFER)(content, timeout=10, **options)
+
+    for _ in range(4):
+        threading.Thread(target=run, daemon=True).start()
+
+
+def silent(target: str, count: int) -> None:
+    """Begins calls and sends nothing; those that are ended are begun again."""
+    calls: list[Any] = []
+    with ExitStack() as stack:
+        channels = [stack.enter_context(grpc.insecure_channel(target, [("number", n)])) for n in range(8)]
+        while True:
+            calls = [call for call in calls if not call.done()]
+            for channel in islice(cycle(channels), count - len(calls)):
+                calls.append(channel.stream_unary(MODEL_INFER).future(_nothing()))
+            time.sleep(0.01)
+
+
+def _nothing() -> Iterator[bytes]:
+    time.sleep(60)
+    yield b""
+
+
 def chunked(size: int) -> bytes:
     part = b"%x\r\n%b\r\n" % (65_536, b" " * 65_536)
     return infer(b"", content_length=None, transfer_encoding="chunked") + part * (size // 65_536)
@@ -87,6 +121,14 @@ ATTACKS: dict[str, Callable[[int], None]] = {
     "300 requests at once, pipelined": lambda port: again(port, infer() * 300),
     "heads of 60 kB": lambda port: again(port, infer(cookie="x" * 60_000)),
     "reasons for 4 000 rows": lambda port: again(port, infer(REASONS)),
+}
+
+GRPC_ATTACKS: dict[str, Callable[[str], None]] = {
+    "gRPC: messages of 40 MB, 4 at once": lambda target: calling(target, bytes(40 * 2**20)),
+    "gRPC: 1 GB packed into 1 MB, 4 at once": lambda target: calling(
+        target, bytes(2**30), compression=grpc.Compression.Gzip
+    ),
+    "gRPC: 400 calls that send nothing": lambda target: silent(target, 400),
 }
 
 
@@ -136,11 +178,13 @@ def main(registry: Path, part: str = "") -> None:
         print(
             "| attack | p50 before | p50 beside | p99 before | p99 beside | answers | memory, MB |\n" + "|---" * 7 + "|"
         )
-        for name, attack in ATTACKS.items():
+        attacks = {name: partial(attack, server.http_port) for name, attack in ATTACKS.items()}
+        attacks |= {name: partial(attack, server.grpc_target) for name, attack in GRPC_ATTACKS.items()}
+        for name, attack in attacks.items():
             if part not in name:
                 continue
             before = measured(server.http_port)
-            attacker = multiprocessing.get_context("fork").Process(target=_attack, args=[attack, server.http_port])
+            attacker = multiprocessing.get_context("fork").Process(target=_attack, args=[attack])
             attacker.start()
             time.sleep(3 if "000 " in name else 1)
             beside = measured(server.http_port)
@@ -155,9 +199,9 @@ def main(registry: Path, part: str = "") -> None:
             time.sleep(1)
 
 
-def _attack(attack: Callable[[int], None], port: int) -> None:
+def _attack(attack: Callable[[], None]) -> None:
     os.sched_setscheduler(0, os.SCHED_IDLE, os.sched_param(0))
-    attack(port)
+    attack()
     time.sleep(120)
 
 
