@@ -125,8 +125,8 @@ ATTACKS: dict[str, Callable[[int], None]] = {
 
 GRPC_ATTACKS: dict[str, Callable[[str], None]] = {
     "gRPC: messages of 40 MB, 4 at once": lambda target: calling(target, bytes(40 * 2**20)),
-    "gRPC: 1 GB packed into 1 MB, 4 at once": lambda target: calling(
-        target, bytes(2**30), compression=grpc.Compression.Gzip
+    "gRPC: 64 MB packed into 64 kB, 4 at once": lambda target: calling(
+        target, bytes(2**26), compression=grpc.Compression.Gzip
     ),
     "gRPC: 400 calls that send nothing": lambda target: silent(target, 400),
 }
