@@ -56,25 +56,18 @@ def http(
     host: str = "",
     may_refuse: bool = False,
 ) -> Load:
-    """Asks by wrk for `seconds`; RuntimeError when any answer was not a success, or not HTTP where it may refuse."""
+    """Asks by wrk for `seconds`; RuntimeError when any answer was not a success.
+
+    Where the server may refuse, RuntimeError is for what was no answer: wrk does not tell 503 from other failures.
+    """
     script, content = CACHE / "post.lua", CACHE / "body"
     script.write_text(_POST)
     content.write_bytes(body.content)
     environment = {"BODY": str(content), "CONTENT_TYPE": "application/json"} | ({"HOST": host} if host else {})
     if body.json_length is not None:
         environment |= {"CONTENT_TYPE": "application/octet-stream", "JSON_LENGTH": str(body.json_length)}
-    command = [
-        "wrk",
-        "-t1",
-        f"-c{connections}",
-        f"-d{_duration(seconds)}",
-        "-s",
-        str(script),
-        "--latency",
-        "--timeout",
-        "10s",
-        url,
-    ]
+    command = ["wrk", "-t1", f"-c{connections}", f"-d{_duration(seconds)}", "-s", str(script)]
+    command += ["--latency", "--timeout", "10s", url]
     said = subprocess.run(
         [*within, *command], env=os.environ | environment, capture_output=True, text=True, check=True
     ).stdout

@@ -234,16 +234,17 @@ def test_bytes_that_are_no_message(strict):
     assert refusal(strict.grpc_target, b"\xff\xff\xff")[0] == "INVALID_ARGUMENT"
 
 
+def nothing(said):
+    """Messages of a call that sends none, and ends when it is told."""
+    said.wait(30)
+    yield from ()
+
+
 def test_calls_that_send_nothing_keep_no_other_from_being_answered(strict):
     """They are cancelled after half a second, which is how long a head may take."""
     said = threading.Event()
-
-    def nothing():
-        said.wait(30)
-        yield from ()
-
     with grpc.insecure_channel(strict.grpc_target) as channel:
-        silent = [channel.stream_unary(MODEL_INFER).future(nothing()) for _ in range(20)]
+        silent = [channel.stream_unary(MODEL_INFER).future(nothing(said)) for _ in range(20)]
         assert refusal(strict.grpc_target, raw(ROWS).SerializeToString())[0] == "OK"
         assert {call.code() for call in silent} == {grpc.StatusCode.CANCELLED}
         said.set()
@@ -251,11 +252,6 @@ def test_calls_that_send_nothing_keep_no_other_from_being_answered(strict):
 
 def test_hundreds_of_calls_that_send_nothing_are_no_overload(trained_registry):
     said = threading.Event()
-
-    def nothing():
-        said.wait(30)
-        yield from ()
-
     with (
         serving(trained_registry, queue_seconds=0.5) as server,
         grpc.insecure_channel(server.grpc_target) as silent,
@@ -263,7 +259,7 @@ def test_hundreds_of_calls_that_send_nothing_are_no_overload(trained_registry):
     ):
         calls = []
         for _ in range(20):
-            calls += [silent.stream_unary(MODEL_INFER).future(nothing()) for _ in range(20)]
+            calls += [silent.stream_unary(MODEL_INFER).future(nothing(said)) for _ in range(20)]
             for _ in range(5):
                 assert channel.unary_unary(MODEL_INFER)(raw(ROWS[:1]).SerializeToString(), timeout=5)
             time.sleep(0.1)
