@@ -1,1 +1,5 @@
-"""The domain: what a loan application is, how a model of it is built, judged, versioned and explained."""
+"""The model that ships: its declaration, synthetic data whose truth is known, and an example application."""
+
+from pathlib import Path
+
+DECLARATION = Path(__file__).with_name("loan.yaml")

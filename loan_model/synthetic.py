@@ -1,4 +1,4 @@
-"""A synthetic data set of the schema whose truth is known, so that learning can be checked.
+"""A synthetic data set of loan applications whose truth is known, so that learning can be checked.
 
 The truth. Age, income, credit score and loan amount depend on each other through a Gaussian copula with the
 correlations `CORRELATION` and have Kumaraswamy margins over the schema's ranges; a past default goes with a
@@ -17,10 +17,19 @@ import pandas as pd
 from numpy.typing import NDArray
 from scipy.special import expit, ndtr, ndtri
 
-from loan_model.metrics import auc
-from loan_model.schema import SCHEMA
+from loan_model import DECLARATION
+from tabular_model.declaration import Declaration
+from tabular_model.metrics import auc
 
 ROWS = 10_000
+LOAN = Declaration.read(DECLARATION)
+MISSING = {  # share of the rows that lack the value
+    "Age": 0.05,
+    "Annual_Income": 0.03,
+    "Credit_Score": 0.04,
+    "Loan_Amount": 0.02,
+    "Number_of_Open_Accounts": 0.01,
+}
 
 # Shapes a and b of the margin F(u) = 1 - (1 - u^a)^b over a column's range (Kumaraswamy, J. Hydrology 1980).
 MARGINS = {
@@ -56,13 +65,12 @@ def generate(rows: int = ROWS, seed: int = 0, *, shuffle_target: bool = False) -
     values["Loan_Duration_Years"] = rng.integers(1, 30, rows, endpoint=True)
     values["Number_of_Open_Accounts"] = rng.binomial(*ACCOUNTS, rows).astype(np.float64)
     values["Had_Past_Default"] = had_default.astype(np.int64)
-    frame = pd.DataFrame({name: values[name] for name in SCHEMA.names})
+    frame = pd.DataFrame({name: values[name] for name in LOAN.schema.names})
 
     target = (rng.random(rows) < expit(log_odds(frame))).astype(np.int64)
-    for column in SCHEMA.columns:
-        if column.nullable:
-            frame.loc[rng.permutation(rows)[: round(column.missing * rows)], column.name] = np.nan
-    frame[SCHEMA.target] = rng.permutation(target) if shuffle_target else target
+    for name, share in MISSING.items():
+        frame.loc[rng.permutation(rows)[: round(share * rows)], name] = np.nan
+    frame[LOAN.target.name] = rng.permutation(target) if shuffle_target else target
     return frame
 
 
@@ -95,7 +103,7 @@ def best_probability(frame: pd.DataFrame, seed: int = 0) -> NDArray[np.float64]:
 
 def best_auc(frame: pd.DataFrame) -> float:
     """The AUC of `best_probability` against the target drawn: the most that a model can be expected to reach."""
-    return auc(frame[SCHEMA.target].to_numpy(), best_probability(frame))
+    return auc(frame[LOAN.target.name].to_numpy(), best_probability(frame))
 
 
 def _complete(frame: pd.DataFrame, rng: np.random.Generator) -> pd.DataFrame:
@@ -128,7 +136,7 @@ def _conditional(
 def _quantile(name: str, normal: NDArray[np.float64]) -> NDArray[np.float64]:
     """The column's value, in whole units, at the quantile of a standard normal."""
     a, b = MARGINS[name]
-    column = SCHEMA[name]
+    column = LOAN.schema[name]
     unit = (1 - ndtr(-normal) ** (1 / b)) ** (1 / a)
     return np.asarray(np.round(column.minimum + (column.maximum - column.minimum) * unit), dtype=np.float64)
 
@@ -136,6 +144,6 @@ def _quantile(name: str, normal: NDArray[np.float64]) -> NDArray[np.float64]:
 def _normal(name: str, value: NDArray[np.float64]) -> NDArray[np.float64]:
     """The inverse of `_quantile`, up to its rounding."""
     a, b = MARGINS[name]
-    column = SCHEMA[name]
+    column = LOAN.schema[name]
     unit = ((value - column.minimum) / (column.maximum - column.minimum)).clip(1e-6, 1 - 1e-6)
     return np.asarray(-ndtri((1 - unit**a) ** b), dtype=np.float64)

@@ -1,0 +1,171 @@
+"""The commands that look at versions and choose the champion."""
+
+import sys
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, Any
+
+import msgspec
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from tabular_model.audit import audited, operator
+from tabular_model.candidate import check_candidate
+from tabular_model.errors import IntegrityError
+from tabular_model.registry import Registry
+from tabular_model.verdict import Verdict
+
+app = typer.Typer(no_args_is_help=True, help="List, show and promote versions.")
+keys = typer.Typer(no_args_is_help=True, help="Make the keys that sign versions.")
+
+Root = Annotated[
+    str,
+    typer.Option(
+        "--registry", envvar="LOAN_REGISTRY", help="Folder or bucket URL that holds the versions.", show_default=True
+    ),
+]
+Result = Annotated[
+    Path | None,
+    typer.Option(envvar="LOAN_RESULT", help="File to leave the outcome in as a line of JSON, for whoever waits."),
+]
+Key = Annotated[
+    Path | None,
+    typer.Option(
+        "--verify-key", envvar="LOAN_VERIFY_KEY", help="PEM file of public keys: take only versions that one signed."
+    ),
+]
+Name = Annotated[str, typer.Argument(help="A version, such as v2.", metavar="VERSION")]
+DEFAULT_ROOT = "files/model_version"
+
+
+class Format(StrEnum):
+    table = "table"
+    json = "json"
+
+
+class ExtraInputs(StrEnum):
+    refused = "refused"
+    ignore = "ignore"
+
+
+As = Annotated[Format, typer.Option("--output", "-o", help="How to print.")]
+
+
+@app.command("list")
+def list_versions(registry: Root = DEFAULT_ROOT, verify_key: Key = None, output: As = Format.table) -> None:
+    """List the versions, oldest first."""
+    opened = Registry.open(registry, verify_key=verify_key)
+    champion = opened.champion()
+    rows = [_row(opened, version, champion) for version in opened.versions()]
+    if output is Format.json:
+        _print_json(rows)
+        return
+    if not rows:
+        typer.echo(f"No versions in {registry} yet; `loan train` publishes one.", err=True)
+        return
+    table = Table(*(name.upper() for name in rows[0]), box=None, pad_edge=False)
+    for row in rows:
+        table.add_row(*("" if value is None else str(value) for value in row.values()))
+    _console().print(table)
+
+
+@app.command()
+def show(version: Name, registry: Root = DEFAULT_ROOT, verify_key: Key = None) -> None:
+    """Show a version's manifest, metrics and verdict as JSON."""
+    opened = Registry.open(registry, verify_key=verify_key)
+    _print_json(
+        {
+            "manifest": msgspec.to_builtins(opened.manifest(version)),
+            "metrics": msgspec.json.decode(opened.read(version, "metrics.json")),
+            "promotions": [msgspec.to_builtins(each) for each in opened.promotions() if each.version == version],
+        }
+    )
+
+
+@app.command()
+def check(
+    version: Annotated[str, typer.Argument(help="A version, such as v2, or latest.", metavar="VERSION")],
+    against: Annotated[str, typer.Option(help="The version whose place it is to take.", metavar="VERSION")],
+    registry: Root = DEFAULT_ROOT,
+    verify_key: Key = None,
+    extra_inputs: Annotated[
+        ExtraInputs,
+        typer.Option(envvar="LOAN_EXTRA_INPUTS", help="What the servers do with inputs that a version does not have."),
+    ] = ExtraInputs.refused,
+    result: Result = None,
+) -> None:
+    """Check that a version is whole, takes the requests of another, and passed the gate."""
+    opened = Registry.open(registry, verify_key=verify_key)
+    candidate = check_candidate(opened, version, against, extra_inputs is ExtraInputs.ignore)
+    _leave(result, candidate)
+    for each in candidate.differences:
+        typer.echo(f"  {each.column} {each.what}: {each.holds.value}.")
+    typer.echo(f"{candidate.version} is fit to take the place of {against}.")
+
+
+@app.command()
+def promote(
+    version: Name,
+    reason: Annotated[str, typer.Option(help="Why; it is kept with the promotion.")],
+    registry: Root = DEFAULT_ROOT,
+    verify_key: Key = None,
+    force: Annotated[bool, typer.Option("--force", help="Promote a version that failed the gate.")] = False,
+    by: Annotated[str, typer.Option(help="Who promotes it; this user, unless given.")] = "",
+    result: Result = None,
+) -> None:
+    """Make a version the champion, which servers use by default."""
+    who = by or operator()
+    opened = Registry.open(registry, verify_key=verify_key)
+    if opened.champion() == version:
+        typer.echo(f"{version} is the champion already.")
+        return
+    with audited("promote", who=who, what=version, why=reason):
+        promotion = opened.promote(version, by=who, reason=reason, force=force)
+    _leave(result, promotion)
+    typer.echo(f"{promotion.version} is now the champion{' (forced)' if promotion.forced else ''}.")
+
+
+def _leave(result: Path | None, value: msgspec.Struct) -> None:
+    if result:
+        result.write_bytes(msgspec.json.encode(value))
+
+
+@keys.callback()
+def keys_commands() -> None: ...
+
+
+@keys.command()
+def make(folder: Annotated[Path, typer.Argument(help="Where to write signing.key and signing.pub.")]) -> None:
+    """Make a pair of Ed25519 keys: the private one signs versions, the public one checks them."""
+    from tabular_model import signing
+
+    signer = signing.make(folder)
+    typer.echo(f"Wrote {folder}/signing.key, to be kept secret, and {folder}/signing.pub: {signer.fingerprint}")
+
+
+def _row(registry: Registry, version: str, champion: str | None) -> dict[str, Any]:
+    try:
+        manifest = registry.manifest(version)
+        verdict = Verdict.from_metrics(registry.read(version, "metrics.json"))
+    except IntegrityError as error:
+        typer.echo(f"{version} is refused: {error}", err=True)
+        row: dict[str, Any] = dict.fromkeys(("created", "algorithm", "rows"))
+        return {"version": version, **row, "gate": "refused", "champion": "yes" if version == champion else None}
+    return {
+        "version": version,
+        "created": manifest.created.strftime("%Y-%m-%d %H:%M:%S"),
+        "algorithm": manifest.algorithm,
+        "rows": manifest.data.rows,
+        "gate": "passed" if verdict.passed else "failed",
+        "champion": "yes" if version == champion else None,
+    }
+
+
+def _print_json(value: Any) -> None:
+    typer.echo(msgspec.json.format(msgspec.json.encode(value), indent=2).decode())
+
+
+def _console() -> Console:
+    """As wide as a pipe needs, so that no table is cut where nobody looks."""
+    return Console(width=None if sys.stdout.isatty() else 200)

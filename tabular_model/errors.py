@@ -1,0 +1,33 @@
+"""What can go wrong in the domain. Each message is one sentence for the person who reads it."""
+
+
+class ModelError(Exception):
+    """Base of all errors that a user can cause and mend; the command line prints it and exits with 1."""
+
+
+class DataError(ModelError):
+    """A data file that cannot be trained on: what is wrong, in which row and column."""
+
+
+class RegistryError(ModelError):
+    """The registry cannot be opened, read or written."""
+
+
+class VersionNotFound(RegistryError):
+    """A version that the registry does not hold; the message names those that it does."""
+
+
+class IntegrityError(RegistryError):
+    """A file of a version that does not match the manifest; the message names the file."""
+
+
+class KeyUnusable(ModelError):
+    """A key file that cannot be used; the message names the file and never shows what is in it."""
+
+
+class CompileError(ModelError):
+    """The compiled model and the original disagree; the message names the rows."""
+
+
+class PromotionRefused(ModelError):
+    """A version that failed the gate and was not forced."""

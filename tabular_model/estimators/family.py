@@ -1,0 +1,33 @@
+"""What every family of models can do: be built, be fitted as a scikit-learn pipeline, and be compiled."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.pipeline import Pipeline
+
+from tabular_model.parameters import Parameters
+from tabular_model.schema import Schema
+
+
+class Compiled(NamedTuple):
+    """The files that serve, and by column the values at which the model's answer may change, for trial rows."""
+
+    files: Mapping[str, bytes]
+    splits: frozenset[tuple[int, float]]
+
+
+class Family(Protocol):
+    """A module of this package that is registered in it under the algorithm's name."""
+
+    def build(self, schema: Schema, features: Sequence[str], parameters: Parameters, seed: int) -> Pipeline:
+        """An unfitted pipeline that takes the matrix [n, columns of the schema] and uses the columns `features`."""
+
+    def compile(self, pipeline: Pipeline, schema: Schema) -> Compiled:
+        """The fitted pipeline in the forms that serve; CompileError names what cannot be."""
+
+
+def probability(pipeline: Pipeline, rows: Any) -> NDArray[np.float64]:
+    """The fitted pipeline's probability of approval [n] of a frame, or a matrix [n, columns of the schema]."""
+    return np.asarray(pipeline.predict_proba(rows)[:, 1], dtype=np.float64)

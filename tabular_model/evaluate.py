@@ -1,0 +1,250 @@
+"""Honest evaluation: cross-validation, the decision threshold, and the quality on a holdout and by segment."""
+
+from collections.abc import Iterator, Sequence
+from itertools import pairwise
+
+import msgspec
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from sklearn.base import clone
+from sklearn.inspection import permutation_importance
+from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold
+from sklearn.pipeline import Pipeline
+from sklearn.tree import DecisionTreeClassifier
+
+from tabular_model.estimators import probability
+from tabular_model.metrics import Estimate, Quality, auc, bootstrap, discrimination, losses
+from tabular_model.schema import Column
+
+FOLDS = 5
+BINS = 10  # of the reliability diagram
+REPEATS = 5  # permutations per column
+PERIODS = 6  # of the holdout, where the data have a time
+LEAK = 0.98  # AUC that a column which may be known before the decision does not reach alone
+LEAVES, LEAF_ROWS = 16, 5  # of the tree that finds out
+FEWEST = 30  # rows a segment needs to be the one that others are compared with
+
+Floats = NDArray[np.float64]
+Integers = NDArray[np.int64]
+
+
+class CrossValidation(msgspec.Struct, frozen=True):
+    """How an algorithm did on each fold after training on the others, and out of fold over all rows."""
+
+    log_loss: tuple[float, ...]
+    auc: tuple[float, ...]
+    pooled_auc: Estimate
+
+    @property
+    def mean_log_loss(self) -> float:
+        return float(np.mean(self.log_loss))
+
+
+class Threshold(msgspec.Struct, frozen=True):
+    """The probability from which an application is approved, and how it was chosen."""
+
+    value: float
+    rule: str
+
+
+class Decisions(msgspec.Struct, frozen=True):
+    """How many rows the model approves and rejects, rightly and wrongly, at the threshold."""
+
+    true_approvals: int
+    false_approvals: int
+    true_rejections: int
+    false_rejections: int
+
+    @classmethod
+    def of(cls, target: Integers, score: Floats, threshold: float) -> "Decisions":
+        approved = score >= threshold
+        good = target == 1
+        cells = (approved & good, approved & ~good, ~approved & ~good, ~approved & good)
+        return cls(*(int(cell.sum()) for cell in cells))
+
+
+class Bin(msgspec.Struct, frozen=True):
+    """Rows whose probability lies between `low` and `high`: the mean predicted and the share approved."""
+
+    low: float
+    high: float
+    rows: int
+    predicted: float
+    observed: Estimate
+
+
+class Segment(msgspec.Struct, frozen=True):
+    """The rows whose protected value is in a band or a group of levels, or missing.
+
+    `approval_rate` is the share that the model approves, and `adverse_impact_ratio` that share over the
+    highest one of a band of `FEWEST` rows or more: below 0.8 it breaks the four-fifths rule (29 CFR 1607.4).
+    `qualified_approval_rate` is the share that the model approves of the rows that were in truth approved.
+    """
+
+    band: str
+    approval_rate: float
+    qualified_approval_rate: float | None
+    adverse_impact_ratio: float | None
+    quality: Quality
+
+
+class Period(msgspec.Struct, frozen=True):
+    """The rows of the holdout from the day `first` to the day `last`."""
+
+    first: str
+    last: str
+    quality: Quality
+
+
+def cross_validate(
+    pipeline: Pipeline, frame: pd.DataFrame, target: Integers, seed: int, groups: Integers | None = None
+) -> tuple[CrossValidation, Floats]:
+    """The scores over `FOLDS` stratified folds, and each row's probability by the model that did not see it.
+
+    Rows of one group are in one fold.
+    """
+    unseen = np.empty(len(target))
+    folder = StratifiedKFold if groups is None else StratifiedGroupKFold
+    folds = list(folder(FOLDS, shuffle=True, random_state=seed).split(frame, target, groups))
+    for train, test in folds:
+        fitted = clone(pipeline).fit(frame.iloc[train], target[train])
+        unseen[test] = probability(fitted, frame.iloc[test])
+    scores = CrossValidation(
+        log_loss=tuple(float(losses(target[test], unseen[test])[0].mean()) for _, test in folds),
+        auc=tuple(auc(target[test], unseen[test]) for _, test in folds),
+        pooled_auc=bootstrap(lambda w: discrimination(target, unseen, w)[0][:, None], len(target), seed)[0],
+    )
+    return scores, unseen
+
+
+def choose_threshold(target: Integers, unseen: Floats, scores: Floats) -> Threshold:
+    """The threshold that maximises Youden's J (Cancer 3, 1950) on out-of-fold probabilities.
+
+    It is then moved between two distinct `scores` of the final model, so that no training row is a tie.
+    """
+    order = np.argsort(-unseen, kind="stable")
+    approved = target[order]
+    caught = approved.cumsum() / approved.sum()
+    falsely = (1 - approved).cumsum() / (1 - approved).sum()
+    last_of_score = np.append(np.diff(unseen[order]) != 0, True)
+    best = unseen[order][np.where(last_of_score, caught - falsely, -1).argmax()]
+    rule = "maximises Youden's J (true less false approval rate) on out-of-fold probabilities of the training rows"
+    return Threshold(_between(float(best), np.unique(scores)), rule)
+
+
+def reliability(target: Integers, score: Floats, seed: int) -> list[Bin]:
+    """At most `BINS` bins of equally many rows, by probability."""
+    inner = np.quantile(score, np.linspace(0, 1, BINS + 1)[1:-1])
+    _, of_row = np.unique(np.searchsorted(inner, score, side="right"), return_inverse=True)
+    member = (of_row[:, None] == np.arange(of_row.max() + 1)).astype(np.float64)
+    with np.errstate(invalid="ignore"):  # a resample may have no row of a bin
+        observed = bootstrap(lambda w: (w @ (member * target[:, None])) / (w @ member), len(target), seed)
+    return [_bin(score[of_row == i], seen) for i, seen in enumerate(observed)]
+
+
+def _bin(scores: Floats, observed: Estimate) -> Bin:
+    return Bin(float(scores.min()), float(scores.max()), len(scores), float(scores.mean()), observed)
+
+
+def by_segment(
+    column: Column, values: Floats, target: Integers, score: Floats, threshold: float, seed: int
+) -> list[Segment]:
+    """The segments of the protected `column` that have rows, its missing values last."""
+    bands = [(name, rows) for name, rows in _groups(column, values) if rows.any()]
+    approved = score >= threshold
+    rates = [approved[rows].mean() for _, rows in bands]
+    highest = max((rate for rate, (_, rows) in zip(rates, bands, strict=True) if rows.sum() >= FEWEST), default=0)
+    return [
+        Segment(
+            band=band,
+            approval_rate=float(rate),
+            qualified_approval_rate=_mean(approved[rows & (target == 1)]),
+            adverse_impact_ratio=float(rate / highest) if highest else None,
+            quality=Quality.of(target[rows], score[rows], seed),
+        )
+        for rate, (band, rows) in zip(rates, bands, strict=True)
+    ]
+
+
+def by_period(times: NDArray[np.datetime64], target: Integers, score: Floats, seed: int) -> list[Period]:
+    """At most `PERIODS` periods of about equally many rows, the oldest first."""
+    starts = np.unique(np.sort(times)[np.linspace(0, len(times), PERIODS, endpoint=False).astype(np.int64)])
+    of_row = np.searchsorted(starts, times, side="right") - 1
+    found = []
+    for period in range(len(starts)):
+        rows = of_row == period
+        first, last = (np.datetime_as_string(day, unit="D") for day in (times[rows].min(), times[rows].max()))
+        found.append(Period(str(first), str(last), Quality.of(target[rows], score[rows], seed)))
+    return found
+
+
+def leaks(
+    columns: Sequence[Column], train: pd.DataFrame, seen: Integers, holdout: pd.DataFrame, target: Integers
+) -> dict[str, float]:
+    """The columns that alone tell the target, with the AUC that they reach on the holdout.
+
+    By a small tree over the column's values, learned on the training rows; a category's levels stand in the order of
+    the target's share among them.
+    """
+    found = {}
+    for column in columns:
+        values, judged = (frame[[column.name]].to_numpy() for frame in (train, holdout))
+        if column.type == "category":
+            values, judged = _target_shares(values, seen, values), _target_shares(values, seen, judged)
+        tree = DecisionTreeClassifier(max_leaf_nodes=LEAVES, min_samples_leaf=LEAF_ROWS, random_state=0)
+        alone = auc(target, tree.fit(values, seen).predict_proba(judged)[:, 1])
+        if alone > LEAK:
+            found[column.name] = alone
+    return found
+
+
+def _target_shares(codes: Floats, target: Integers, of: Floats) -> Floats:
+    """For each code of `of` [n, 1] the share of approvals that it had among `codes` [m, 1]; NaN stays."""
+    shares = pd.Series(target).groupby(codes[:, 0]).mean()
+    return pd.Series(of[:, 0]).map(shares).to_numpy(np.float64)[:, None]
+
+
+def importance(pipeline: Pipeline, frame: pd.DataFrame, target: Integers, seed: int) -> dict[str, float]:
+    """By column, how much AUC is lost on average when its values are permuted."""
+    drop = permutation_importance(pipeline, frame, target, scoring="roc_auc", n_repeats=REPEATS, random_state=seed)
+    return dict(zip(frame.columns, drop.importances_mean.tolist(), strict=True))
+
+
+def _groups(column: Column, values: Floats) -> Iterator[tuple[str, NDArray[np.bool_]]]:
+    """The groups to compare, each with its rows: of levels, or between the bands, by default between the quartiles."""
+    if column.type == "category":
+        groups = column.groups or {level: (level,) for level in column.levels}
+        for name, levels in groups.items():
+            yield name, np.isin(values, [column.levels.index(level) for level in levels])
+    elif column.flag:
+        yield "no", values == 0
+        yield "yes", values == 1
+    else:
+        bands = column.bands or np.unique(np.nanquantile(values, [0.25, 0.5, 0.75])).tolist()
+        for low, high in pairwise((-np.inf, *bands, np.inf)):
+            yield _label(low, high), (values >= low) & (values < high)
+    yield "missing", np.isnan(values)
+
+
+def _label(low: float, high: float) -> str:
+    if low == -np.inf:
+        return f"below {high:g}"
+    return f"{low:g} and over" if high == np.inf else f"{low:g} to below {high:g}"
+
+
+def _mean(values: NDArray[np.bool_]) -> float | None:
+    return float(values.mean()) if len(values) else None
+
+
+def _between(value: float, scores: Floats) -> float:
+    """The shortest decimal near `value` that lies strictly between two neighbours of the sorted `scores`."""
+    at = np.searchsorted(scores, value, side="left")
+    low = scores[at - 1] if at else 0.0
+    high = scores[at] if at < len(scores) else 1.0
+    middle = (low + high) / 2
+    for decimals in range(2, 17):
+        rounded = round(float(middle), decimals)
+        if low < rounded < high:
+            return rounded
+    return float(middle)

@@ -1,0 +1,76 @@
+"""Reason codes: what lowered an applicant's score, most important first.
+
+Each column's part in the log-odds is its Shapley value against a typical row that is approved. The parts add up to the
+applicant's log-odds less those of the typical row.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tabular_model.errors import IntegrityError
+from tabular_model.explain import leaves, linear
+from tabular_model.explain.coalitions import MOST_FEATURES, Score, coalitions
+from tabular_model.explain.leaves import Leaves
+from tabular_model.explain.linear import Additive
+from tabular_model.schema import Column
+
+REASONS = 4
+_LOW, _HIGH, _MISSING, _NONE = range(4)
+
+Floats = NDArray[np.float64]
+
+
+class Explainer:
+    """Explains the scores of one model; `parts` gives the parts of the log-odds [n, columns] for rows [n, columns]."""
+
+    def __init__(self, parts: Callable[[Floats], Floats], columns: Sequence[Column], baseline: Floats) -> None:
+        self.contributions = parts
+        self._baseline = baseline
+        self._codes = np.array([_codes(column) for column in columns], dtype=object)
+
+    def reason_codes(self, matrix: Floats) -> list[list[str]]:
+        """For each row up to four codes such as `CREDIT_SCORE_LOW`, padded with empty strings."""
+        parts = self.contributions(matrix)
+        order = np.argsort(parts, axis=1, kind="stable")[:, :REASONS]
+        rows = np.arange(len(matrix))[:, None]
+        values = matrix[rows, order]
+        kinds = np.where(np.isnan(values), _MISSING, np.where(values < self._baseline[order], _LOW, _HIGH))
+        kinds[parts[rows, order] >= -1e-9] = _NONE
+        codes = np.full((len(matrix), REASONS), "", dtype=object)
+        codes[:, : order.shape[1]] = self._codes[order, kinds]
+        return codes.tolist()
+
+
+def explainer(
+    files: Mapping[str, bytes],
+    score: Score,
+    columns: Sequence[Column],
+    features: Sequence[str],
+    baseline: Mapping[str, float],
+) -> Explainer:
+    """For the files of a version, of whose `columns` the model was trained on `features`.
+
+    A version without a file for explanations is of few columns, and explained by `score` alone; IntegrityError if not.
+    """
+    typical = np.array([baseline[column.name] for column in columns], dtype=np.float64)
+    return Explainer(_parts(files, score, columns, features, typical), columns, typical)
+
+
+def _parts(
+    files: Mapping[str, bytes], score: Score, columns: Sequence[Column], features: Sequence[str], typical: Floats
+) -> Callable[[Floats], Floats]:
+    if leaves.FILE in files:
+        return Leaves.decode(files[leaves.FILE]).against(typical)
+    if linear.FILE in files:
+        return Additive.decode(files[linear.FILE]).against(typical)
+    positions = [index for index, column in enumerate(columns) if column.name in features]
+    if len(positions) > MOST_FEATURES:
+        raise IntegrityError(f"The version has {len(positions)} features and no file that explains its scores.")
+    return coalitions(score, positions, typical)
+
+
+def _codes(column: Column) -> list[str]:
+    """What is said of a value that is low, high, missing, or no reason."""
+    return [column.reason("low").code, column.reason("high").code, column.reason("missing").code, ""]

@@ -1,0 +1,111 @@
+"""The gate: what speaks against making a version champion."""
+
+from collections.abc import Mapping
+from types import MappingProxyType
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from tabular_model.estimators.equality import Comparison
+from tabular_model.evaluate import CrossValidation
+from tabular_model.metrics import Estimate, Quality, bootstrap, discrimination
+from tabular_model.verdict import Verdict
+
+SLOPE = (0.75, 1.33)  # calibration slopes that may pass
+INTERCEPT = (-0.25, 0.25)  # calibration intercepts that may pass, in log-odds
+
+Floats = NDArray[np.float64]
+
+
+class Champion(msgspec.Struct, frozen=True):
+    """The champion on the same holdout: its AUC, and the new version's AUC less that, on the same resamples.
+
+    Rows of this holdout may have been among the champion's training rows, which flatters the champion.
+    """
+
+    version: str
+    auc: Estimate
+    difference: Estimate
+
+    @classmethod
+    def compare(
+        cls, version: str, target: NDArray[np.int64], score: Floats, champion_score: Floats, seed: int
+    ) -> "Champion":
+        def aucs(weights: Floats) -> Floats:
+            new, _ = discrimination(target, score, weights)
+            old, _ = discrimination(target, champion_score, weights)
+            return np.column_stack([old, new - old])
+
+        return cls(version, *bootstrap(aucs, len(target), seed))
+
+
+def judge(
+    holdout: Quality,
+    cross_validation: CrossValidation,
+    compiled: Comparison,
+    champion: Champion | None,
+    leaks: Mapping[str, float] = MappingProxyType({}),
+) -> Verdict:
+    """The verdict with one sentence for each thing that speaks against the version.
+
+    `leaks` are columns that alone tell the target, with their AUC.
+    """
+    reasons = [
+        *map(_leak, leaks.items()),
+        *_chance("the holdout", holdout.auc),
+        *_chance("cross-validation", cross_validation.pooled_auc),
+        *_worse(champion),
+        *_miscalibrated("slope", holdout.calibration_slope, SLOPE, ideal=1),
+        *_miscalibrated("intercept", holdout.calibration_intercept, INTERCEPT, ideal=0),
+        *_unlike(compiled),
+    ]
+    return Verdict(passed=not reasons, reasons=tuple(reasons))
+
+
+def _leak(found: tuple[str, float]) -> str:
+    column, area = found
+    return (
+        f"{column} alone tells the target: its AUC on the holdout is {area:.3f}. It is a leak, unless it is known "
+        f"before the decision; to leave it out, name it under `ignored` in the model's declaration."
+    )
+
+
+def _chance(where: str, auc: Estimate) -> list[str]:
+    if auc.low is not None and auc.low > 0.5:
+        return []
+    return [f"The model is no better than chance: its AUC on {where} is {_shown(auc)}, not above 0.5."]
+
+
+def _worse(champion: Champion | None) -> list[str]:
+    if champion is None or champion.difference.high is None or champion.difference.high >= 0:
+        return []
+    return [
+        f"It is worse than the champion {champion.version} on the same holdout: "
+        f"AUC differs by {_shown(champion.difference)}."
+    ]
+
+
+def _miscalibrated(what: str, estimate: Estimate, bounds: tuple[float, float], ideal: float) -> list[str]:
+    """Badly calibrated is outside the bounds by more than chance: an interval that holds the ideal passes."""
+    value, low, high = estimate.value, estimate.low, estimate.high
+    if value is None or low is None or high is None:
+        return [f"It is badly calibrated: the holdout does not determine the calibration {what}."]
+    if bounds[0] <= value <= bounds[1] or low <= ideal <= high:
+        return []
+    return [
+        f"It is badly calibrated: the calibration {what} on the holdout is {_shown(estimate)}, "
+        f"outside {bounds[0]:g} to {bounds[1]:g}."
+    ]
+
+
+def _unlike(compiled: Comparison) -> list[str]:
+    if compiled.largest_difference <= compiled.tolerance:
+        return []
+    return [f"The compiled model is unlike the original: probabilities differ by {compiled.largest_difference:g}."]
+
+
+def _shown(estimate: Estimate) -> str:
+    if estimate.value is None or estimate.low is None or estimate.high is None:
+        return "undetermined"
+    return f"{estimate.value:.3f} (95 % interval {estimate.low:.3f} to {estimate.high:.3f})"

@@ -1,0 +1,100 @@
+"""What may be set of each family of models, by scikit-learn's own names, with the values where none is given.
+
+Knows no scikit-learn, so that a server checks what a caller asks for before a training starts.
+"""
+
+from collections.abc import Mapping, Sequence
+from difflib import get_close_matches
+from typing import Annotated, Any, Literal
+
+import msgspec
+from msgspec import Meta
+
+from tabular_model.errors import ModelError
+
+Positive = Annotated[float, Meta(gt=0, le=1e6)]
+Share = Annotated[float, Meta(gt=0, le=1)]
+Rounds = Annotated[int, Meta(ge=1, le=100_000)]
+
+
+class Parameters(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What may be set of one family."""
+
+
+class LogisticParameters(Parameters, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Of `sklearn.linear_model.LogisticRegression`: `max_iter` are iterations of the solver."""
+
+    C: Positive = 1.0
+    max_iter: Rounds = 1000
+    tol: Positive = 1e-4
+    class_weight: Literal["balanced"] | None = None
+
+
+class GradientBoostingParameters(Parameters, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Of `sklearn.ensemble.HistGradientBoostingClassifier`: `max_iter` are boosting rounds, a tree each."""
+
+    max_iter: Rounds = 100
+    learning_rate: Positive = 0.1
+    max_leaf_nodes: Annotated[int, Meta(ge=2, le=10_000)] | None = 6
+    max_depth: Annotated[int, Meta(ge=1, le=100)] | None = None
+    min_samples_leaf: Annotated[int, Meta(ge=1)] = 60
+    l2_regularization: Annotated[float, Meta(ge=0)] = 20.0
+    max_features: Share = 1.0
+    max_bins: Annotated[int, Meta(ge=2, le=255)] = 255
+    class_weight: Literal["balanced"] | None = None
+    early_stopping: bool = False
+    validation_fraction: Share = 0.1
+    n_iter_no_change: Annotated[int, Meta(ge=1)] = 10
+    tol: Annotated[float, Meta(ge=0)] = 1e-7
+
+
+PARAMETERS: dict[str, type[Parameters]] = {
+    "logistic": LogisticParameters,
+    "gradient_boosting": GradientBoostingParameters,
+}
+AUTO = "auto"
+ALIASES = {"epochs": "max_iter"}  # the word of those who train networks for how often the solver goes on
+
+
+def parse(algorithm: str, given: Mapping[str, Any]) -> dict[str, Parameters]:
+    """By algorithm, the parameters to train it with: of `auto`, those algorithms that have all the `given` names.
+
+    Values may be text. ModelError with a sentence for a name or value that no algorithm takes.
+    """
+    named = {ALIASES.get(name, name): value for name, value in given.items()}
+    if len(named) < len(given):
+        raise ModelError("epochs and max_iter are the same parameter; give one of them.")
+    if algorithm != AUTO and algorithm not in PARAMETERS:
+        raise ModelError(f"There is no algorithm {algorithm}; there are {AUTO}, {', '.join(PARAMETERS)}.")
+    tried = tuple(PARAMETERS) if algorithm == AUTO else (algorithm,)
+    fitting = [name for name in tried if named.keys() <= set(PARAMETERS[name].__struct_fields__)]
+    if not fitting:
+        raise ModelError(_unknown(tried, named))
+    return {name: _convert(name, named) for name in fitting}
+
+
+def assignments(words: Sequence[str]) -> dict[str, str]:
+    """Parameters written as `name=value`; ModelError for a word that is not."""
+    for word in words:
+        if "=" not in word:
+            raise ModelError(f"{word} is no parameter with its value; write it as name=value, such as max_iter=50.")
+    return {name.strip(): value.strip().strip('"') for name, _, value in (word.partition("=") for word in words)}
+
+
+def _unknown(tried: tuple[str, ...], named: Mapping[str, Any]) -> str:
+    known = {field for name in tried for field in PARAMETERS[name].__struct_fields__}
+    stray = next((name for name in named if name not in known), None)
+    if stray is None:
+        return f"No algorithm has all of the parameters {', '.join(named)}; name the one to train."
+    close = get_close_matches(stray, known, 1)
+    meant = f"did you mean {close[0]}?" if close else f"its parameters are {', '.join(sorted(known))}."
+    return f"{' or '.join(tried)} has no parameter {stray}; {meant}"
+
+
+def _convert(algorithm: str, named: Mapping[str, Any]) -> Parameters:
+    try:
+        return msgspec.convert(dict(named), PARAMETERS[algorithm], strict=False)
+    except msgspec.ValidationError as error:
+        what, _, where = str(error).partition(" - at ")
+        name = where.strip("`$.") or "of them"
+        raise ModelError(f"The parameter {name} of {algorithm} is {named.get(name)!r}: {what}.") from None

@@ -1,0 +1,185 @@
+"""The report's figures, each as an SVG element that stands on its own."""
+
+import io
+from collections.abc import Callable
+from functools import wraps
+from typing import Any, ParamSpec
+
+import matplotlib as mpl
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
+from numpy.typing import NDArray
+
+from tabular_model.evaluate import Bin, Segment
+from tabular_model.schema import Column, Schema
+
+APPROVED, REJECTED, NEUTRAL, LINE = "#1f7a6d", "#c8553d", "#8a94a0", "#2f4858"
+STYLE: Any = {
+    "svg.fonttype": "none",
+    "svg.hashsalt": "tabular-model",
+    "font.family": "sans-serif",
+    "font.sans-serif": ["system-ui", "Segoe UI", "Helvetica", "Arial", "DejaVu Sans", "sans-serif"],
+    "font.size": 9,
+    "axes.edgecolor": "#b8c0c8",
+    "axes.labelcolor": "#39434d",
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.grid": True,
+    "axes.axisbelow": True,
+    "grid.color": "#e8ecef",
+    "xtick.color": "#59636e",
+    "ytick.color": "#59636e",
+    "legend.frameon": False,
+}
+METADATA = {"Creator": None, "Date": None, "Format": None, "Type": None}  # names no site and no hour
+ACROSS = 4  # columns beside each other
+MOST = 20  # columns whose importance is drawn
+NAMED = 8  # levels named below a category's bars
+LONGEST = 12  # characters of such a name
+WIDEST = 30  # characters of a column's name above its figure
+P = ParamSpec("P")
+
+Floats = NDArray[np.float64]
+Integers = NDArray[np.int64]
+
+
+def _styled(draw: Callable[P, Figure]) -> Callable[P, str]:
+    """Makes a function that draws a figure one that returns its SVG element."""
+
+    @wraps(draw)
+    def drawn(*args: P.args, **kwargs: P.kwargs) -> str:
+        with mpl.rc_context(STYLE):
+            written = io.StringIO()
+            draw(*args, **kwargs).savefig(written, format="svg", transparent=True, metadata=METADATA)
+        return written.getvalue()[written.getvalue().index("<svg") :]
+
+    return drawn
+
+
+@_styled
+def roc(target: Integers, score: Floats, threshold: float) -> Figure:
+    """The ROC curve, with the point of the decision threshold."""
+    order = np.argsort(-score, kind="stable")
+    last_of_score = np.append(np.diff(score[order]) != 0, True)
+    caught = np.append(0, (target[order].cumsum() / target.sum())[last_of_score])
+    falsely = np.append(0, ((1 - target[order]).cumsum() / (1 - target).sum())[last_of_score])
+    approved = score >= threshold
+    figure, axes = _figure()
+    axes.plot([0, 1], [0, 1], color=NEUTRAL, linestyle=":", label="chance")
+    axes.plot(falsely, caught, color=LINE, label="holdout")
+    point = approved[target == 0].mean(), approved[target == 1].mean()
+    axes.plot(*point, "o", color=APPROVED, label=f"at the threshold {threshold:g}")
+    axes.set(xlabel="false approval rate", ylabel="true approval rate", aspect="equal")
+    axes.legend(loc="lower right")
+    return figure
+
+
+@_styled
+def scores(target: Integers, score: Floats, threshold: float) -> Figure:
+    """How often each probability is given to rows that were approved and to rows that were rejected."""
+    bins = np.linspace(0, 1, 41).tolist()
+    figure, axes = _figure()
+    axes.hist(score[target == 0], bins, color=REJECTED, alpha=0.65, label="rejected")
+    axes.hist(score[target == 1], bins, color=APPROVED, alpha=0.65, label="approved")
+    axes.axvline(threshold, color=LINE, linestyle="--", linewidth=1, label=f"threshold {threshold:g}")
+    axes.set(xlabel="probability of approval", ylabel="rows of the holdout", xlim=(0, 1))
+    axes.legend()
+    return figure
+
+
+@_styled
+def reliability(bins: list[Bin]) -> Figure:
+    """The share approved, with its interval, against the mean probability of each bin."""
+    figure, axes = _figure()
+    axes.plot([0, 1], [0, 1], color=NEUTRAL, linestyle=":", label="perfect")
+    predicted = [each.predicted for each in bins]
+    low, value, high = (
+        np.array([getattr(each.observed, name) for each in bins], dtype=np.float64) for name in ("low", "value", "high")
+    )
+    axes.errorbar(predicted, value, (value - low, high - value), fmt="o-", color=LINE, capsize=2, label="holdout")
+    axes.set(xlabel="mean probability", ylabel="share approved", xlim=(0, 1), ylim=(0, 1), aspect="equal")
+    axes.legend(loc="upper left")
+    return figure
+
+
+@_styled
+def importance(by_column: dict[str, float]) -> Figure:
+    """How much AUC is lost when a column's values are permuted, the most important on top."""
+    names = sorted(by_column, key=lambda name: by_column[name])[-MOST:]
+    figure, axes = _figure()
+    axes.barh([_words(name) for name in names], [by_column[name] for name in names], color=LINE, height=0.6)
+    axes.set(xlabel="AUC lost when permuted")
+    axes.grid(axis="y", visible=False)
+    return figure
+
+
+@_styled
+def segments(found: list[Segment]) -> Figure:
+    """Per segment the share that the model approves beside the share that was approved."""
+    figure, axes = _figure(height=2.9, width=10)
+    place = np.arange(len(found))
+    axes.bar(place - 0.2, [each.quality.approved for each in found], 0.38, color=NEUTRAL, label="were approved")
+    axes.bar(place + 0.2, [each.approval_rate for each in found], 0.38, color=APPROVED, label="the model approves")
+    axes.set_xticks(place, [each.band for each in found])
+    axes.set(ylabel="share of rows", ylim=(0, 1))
+    axes.grid(axis="x", visible=False)
+    axes.legend(ncols=2, loc="upper right")
+    return figure
+
+
+@_styled
+def columns(schema: Schema, frame: pd.DataFrame, target: Integers) -> Figure:
+    """Each column's values, of the approved on those of the rejected."""
+    rows = len(schema) // ACROSS + 1  # one place is left for the legend
+    figure = Figure(figsize=(10, 2.2 * rows), layout="constrained")
+    for i, column in enumerate(schema.columns):
+        axes = figure.add_subplot(rows, ACROSS, i + 1)
+        values = frame[column.name].to_numpy()
+        edges = _edges(column)
+        axes.hist(
+            [values[(target == outcome) & ~np.isnan(values)].clip(edges[0], edges[-1]) for outcome in (0, 1)],
+            edges.tolist(),
+            stacked=True,
+            color=[REJECTED, APPROVED],
+            label=["rejected", "approved"],
+        )
+        axes.set_title(_shortened(_words(column.name), WIDEST), fontsize=9, color="#39434d")
+        axes.set_yticks([])
+        axes.grid(visible=False)
+        if column.type == "category":
+            _name_levels(axes, column.levels)
+        else:
+            axes.xaxis.set_major_locator(MaxNLocator(4, integer=column.maximum - column.minimum > 4))
+    figure.legend(*axes.get_legend_handles_labels(), loc="lower right", bbox_to_anchor=(0.98, 0.3 / rows))
+    return figure
+
+
+def _edges(column: Column) -> Floats:
+    """About thirty bins over the column's range; whole ones where the range is wide, as most values are whole."""
+    spread = column.maximum - column.minimum
+    if not column.whole and spread < 30:
+        return np.linspace(column.minimum, column.maximum, 31)
+    width = max(1, round(spread / 30))
+    return np.asarray(np.arange(column.minimum, column.maximum + 2 * width, width) - 0.5, dtype=np.float64)
+
+
+def _name_levels(axes: Axes, levels: tuple[str, ...]) -> None:
+    """Names those levels for which there is room."""
+    shown = range(0, len(levels), 1 + (len(levels) - 1) // NAMED)
+    axes.set_xticks(list(shown), [_shortened(levels[i], LONGEST) for i in shown], rotation=30, ha="right", fontsize=7)
+
+
+def _figure(width: float = 5.0, height: float = 3.6) -> tuple[Figure, Axes]:
+    figure = Figure(figsize=(width, height), layout="constrained")
+    return figure, figure.subplots()
+
+
+def _shortened(text: str, most: int) -> str:
+    return text if len(text) <= most else text[: most - 1].rstrip() + "…"
+
+
+def _words(name: str) -> str:
+    return name.replace("_", " ")

@@ -1,0 +1,39 @@
+"""`metrics.json`: everything that was measured of a version, and the verdict."""
+
+import msgspec
+
+from tabular_model.estimators.equality import Comparison
+from tabular_model.evaluate import Bin, CrossValidation, Decisions, Period, Segment, Threshold
+from tabular_model.gate import Champion
+from tabular_model.metrics import Quality
+from tabular_model.verdict import Verdict
+
+FILE = "metrics.json"
+
+
+class Results(msgspec.Struct, frozen=True, kw_only=True):
+    """`cross_validation` is by algorithm tried, `segments` by protected column, `importance` by column,
+    `periods` are of a holdout out of time.
+
+    `notes` are what was dropped from the data and what in it looked odd.
+    """
+
+    verdict: Verdict
+    threshold: Threshold
+    holdout: Quality
+    decisions: Decisions
+    reliability: list[Bin]
+    segments: dict[str, list[Segment]]
+    periods: list[Period] = []
+    importance: dict[str, float]
+    cross_validation: dict[str, CrossValidation]
+    champion: Champion | None
+    compiled: Comparison
+    notes: tuple[str, ...]
+
+    def encode(self) -> bytes:
+        return msgspec.json.format(msgspec.json.encode(self), indent=2)
+
+    @classmethod
+    def decode(cls, content: bytes) -> "Results":
+        return msgspec.json.decode(content, type=cls)

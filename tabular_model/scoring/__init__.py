@@ -1,0 +1,1 @@
+"""The compiled model: a matrix in, probabilities out."""

@@ -1,0 +1,131 @@
+"""Signatures: which key published a version, and whether that key is one to trust.
+
+`manifest.sig` holds the 64 bytes of the Ed25519 signature (RFC 8032) over `manifest.json` as it is in the file, so that
+`openssl pkeyutl -verify -rawin` can check it as well. The manifest names its signer, and seals every other file.
+"""
+
+import base64
+import re
+from hashlib import sha256
+from pathlib import Path
+
+from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
+
+from tabular_model.errors import IntegrityError, KeyUnusable
+from tabular_model.manifest import Manifest
+
+_PUBLIC = re.compile(rb"-----BEGIN PUBLIC KEY-----.+?-----END PUBLIC KEY-----", re.DOTALL)
+_RAW = serialization.Encoding.Raw, serialization.PublicFormat.Raw
+_MAKE = "`loan keys make FOLDER` makes a pair"
+
+
+class Signer:
+    """Signs manifests with a private key."""
+
+    def __init__(self, key: Ed25519PrivateKey) -> None:
+        self._key = key
+        self.fingerprint = fingerprint(key.public_key())
+
+    @classmethod
+    def read(cls, path: Path) -> "Signer":
+        """The key in a PEM file (PKCS #8, not encrypted); KeyUnusable, which never shows what is in the file."""
+        try:
+            key = serialization.load_pem_private_key(_content(path), None)
+        except (ValueError, TypeError, UnsupportedAlgorithm):
+            raise KeyUnusable(f"{path} is not a private key in PEM without a password; {_MAKE}.") from None
+        if not isinstance(key, Ed25519PrivateKey):
+            raise KeyUnusable(f"{path} holds a private key that is not Ed25519; {_MAKE}.")
+        return cls(key)
+
+    def sign(self, content: bytes) -> bytes:
+        return self._key.sign(content)
+
+
+class Trust:
+    """The public keys whose versions are taken; more than one while a key is being replaced."""
+
+    def __init__(self, *keys: Ed25519PublicKey) -> None:
+        self._keys = {fingerprint(key): key for key in keys}
+
+    @classmethod
+    def read(cls, path: Path) -> "Trust":
+        """The keys in a PEM file, one after the other; KeyUnusable if there is none or one is not Ed25519."""
+        keys = []
+        for block in _PUBLIC.findall(_content(path)):
+            try:
+                key = serialization.load_pem_public_key(block)
+            except (ValueError, UnsupportedAlgorithm):
+                raise KeyUnusable(f"{path} holds a public key that cannot be read; {_MAKE}.") from None
+            if not isinstance(key, Ed25519PublicKey):
+                raise KeyUnusable(f"{path} holds a public key that is not Ed25519; {_MAKE}.")
+            keys.append(key)
+        if not keys:
+            raise KeyUnusable(f"{path} holds no public key in PEM; {_MAKE}.")
+        return cls(*keys)
+
+    def check(self, manifest: Manifest, content: bytes, signature: bytes | None, where: str) -> None:
+        """IntegrityError unless `signature` is a trusted key's over `content`, the bytes of `manifest`.
+
+        Says whether the version is unsigned, signed by another, or changed after it was signed.
+        """
+        if signature is None or not isinstance(manifest.signer, str):
+            raise IntegrityError(
+                f"{where} is not signed, and only versions signed by {self} are taken; "
+                "train it with LOAN_SIGNING_KEY set."
+            )
+        key = self._keys.get(manifest.signer)
+        if key is None:
+            raise IntegrityError(
+                f"{where} is signed by another key: by {manifest.signer}, and only versions signed by {self} are taken."
+            )
+        try:
+            key.verify(signature, content)
+        except InvalidSignature:
+            raise IntegrityError(f"{where} was changed after it was signed: its signature does not match.") from None
+
+    def check_signer(self, signer: Signer | None) -> None:
+        """KeyUnusable if what `signer` publishes would be refused."""
+        if signer is None:
+            raise KeyUnusable(f"LOAN_VERIFY_KEY is set and LOAN_SIGNING_KEY is not: what is published needs {self}.")
+        if signer.fingerprint not in self._keys:
+            raise KeyUnusable(
+                f"LOAN_SIGNING_KEY is {signer.fingerprint}, and LOAN_VERIFY_KEY takes only versions signed by {self}."
+            )
+
+    def __str__(self) -> str:
+        return " or ".join(self._keys)
+
+
+def make(folder: Path) -> Signer:
+    """Writes `signing.key`, which only its owner can read, and `signing.pub`; KeyUnusable if one is there already."""
+    key = Ed25519PrivateKey.generate()
+    private = key.private_bytes(
+        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    )
+    public = key.public_key().public_bytes(serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        for name, mode, content in (("signing.key", 0o600, private), ("signing.pub", 0o644, public)):
+            path = folder / name
+            path.touch(mode, exist_ok=False)
+            path.write_bytes(content)
+    except FileExistsError as error:
+        raise KeyUnusable(f"{error.filename} is there already; a key is never overwritten.") from None
+    except OSError as error:
+        raise KeyUnusable(f"No key can be written to {folder}: {error.strerror}.") from error
+    return Signer(key)
+
+
+def fingerprint(key: Ed25519PublicKey) -> str:
+    """As OpenSSH writes it: SHA256: and the base64 of the digest, here of the key's 32 bytes."""
+    digest = sha256(key.public_bytes(*_RAW)).digest()
+    return "SHA256:" + base64.b64encode(digest).rstrip(b"=").decode()
+
+
+def _content(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise KeyUnusable(f"The key file {path} cannot be read: {error.strerror}.") from None

@@ -1,0 +1,105 @@
+"""Where a registry lives: a folder or a bucket, behind one object store interface."""
+
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import timedelta
+from pathlib import Path
+
+import obstore
+from obstore.exceptions import AlreadyExistsError, BaseError
+from obstore.store import LocalStore, ObjectStore, from_url
+
+from tabular_model.errors import RegistryError
+
+SCHEMES = ("s3://", "gs://", "az://")
+
+
+class Storage:
+    """Named objects under one root. Every failure but a missing or an existing object is a RegistryError."""
+
+    def __init__(self, url: str, create: bool) -> None:
+        self.url = without_secrets(url)
+        self._store = _open(url, create)
+
+    def names(self, folder: str = "") -> set[str]:
+        """What is directly in `folder`; a disk's own lost+found, closed to all but root, is never entered."""
+        with self._reaching():
+            found = obstore.list_with_delimiter(self._store, folder or None)
+        paths = [*found["common_prefixes"], *(entry["path"] for entry in found["objects"])]
+        return {path.rpartition("/")[2] for path in paths}
+
+    def exists(self, name: str) -> bool:
+        try:
+            with self._reaching():
+                obstore.head(self._store, name)
+        except FileNotFoundError:
+            return False
+        return True
+
+    def read(self, name: str) -> bytes:
+        """FileNotFoundError when there is no such object."""
+        with self._reaching():
+            return bytes(obstore.get(self._store, name).bytes())
+
+    def create(self, name: str, content: bytes) -> bool:
+        """Writes the object whole unless it is there already; says whether it wrote."""
+        try:
+            with self._reaching():
+                obstore.put(self._store, name, content, mode="create")
+        except FileNotFoundError as error:
+            raise self._unusable(error) from None
+        except AlreadyExistsError:
+            return False
+        return True
+
+    @contextmanager
+    def _reaching(self) -> Iterator[None]:
+        try:
+            yield
+        except (FileNotFoundError, AlreadyExistsError):
+            raise
+        except (BaseError, OSError) as error:
+            raise self._unusable(error) from None
+
+    def _unusable(self, error: Exception) -> RegistryError:
+        return RegistryError(f"The registry {self.url} cannot be used: {_reason(error)}.")
+
+
+def _open(url: str, create: bool) -> ObjectStore:
+    if not url.startswith(SCHEMES):
+        path = Path(url)
+        if not create and not path.is_dir():
+            raise RegistryError(f"There is no registry at {url}; `loan train` makes one.")
+        try:
+            return LocalStore(path, mkdir=create)
+        except (BaseError, OSError) as error:
+            raise RegistryError(f"The registry {url} cannot be made: {_reason(error)}.") from error
+    try:
+        return open_bucket(url)
+    except (BaseError, ValueError) as error:
+        raise RegistryError(f"The registry {without_secrets(url)} cannot be opened: {_reason(error)}.") from None
+
+
+def open_bucket(url: str, timeout: timedelta = timedelta(seconds=30)) -> ObjectStore:
+    """A bucket, or a prefix of one; also one that is reached without TLS, as within a cluster.
+
+    `timeout` is for one object, read or written.
+    """
+    return from_url(
+        url,
+        client_options={"allow_http": True, "connect_timeout": timedelta(seconds=2), "timeout": timeout},
+        retry_config={"max_retries": 3, "retry_timeout": timedelta(seconds=15)},
+    )
+
+
+def _reason(error: Exception) -> str:
+    """What the store answered, else the first line of the error; the rest is a dump of the whole request."""
+    if answer := re.search(r"<Code>(\w+)</Code>\s*<Message>([^<]*?)\.?</Message>", str(error)):
+        return f"{answer[2]} ({answer[1]})"
+    return without_secrets(str(error).strip().split("\n", 1)[0]).rstrip(".")
+
+
+def without_secrets(text: str) -> str:
+    """The text without the passwords, and the signatures of requests, that URLs in it may carry."""
+    return re.sub(r"(?i)(?:\?|%3f)\S+", "", re.sub(r"//[^/@\s]+@", "//", text))

@@ -1,0 +1,91 @@
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from tabular_model.errors import IntegrityError
+from tabular_model.estimators.equality import Comparison
+from tabular_model.evaluate import CrossValidation
+from tabular_model.gate import Champion, judge
+from tabular_model.metrics import Estimate, Quality
+from tabular_model.verdict import Verdict
+
+SAME = Comparison(rows=100_000, largest_difference=1e-16)
+GOOD = CrossValidation((0.5,), (0.8,), Estimate(0.8, 0.79, 0.81))
+
+
+def drawn(rows: int = 2000, seed: int = 0) -> tuple[NDArray[np.int64], NDArray[np.float64], NDArray[np.float64]]:
+    """A target, its true probability, and the log-odds of that."""
+    rng = np.random.default_rng(seed)
+    z = rng.normal(0, 1.5, rows)
+    probability = 1 / (1 + np.exp(-z))
+    return (rng.random(rows) < probability).astype(np.int64), probability, z
+
+
+def test_a_good_model_passes() -> None:
+    target, probability, _ = drawn()
+    assert judge(Quality.of(target, probability, 0), GOOD, SAME, None) == Verdict(passed=True, reasons=())
+
+
+def test_a_model_of_nothing_is_no_better_than_chance() -> None:
+    target, probability, _ = drawn()
+    shuffled = np.random.default_rng(1).permutation(probability)
+    verdict = judge(Quality.of(target, shuffled, 0), GOOD, SAME, None)
+    assert not verdict.passed
+    assert "no better than chance: its AUC on the holdout is 0." in verdict.reasons[0]
+
+
+def test_cross_validation_must_be_better_than_chance_too() -> None:
+    target, probability, _ = drawn()
+    chance = CrossValidation((0.7,), (0.51,), Estimate(0.51, 0.49, 0.53))
+    (reason,) = judge(Quality.of(target, probability, 0), chance, SAME, None).reasons
+    assert "no better than chance: its AUC on cross-validation is 0.510" in reason
+
+
+def test_an_auc_that_cannot_be_told_is_chance() -> None:
+    quality = Quality.of(np.ones(30, dtype=np.int64), np.linspace(0.1, 0.9, 30), 0)
+    assert "no better than chance" in judge(quality, GOOD, SAME, None).reasons[0]
+
+
+def test_probabilities_that_are_too_extreme_are_badly_calibrated() -> None:
+    target, _, z = drawn()
+    (reason,) = judge(Quality.of(target, 1 / (1 + np.exp(-2 * z)), 0), GOOD, SAME, None).reasons
+    assert reason.startswith("It is badly calibrated: the calibration slope on the holdout is 0.")
+
+
+def test_probabilities_that_are_too_low_are_badly_calibrated() -> None:
+    target, _, z = drawn()
+    (reason,) = judge(Quality.of(target, 1 / (1 + np.exp(1 - z)), 0), GOOD, SAME, None).reasons
+    assert "calibration intercept on the holdout is" in reason
+    assert reason.endswith("outside -0.25 to 0.25.")
+
+
+def test_worse_than_the_champion_on_the_same_rows() -> None:
+    target, probability, z = drawn()
+    noisy = 1 / (1 + np.exp(-(z + np.random.default_rng(2).normal(0, 1.5, len(z)))))
+    champion = Champion.compare("v3", target, noisy, probability, seed=0)
+    reasons = judge(Quality.of(target, noisy, 0), GOOD, SAME, champion).reasons
+    assert any("worse than the champion v3 on the same holdout: AUC differs by -0." in reason for reason in reasons)
+
+
+def test_as_good_as_the_champion_passes() -> None:
+    target, probability, _ = drawn()
+    champion = Champion.compare("v3", target, probability, probability, seed=0)
+    assert champion.difference == Estimate(0, 0, 0)
+    assert judge(Quality.of(target, probability, 0), GOOD, SAME, champion).passed
+
+
+def test_a_compiled_model_that_is_unlike_fails() -> None:
+    target, probability, _ = drawn()
+    (reason,) = judge(Quality.of(target, probability, 0), GOOD, Comparison(10, 0.01), None).reasons
+    assert "unlike the original" in reason
+
+
+def test_a_verdict_is_read_from_the_metrics() -> None:
+    content = b'{"verdict": {"passed": false, "reasons": ["It is bad."]}, "holdout": {}}'
+    assert Verdict.from_metrics(content) == Verdict(passed=False, reasons=("It is bad.",))
+
+
+@pytest.mark.parametrize("content", [b"{}", b"not JSON", b'{"verdict": {"passed": "yes"}}'])
+def test_metrics_without_a_verdict_are_refused(content: bytes) -> None:
+    with pytest.raises(IntegrityError, match=r"metrics\.json holds no verdict"):
+        Verdict.from_metrics(content)
