@@ -1,0 +1,100 @@
+"""Formats whose columns have types: Parquet, and Arrow, of whose files Feather is the other name."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet
+
+from tabular_model.data.place import Batch, Place
+from tabular_model.data.source import Part, first_line
+from tabular_model.errors import DataError
+
+_ROWS = 65_536
+_BROKEN = (pa.ArrowException, OSError)
+
+
+class Typed:
+    """A file of typed columns, read a batch at a time."""
+
+    format: str
+
+    def __init__(self, part: Part) -> None:
+        self._part = part
+        self.notes: list[str] = []
+        try:
+            self._file = self._open()
+            self.schema: pa.Schema = self._columns()
+            self.count = self._rows()
+        except _BROKEN as error:
+            raise self._broken(error) from None
+        twice = [name for name in self.schema.names if self.schema.names.count(name) > 1]
+        if twice:
+            raise DataError(f"{part.name} has the column {twice[0]} more than once; each needs a name of its own.")
+
+    def batches(self) -> Iterator[Batch]:
+        first = 0
+        try:
+            for rows in self._batches():
+                yield Batch(rows, Place(self._part.name, first))
+                first += rows.num_rows
+        except _BROKEN as error:
+            raise self._broken(error) from None
+
+    def _open(self) -> Any:
+        raise NotImplementedError
+
+    def _columns(self) -> pa.Schema:
+        return self._file.schema
+
+    def _rows(self) -> int | None:
+        return None
+
+    def _batches(self) -> Iterator[pa.RecordBatch]:
+        raise NotImplementedError
+
+    def _broken(self, error: Exception) -> DataError:
+        return DataError(f"{self._part.name} cannot be read as {self.format}: {first_line(error)}.")
+
+
+class Parquet(Typed):
+    format = "Parquet"
+
+    def _open(self) -> Any:
+        return pa.parquet.ParquetFile(self._part.path)
+
+    def _columns(self) -> pa.Schema:
+        return self._file.schema_arrow
+
+    def _rows(self) -> int | None:
+        return int(self._file.metadata.num_rows)
+
+    def _batches(self) -> Iterator[pa.RecordBatch]:
+        return iter(self._file.iter_batches(_ROWS))
+
+
+class ArrowFile(Typed):
+    format = "Arrow"
+
+    def _open(self) -> Any:
+        return pa.ipc.open_file(pa.memory_map(str(self._part.path)))
+
+    def _batches(self) -> Iterator[pa.RecordBatch]:
+        for index in range(self._file.num_record_batches):
+            yield from _slices(self._file.get_batch(index))
+
+
+class ArrowStream(Typed):
+    format = "an Arrow stream"
+
+    def _open(self) -> Any:
+        return pa.ipc.open_stream(pa.memory_map(str(self._part.path)))
+
+    def _batches(self) -> Iterator[pa.RecordBatch]:
+        for rows in self._open():
+            yield from _slices(rows)
+
+
+def _slices(rows: pa.RecordBatch) -> Iterator[pa.RecordBatch]:
+    for start in range(0, rows.num_rows, _ROWS):
+        yield rows.slice(start, _ROWS)
