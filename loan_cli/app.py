@@ -6,11 +6,11 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from loan_model.cli import app as versions
-from loan_model.cli import keys
-from loan_model.errors import LoanError
 from model_server import cli as serving
 from rollout.cli import app as rollout
+from tabular_model.cli import app as versions
+from tabular_model.cli import keys
+from tabular_model.errors import ModelError
 from training_job import cli as training
 
 EXAMPLES = """
@@ -36,7 +36,7 @@ class _Commands(TyperGroup):
     def invoke(self, context: Any) -> Any:
         try:
             return super().invoke(context)
-        except LoanError as error:
+        except ModelError as error:
             typer.secho(f"error: {error}", fg="red", err=True)
             raise typer.Exit(1) from error
 
@@ -67,9 +67,11 @@ def main(
 
 
 app.command(rich_help_panel="Basic Commands")(training.data)
+app.command(rich_help_panel="Basic Commands")(training.init)
 app.command(rich_help_panel="Basic Commands")(training.train)
 app.command(rich_help_panel="Serving Commands")(serving.serve)
 app.command(rich_help_panel="Serving Commands")(serving.predict)
+versions.command("diff")(training.diff)
 app.add_typer(versions, name="versions", rich_help_panel="Version Commands")
 app.add_typer(rollout, name="rollout", rich_help_panel="Version Commands")
 app.add_typer(keys, name="keys", rich_help_panel="Version Commands")

@@ -18,8 +18,8 @@ import pytest
 import structlog
 from threadpoolctl import threadpool_limits
 
-from loan_model.registry import Registry
 from loan_model.synthetic import generate
+from tabular_model.registry import Registry
 from training_job.progress import Progress
 from training_job.run import Training, run_training
 

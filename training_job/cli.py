@@ -1,19 +1,29 @@
 """The commands that make data and train on it."""
 
 import uuid
+from collections.abc import Iterator
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from loan_model.errors import DataError, LoanError
+from tabular_model.errors import DataError, ModelError
+
+if TYPE_CHECKING:
+    from tabular_model.metrics import Estimate
+    from training_job.compare import Comparison
 
 
 class Choice(StrEnum):
     auto = "auto"
     logistic = "logistic"
     gradient_boosting = "gradient_boosting"
+
+
+class Output(StrEnum):
+    table = "table"
+    json = "json"
 
 
 SEEDS = 2**32 - 1
@@ -31,7 +41,7 @@ def data(
     from loan_model.synthetic import generate
 
     if output.suffix not in (".csv", ".parquet"):
-        raise LoanError(f"{output} ends neither in .csv nor in .parquet, so its format is not known.")
+        raise ModelError(f"{output} ends neither in .csv nor in .parquet, so its format is not known.")
     frame = generate(rows, seed, shuffle_target=shuffle_target)
     output.parent.mkdir(parents=True, exist_ok=True)
     if output.suffix == ".csv":
@@ -41,6 +51,39 @@ def data(
     typer.echo(f"Wrote {rows} applications to {output}.", err=True)
 
 
+def init(
+    source: Annotated[
+        str, typer.Option("--data", envvar="LOAN_DATA", help="Data file: a path, a URL, or - for stdin.")
+    ],
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", help="File to write; NAME.yaml in this folder unless given.")
+    ] = None,
+    target: Annotated[str | None, typer.Option(metavar="COLUMN", help="The target; guessed unless given.")] = None,
+    model_name: Annotated[
+        str | None,
+        typer.Option("--model-name", metavar="NAME", help="Name of the model; the data file's unless given."),
+    ] = None,
+) -> None:
+    """Draft the declaration of a model from a data set."""
+    from training_job.draft import draft
+
+    if output and output.exists():
+        raise ModelError(f"{output} exists already; remove it, or name another file with --output.")
+    drafted = draft(source, target=target, model=model_name)
+    output = output or Path(f"{drafted.declaration.model}.yaml")
+    try:
+        output.parent.mkdir(parents=True, exist_ok=True)
+        with output.open("x", encoding="utf-8") as file:
+            file.write(drafted.text())
+    except FileExistsError:
+        raise ModelError(f"{output} exists already; remove it, or name another file with --output.") from None
+    except OSError as error:
+        raise ModelError(f"{output} cannot be written: {error.strerror}.") from error
+    for sentence in drafted.said():
+        typer.echo(sentence, err=True)
+    typer.echo(f"Wrote {output}; read its comments before you train with it.", err=True)
+
+
 def train(
     source: Annotated[
         str, typer.Option("--data", envvar="LOAN_DATA", help="CSV or Parquet file: a path or a URL such as s3://….")
@@ -48,9 +91,18 @@ def train(
     registry: Annotated[
         str, typer.Option("--registry", envvar="LOAN_REGISTRY", help="Folder or bucket URL to publish to.")
     ] = "files/model_version",
+    model: Annotated[
+        Path | None,
+        typer.Option("--model", envvar="LOAN_MODEL", help="File that declares the model; the loan's, unless given."),
+    ] = None,
     algorithm: Annotated[
-        Choice, typer.Option(envvar="LOAN_ALGORITHM", help="auto chooses by cross-validated log loss.")
-    ] = Choice.auto,
+        Choice | None,
+        typer.Option(envvar="LOAN_ALGORITHM", help="The declaration's, unless given; auto compares all of them."),
+    ] = None,
+    settings: Annotated[
+        list[str] | None,
+        typer.Option("--set", metavar="NAME=VALUE", help="A parameter of the algorithm, such as max_iter; repeatable."),
+    ] = None,
     seed: Annotated[
         int, typer.Option(envvar="LOAN_SEED", min=0, max=SEEDS, help="The same data and seed give the same model.")
     ] = 0,
@@ -81,10 +133,12 @@ def train(
     """Train, judge and publish the next version."""
     import msgspec
 
-    from loan_model.audit import audited, operator
-    from loan_model.registry import Registry
-    from loan_model.signing import Signer, Trust
-    from loan_model.verdict import Verdict
+    from tabular_model.audit import audited, operator
+    from tabular_model.declaration import Declaration
+    from tabular_model.parameters import assignments
+    from tabular_model.registry import Registry
+    from tabular_model.signing import Signer, Trust
+    from tabular_model.verdict import Verdict
     from training_job.progress import Progress
     from training_job.run import Training, run_training
 
@@ -92,7 +146,9 @@ def train(
         raise DataError("No data was given: name a file with --data; `loan data --output FILE` writes one.")
     training = Training(
         data=source,
-        algorithm=algorithm.value,
+        **({"declaration": Declaration.read(model)} if model else {}),
+        algorithm=algorithm.value if algorithm else None,
+        parameters=assignments(settings or ()),
         seed=seed,
         use_protected=tuple(use_protected or ()),
         threshold=threshold,
@@ -115,3 +171,56 @@ def train(
     typer.echo(f"Published {version}: the gate {'passed' if verdict.passed else 'failed'}.")
     for reason in verdict.reasons:
         typer.echo(f"  {reason}")
+
+
+def diff(
+    old: Annotated[str, typer.Argument(help="A version, such as v1.", metavar="OLD")],
+    new: Annotated[str, typer.Argument(help="The newer version, such as v2.", metavar="NEW")],
+    data: Annotated[
+        str, typer.Option("--data", help="Where the newer version's data are, unless they are where they were.")
+    ] = "",
+    registry: Annotated[
+        str, typer.Option("--registry", envvar="LOAN_REGISTRY", help="Folder or bucket URL that holds the versions.")
+    ] = "files/model_version",
+    verify_key: Annotated[
+        Path | None, typer.Option("--verify-key", envvar="LOAN_VERIFY_KEY", help="PEM file of public keys.")
+    ] = None,
+    output: Annotated[Output, typer.Option("--output", "-o", help="How to print.")] = Output.table,
+) -> None:
+    """Compare two versions: columns, parameters, metrics, and the decisions that change on the newer's holdout."""
+    import msgspec
+
+    from tabular_model.registry import Registry
+    from training_job.compare import compare
+
+    found = compare(Registry.open(registry, verify_key=verify_key), old, new, data)
+    if output is Output.json:
+        typer.echo(msgspec.json.format(msgspec.json.encode(found), indent=2).decode())
+        return
+    for line in _lines(found):
+        typer.echo(line)
+
+
+def _lines(found: "Comparison") -> Iterator[str]:
+    """What the comparison says, a line each."""
+    yield f"{found.old} → {found.new}"
+    for each in found.columns:
+        yield f"  {each.column} {each.what}: {each.holds.value}."
+    for name, (before, after) in found.settings.items():
+        yield f"  {name}: {before} → {after}"
+    if found.same_rows is None:
+        yield f"No comparison on the same rows. {found.why}"
+        for version, auc in found.recorded.items():
+            yield f"  AUC of {version} on its own holdout: {_estimate(auc)}"
+        return
+    rows = found.same_rows
+    yield f"On the {rows.rows} rows of {found.new}'s holdout, each difference with its 95 % interval:"
+    for name, paired in rows.metrics.items():
+        yield f"  {name}: {paired.old.value:.4f} → {paired.new.value:.4f}, differs by {_estimate(paired.difference)}"
+    yield f"  decisions: {rows.newly_approved} newly approved, {rows.newly_rejected} newly rejected"
+
+
+def _estimate(estimate: "Estimate") -> str:
+    if estimate.value is None or estimate.low is None or estimate.high is None:
+        return "undetermined"
+    return f"{estimate.value:.4f} ({estimate.low:.4f} to {estimate.high:.4f})"

@@ -1,34 +1,32 @@
-"""Load a data file, and refuse what cannot be trained on, naming the row and the column."""
+"""Load a data set, and refuse what cannot be trained on, naming the row and the column."""
 
-import io
+from bisect import bisect_right
+from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import timedelta
-from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
-import obstore
 import pandas as pd
-import pandera.pandas as pa
-import pyarrow
+import pyarrow as pa
 from numpy.typing import NDArray
-from obstore.exceptions import BaseError
 
-from loan_model.errors import DataError
-from loan_model.manifest import sha256
-from loan_model.schema import SCHEMA, Column
-from loan_model.storage import open_bucket, without_secrets
+from tabular_model.data import Batch, NoFile, Parser, Place, Rows, open_rows, target, text_of
+from tabular_model.declaration import Declaration
+from tabular_model.errors import DataError
+from tabular_model.schema import Column
 
-LONGEST = timedelta(minutes=15)  # for reading the file from a bucket
 FEWEST = 20  # values of a column, and rows of a class, so that the holdout and every fold have some
-MISSING = ("", "na", "n/a", "nan", "null", "none")  # ways to write a missing value, in any case
+FAR = 10  # widths of a column's range beyond it from where on a value is not what the column is declared to be
+WRONG_SHARE = 0.01  # of the rows with such values, up to which they are kept and said
 
 
 @dataclass(frozen=True)
 class Dataset:
     """Applications fit for training.
 
-    `frame` [n] has the schema's columns in its order, float64 with NaN for missing; `target` [n] is 0 or 1.
-    `notes` are sentences on what was dropped and what looks odd; `sha256` is the file's.
+    `frame` [n] has the declared columns in their order, float64 with NaN for missing and a category as the index of
+    its level; `target` [n] is 1 for approved, else 0. `groups` [n] tells applicants apart and `times` [n] when a row
+    was made, if so declared. `notes` are sentences on what was dropped and what looks odd; `sha256` is the files'.
     """
 
     frame: pd.DataFrame
@@ -36,137 +34,148 @@ class Dataset:
     source: str
     sha256: str
     notes: tuple[str, ...]
+    groups: NDArray[np.str_] | None = None
+    times: NDArray[np.datetime64] | None = None
 
 
-def load(source: str) -> Dataset:
-    """The data set in a CSV or Parquet file at a path or URL; DataError with one sentence if it is not fit."""
-    content = _read(source)
-    source = without_secrets(source)
-    cells = _parse(content, source)
-    notes = _dropped(cells)
-    cells = _wanted(cells, source)
-    frame = pd.DataFrame({name: _numbers(cells[name], source) for name in cells})
-    _validate(frame, source)
-    notes += [note for column in SCHEMA.columns for note in _out_of_range(frame, column)]
-    target = frame.pop(SCHEMA.target).to_numpy(np.int64)
-    return Dataset(frame.reset_index(drop=True), target, source, sha256(content), tuple(notes))
+class _Batch(NamedTuple):
+    """What training takes of a batch."""
+
+    place: Place
+    matrix: NDArray[np.float64]
+    target: NDArray[np.int64]
+    groups: pa.Array | None
+    times: NDArray[np.datetime64] | None
 
 
-def _read(source: str) -> bytes:
+def load(source: str, declaration: Declaration) -> Dataset:
+    """The data set at a path or URL, see `open_rows`; DataError with one sentence if it is not fit."""
     try:
-        if "://" not in source:
-            return Path(source).read_bytes()
-        folder, _, name = source.rpartition("/")
-        return bytes(obstore.get(open_bucket(folder, LONGEST), name).bytes())
-    except (FileNotFoundError, IsADirectoryError):
-        shown = without_secrets(source)
-        raise DataError(f"There is no data file {shown}; `loan data --output FILE` writes one.") from None
-    except (OSError, BaseError, ValueError) as error:
-        why = without_secrets(f"{source} cannot be read: {_first_line(error)}")
-        raise DataError(f"The data file {why}.") from None
+        with open_rows(source) as rows:
+            return _loaded(rows, declaration)
+    except NoFile as error:
+        raise NoFile(f"{str(error).rstrip('.')}; `loan data --output FILE` writes one.") from None
 
 
-def _parse(content: bytes, source: str) -> pd.DataFrame:
-    """The cells of the file, as text if it is CSV, without empty rows; the index is the row's number from 0."""
-    try:
-        if content.startswith(b"PAR1"):
-            cells = pd.read_parquet(io.BytesIO(content))
-        else:
-            text = io.StringIO(content.decode("utf-8-sig"))
-            cells = pd.read_csv(text, dtype=str, keep_default_na=False, skip_blank_lines=False)
-    except pd.errors.EmptyDataError as error:
-        raise DataError(f"{source} is empty; it needs a line of column names and rows below it.") from error
-    except (ValueError, pyarrow.ArrowException) as error:
-        raise DataError(f"{source} is neither CSV in UTF-8 nor Parquet: {_first_line(error)}.") from error
-    if not isinstance(cells.index, pd.RangeIndex):
-        cells = cells.reset_index(names="" if cells.index.name is None else cells.index.name)
-    return cells[~cells.isin(["", None]).all(axis=1)]
+def _loaded(rows: Rows, declaration: Declaration) -> Dataset:
+    columns = declaration.columns
+    special = [name for name in (declaration.group, declaration.time) if name]
+    rows.require([*declaration.schema.names, declaration.target.name, *special])
+    parser = Parser(columns)
+    batches = [_taken(batch, parser, declaration) for batch in rows]
+    if not any(len(batch.target) for batch in batches):
+        raise DataError(f"{rows.source} has no rows below its column names.")
+    matrix = np.concatenate([batch.matrix for batch in batches])
+    approved = np.concatenate([batch.target for batch in batches])
+    _check_enough(rows.source, matrix, approved, declaration)
+    places = _Places(batches)
+    notes = [*rows.notes, *_dropped(rows.names, declaration)]
+    notes += [note for index, column in enumerate(columns) for note in _outside(column, matrix[:, index], places)]
+    groups = None
+    if declaration.group:
+        groups, alone = _groups([batch.groups for batch in batches])
+        notes += [f"{alone} rows have no {declaration.group}; each is a group of its own."] * bool(alone)
+    times = np.concatenate([batch.times for batch in batches if batch.times is not None]) if declaration.time else None
+    frame = pd.DataFrame({column.name: matrix[:, index].copy() for index, column in enumerate(columns)})
+    return Dataset(frame, approved, rows.source, rows.sha256(), tuple(notes), groups, times)
 
 
-def _dropped(cells: pd.DataFrame) -> list[str]:
-    """What is said of the columns that are not in the schema."""
+def _taken(batch: Batch, parser: Parser, declaration: Declaration) -> _Batch:
+    matrix = parser.matrix(batch)
+    approved = target(batch, declaration.target)
+    groups = text_of(batch, declaration.group) if declaration.group else None
+    times = _times(batch, declaration.time) if declaration.time else None
+    return _Batch(batch.place, matrix, approved, groups, times)
+
+
+def _times(batch: Batch, column: str) -> NDArray[np.datetime64]:
+    """Dates and times as in ISO 8601, those with a zone as of UTC."""
+    text = text_of(batch, column).to_pandas()
+    times = pd.to_datetime(text, format="ISO8601", errors="coerce", utc=True).dt.tz_localize(None)
+    if times.isna().any():
+        row = int(times.isna().to_numpy().argmax())
+        shown = text[row]
+        what = "is missing" if pd.isna(shown) else f"{shown!r} is not a date such as 2024-01-31"
+        raise batch.place.bad_cell(row, column, what)
+    return np.asarray(times, "datetime64[ns]")
+
+
+def _groups(columns: Iterable[pa.Array]) -> tuple[NDArray[np.str_], int]:
+    """The group of each row, and how many rows have none and become one each."""
+    groups = pa.chunked_array(columns, pa.string()).to_pandas()
+    alone = np.flatnonzero(groups.isna())
+    groups[alone] = [f"\0{row}" for row in alone]
+    return groups.to_numpy(str), len(alone)
+
+
+def _dropped(names: Iterable[str], declaration: Declaration) -> list[str]:
+    """What is said of the columns that are not taken."""
+    taken = {*declaration.schema.names, declaration.target.name, declaration.group, declaration.time} - {""}
+    others = [name for name in names if name not in taken]
     notes = []
-    for name in cells.columns.difference([*SCHEMA.names, SCHEMA.target], sort=False):
-        if str(name) in ("", "index") or str(name).startswith("Unnamed: "):
+    if ignored := [name for name in others if name in declaration.ignored]:
+        notes.append(f"Ignored {', '.join(ignored)}, as declared.")
+    for name in others:
+        if name in ("", "index") or name.startswith(("Unnamed: ", "__index_level_")):
             notes.append("Dropped the unnamed column: it only numbers the rows.")
-        else:
+        elif name not in declaration.ignored:
             notes.append(f"Dropped the column {name}: it is not in the schema.")
     return notes
 
 
-def _wanted(cells: pd.DataFrame, source: str) -> pd.DataFrame:
-    wanted = [*SCHEMA.names, SCHEMA.target]
-    absent = [name for name in wanted if name not in cells]
-    if absent:
-        there = ", ".join(str(name) or "(unnamed)" for name in cells)
-        raise DataError(f"{source} has no column {', '.join(absent)}; its columns are {there}.")
-    if cells.empty:
-        raise DataError(f"{source} has no rows below its column names.")
-    return cells[wanted]
-
-
-def _numbers(cells: pd.Series, source: str) -> pd.Series:
-    """The column as float64 with NaN for missing."""
-    if pd.api.types.is_numeric_dtype(cells):
-        return cells.astype("Float64").astype(np.float64)
-    text = cells.astype(str).str.strip()
-    numbers = pd.to_numeric(text, errors="coerce").astype(np.float64)
-    broken = numbers.isna() & ~text.str.lower().isin(MISSING) & cells.notna()
-    if broken.any():
-        at = int(broken.to_numpy().argmax())
-        raise _bad_cell(source, cells.name, cells.index[at], f"{cells.iloc[at]!r} is not a number")
-    return numbers
-
-
-def _validate(frame: pd.DataFrame, source: str) -> None:
-    """DataError on the first cell that its column does not allow, or on classes too small to learn from."""
-    try:
-        _RULES.validate(frame, lazy=True)
-    except pa.errors.SchemaErrors as error:
-        first = error.failure_cases.sort_values("index", kind="stable").iloc[0]
-        what = "is missing" if pd.isna(first["failure_case"]) else f"{first['failure_case']:g} {first['check']}"
-        raise _bad_cell(source, first["column"], first["index"], what) from error
-    present = frame.notna().sum()
+def _check_enough(
+    source: str, matrix: NDArray[np.float64], approved: NDArray[np.int64], declaration: Declaration
+) -> None:
+    """DataError for too few values of a column, or rows of a class, to learn from."""
+    present = (~np.isnan(matrix)).sum(axis=0)
     if present.min() < FEWEST:
-        raise DataError(
-            f"{source} has a value in only {present.min()} rows of column {present.idxmin()}; {FEWEST} are needed."
-        )
-    counts = frame[SCHEMA.target].value_counts().reindex([0, 1], fill_value=0)
+        name = declaration.columns[int(present.argmin())].name
+        raise DataError(f"{source} has a value in only {present.min()} rows of column {name}; {FEWEST} are needed.")
+    declared = declaration.target
+    counts = np.bincount(approved, minlength=2)
+    words = (declared.rejected, declared.approved)
     if counts.min() == 0:
-        raise DataError(f"{source} has only one class: {SCHEMA.target} is {counts.idxmax()} in every row.")
+        raise DataError(f"{source} has only one class: {declared.name} is {words[int(counts.argmax())]} in every row.")
     if counts.min() < FEWEST:
         raise DataError(
-            f"{source} has too few rows with {SCHEMA.target} {counts.idxmin()} to learn from and to be judged on: "
-            f"{counts.min()}, where {FEWEST} are needed."
+            f"{source} has too few rows with {declared.name} {words[int(counts.argmin())]} to learn from and to be "
+            f"judged on: {counts.min()}, where {FEWEST} are needed."
         )
 
 
-def _out_of_range(frame: pd.DataFrame, column: Column) -> list[str]:
-    values = frame[column.name]
-    outside = int(((values < column.minimum) | (values > column.maximum)).sum())
-    if not outside:
+class _Places:
+    """Where each row of all batches came from."""
+
+    def __init__(self, batches: list[_Batch]) -> None:
+        self._places = [batch.place for batch in batches]
+        self._starts = np.cumsum([0, *(len(batch.target) for batch in batches)]).tolist()
+
+    def row(self, index: int) -> str:
+        number = bisect_right(self._starts, index) - 1
+        place = self._places[number]
+        return f"{place.file}, {place.row(index - self._starts[number])}"
+
+
+def _outside(column: Column, values: NDArray[np.float64], places: _Places) -> list[str]:
+    """A note on values out of range.
+
+    DataError where more than `WRONG_SHARE` of the rows have values that are not what the column is declared to be: of
+    a flag any but 0 and 1, of a number those beyond its range by more than `FAR` times its width.
+    """
+    if column.range is None:
         return []
-    rows = "1 value lies" if outside == 1 else f"{outside} values lie"
-    return [f"{column.name}: {rows} outside {column.minimum:g} to {column.maximum:g}; kept as they are."]
-
-
-def _rules(column: Column) -> pa.Column:
-    checks = [pa.Check(np.isfinite, error="is not finite")]
-    if column.dtype == "integer":
-        checks.append(pa.Check(lambda values: values % 1 == 0, error="is not a whole number"))
-    return pa.Column(float, checks, nullable=column.nullable)
-
-
-_RULES = pa.DataFrameSchema(
-    {column.name: _rules(column) for column in SCHEMA.columns}
-    | {SCHEMA.target: pa.Column(float, pa.Check.isin([0, 1], error="is neither 0 nor 1"))}
-)
-
-
-def _bad_cell(source: str, column: object, index: int, what: str) -> DataError:
-    """The row is counted from 1 below the column names, and the line from 1 with them."""
-    return DataError(f"{source}, row {index + 1} (line {index + 2} of a text file), column {column}: {what}.")
-
-
-def _first_line(error: Exception) -> str:
-    return str(error).strip().splitlines()[0].rstrip(".") if str(error).strip() else type(error).__name__
+    low, high = column.range
+    outside = (values < low) | (values > high)
+    if not outside.any():
+        return []
+    beyond = 0.0 if column.flag else FAR * (high - low)
+    wrong = (values < low - beyond) | (values > high + beyond)
+    if wrong.mean() > WRONG_SHARE:
+        first = int(wrong.argmax())
+        raise DataError(
+            f"{places.row(first)}, column {column.name}: {values[first]:g} is no value of a column of {low:g} to "
+            f"{high:g}, nor are those of {wrong.mean():.1%} of the rows; mend the data or the declared range."
+        )
+    count = int(outside.sum())
+    lie = "1 value lies" if count == 1 else f"{count} values lie"
+    return [f"{column.name}: {lie} outside {low:g} to {high:g}; kept as they are."]

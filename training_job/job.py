@@ -10,7 +10,7 @@ from typing import Any
 from kubernetes import client, config
 from kubernetes.client.exceptions import ApiException
 
-from loan_model.errors import LoanError
+from tabular_model.errors import ModelError
 from training_job.launch import (
     AlreadyRunning,
     LaunchFailed,
@@ -114,7 +114,7 @@ def connect() -> None:
         try:
             config.load_kube_config()  # type: ignore[no-untyped-call]
         except config.ConfigException as error:
-            raise LoanError(f"No cluster to train on: {error}") from error
+            raise ModelError(f"No cluster to train on: {error}") from error
 
 
 @contextmanager

@@ -5,19 +5,37 @@ import sys
 import uuid
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Literal, Protocol
+from typing import Any, Literal, Protocol
 
 import msgspec
 from msgspec import UNSET, UnsetType
 
+from tabular_model.parameters import AUTO, parse
+
 
 class TrainingParameters(msgspec.Struct, forbid_unknown_fields=True, kw_only=True, frozen=True):
-    """What a caller may choose; what is not chosen is the launcher's own. `data` names one of its sources."""
+    """What a caller may choose; what is not chosen is the launcher's own.
+
+    `data` names one of its sources; `parameters` are the algorithm's, by scikit-learn's names.
+    """
 
     algorithm: Literal["auto", "logistic", "gradient_boosting"] | UnsetType = UNSET
     seed: int | UnsetType = UNSET
     use_protected: tuple[str, ...] = ()
     data: str | UnsetType = UNSET
+    parameters: dict[str, bool | int | float | str | None] = {}
+
+    @classmethod
+    def of(cls, asked: dict[str, Any]) -> "TrainingParameters":
+        """From a request, in which the algorithm's parameters stand beside the others.
+
+        msgspec.ValidationError, or ModelError for a parameter or value that the algorithm does not have.
+        """
+        own = {name: value for name, value in asked.items() if name in cls.__struct_fields__}
+        named = {name: value for name, value in asked.items() if name not in own}
+        found = msgspec.convert(own | {"parameters": {**own.get("parameters", {}), **named}}, cls)
+        parse(AUTO if found.algorithm is UNSET else found.algorithm, found.parameters)
+        return found
 
 
 class Outcome(msgspec.Struct, kw_only=True, frozen=True):
@@ -114,6 +132,7 @@ def arguments(parameters: TrainingParameters, sources: Mapping[str, str]) -> lis
     options = [] if parameters.algorithm is UNSET else [f"--algorithm={parameters.algorithm}"]
     options += [] if parameters.data is UNSET else [f"--data={sources[parameters.data]}"]
     options += [] if parameters.seed is UNSET else [f"--seed={parameters.seed}"]
+    options += [f"--set={name}={msgspec.json.encode(value).decode()}" for name, value in parameters.parameters.items()]
     return options + [f"--use-protected={column}" for column in parameters.use_protected]
 
 

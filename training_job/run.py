@@ -3,73 +3,90 @@
 import io
 import platform
 import uuid
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from importlib.metadata import version as installed
-from typing import Literal
+from typing import Any
 
 import joblib
+import msgspec
 import numpy as np
-import pandas as pd
 from numpy.typing import NDArray
-from sklearn.model_selection import train_test_split
 from sklearn.pipeline import Pipeline
 from threadpoolctl import threadpool_limits
 
-from loan_model import evaluate, reference, report, results
-from loan_model.compile import Comparison, check_equal, compile_pipeline
-from loan_model.evaluate import CrossValidation, Threshold
-from loan_model.gate import Champion, judge
-from loan_model.manifest import Data, Manifest
-from loan_model.metrics import Quality
-from loan_model.pipeline import ALGORITHMS, PARAMETERS, Algorithm, build, features, probability
-from loan_model.reference import Reference
-from loan_model.registry import Registry
-from loan_model.results import Results
-from loan_model.schema import SCHEMA
-from loan_model.scorer import ONNX, Scorer
-from loan_model.signing import Signer
-from loan_model.storage import without_secrets
-from training_job.data import Dataset, load
+import loan_model
+from tabular_model import evaluate, reference, report, results
+from tabular_model.compatibility import recoded
+from tabular_model.declaration import Declaration
+from tabular_model.errors import IntegrityError, ModelError
+from tabular_model.estimators import FAMILIES, probability
+from tabular_model.estimators.equality import Comparison, check_equal
+from tabular_model.evaluate import CrossValidation, Threshold
+from tabular_model.gate import Champion, judge
+from tabular_model.manifest import Data, Manifest
+from tabular_model.metrics import Quality
+from tabular_model.parameters import AUTO, Parameters, parse
+from tabular_model.reference import Reference
+from tabular_model.registry import Registry
+from tabular_model.results import Results
+from tabular_model.schema import Column, Schema
+from tabular_model.scoring.scorer import ONNX, Scorer
+from tabular_model.signing import Signer
+from tabular_model.storage import without_secrets
+from training_job.data import load
 from training_job.progress import Progress
+from training_job.split import Rows, Split, split
 
 LIBRARIES = ("numpy", "pandas", "scikit-learn", "onnx", "onnxruntime")
+
+
+def _shipped() -> Declaration:
+    return Declaration.read(loan_model.DECLARATION)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Training:
     """What to train: `run` names it, so that a repeated one does not publish twice.
 
-    `holdout` is the share of rows kept for judging; `threshold` None means that one is chosen.
+    `algorithm` and `parameters` go before the declaration's own; `holdout` is the share of rows kept for judging;
+    `threshold` None means that one is chosen.
     """
 
     data: str
-    algorithm: Literal["auto"] | Algorithm = "auto"
+    declaration: Declaration = field(default_factory=_shipped)
+    algorithm: str | None = None
+    parameters: Mapping[str, Any] = field(default_factory=dict)
     seed: int = 0
     use_protected: tuple[str, ...] = ()
     threshold: float | None = None
     holdout: float = 0.25
     run: str = field(default_factory=lambda: uuid.uuid4().hex)
 
+    @property
+    def asked(self) -> str:
+        """The algorithm to train, or `auto`."""
+        return self.algorithm or self.declaration.algorithm
 
-@dataclass(frozen=True)
-class Rows:
-    """Part of a data set: its columns [n, columns of the schema] and its target [n]."""
-
-    frame: pd.DataFrame
-    target: NDArray[np.int64]
+    def candidates(self) -> dict[str, Parameters]:
+        """The algorithms to compare, each with its parameters; ModelError for ones that there are not."""
+        # What was declared for one algorithm says nothing of another that is asked for in its place.
+        declared = self.declaration.parameters if self.asked == self.declaration.algorithm else {}
+        return parse(self.asked, {**declared, **self.parameters})
 
 
 @dataclass(frozen=True)
 class Fitted:
     """The model that cross-validation chose, fitted to all training rows, and its compiled form."""
 
-    algorithm: Algorithm
+    algorithm: str
+    parameters: Parameters
     pipeline: Pipeline
-    cross_validation: dict[Algorithm, CrossValidation]
+    cross_validation: dict[str, CrossValidation]
     threshold: Threshold
-    files: dict[str, bytes]
+    files: Mapping[str, bytes]
     compiled: Comparison
 
     def score(self, rows: Rows) -> NDArray[np.float64]:
@@ -86,45 +103,61 @@ def run_training(training: Training, registry: Registry, progress: Progress, sig
     if published := registry.find_run(training.run):
         progress.say(f"Run {training.run} has already published {published.version}.")
         return published
-    columns = features(training.use_protected)
+    declaration = training.declaration
+    features = declaration.schema.features(training.use_protected)
+    candidates = training.candidates()
     champion = registry.champion()
     parent = champion or registry.latest()
     with progress.step(f"Load {without_secrets(training.data)}"):
-        data = load(training.data)
-    for note in data.notes:
+        data = load(training.data, declaration)
+        parts = split(data, training.holdout, training.seed)
+    notes = (*data.notes, *parts.notes)
+    for note in notes:
         progress.say(note)
-    train, holdout = _split(data, training)
     with threadpool_limits(limits=1):  # the same sums on every machine, and no waiting where cores are shared
-        fitted = _fit(train, columns, training, progress)
-        with progress.step(f"Judge it on {len(holdout.target)} rows that it has not seen"):
-            found = _measure(fitted, holdout, registry, champion, data.notes, training.seed)
+        fitted = _fit(parts.train, features, candidates, training, progress)
+        with progress.step(f"Judge it on {len(parts.holdout.target)} rows that it has not seen"):
+            found = _measure(fitted, parts, features, training, registry, champion, notes)
     made = datetime.now(UTC)
     with progress.step("Write the report"):
-        facts = _facts(training, data, fitted, columns, made)
-        seen = holdout.target, fitted.score(holdout)
-        page = report.render(found, facts, data.frame, data.target, seen)
+        facts = _facts(training, fitted, features, made) | {
+            "Data": data.source,
+            "sha256 of the data": data.sha256,
+            "Holdout": parts.how,
+        }
+        seen = parts.holdout.target, fitted.score(parts.holdout)
+        page = report.render(found, declaration.model, declaration.schema, facts, data.frame, data.target, seen)
     files = {
         **fitted.files,
         "model.joblib": _pickled(fitted.pipeline),
         results.FILE: found.encode(),
-        reference.FILE: _reference(fitted, train).encode(),
+        reference.FILE: _reference(fitted, parts.train, declaration.schema).encode(),
         report.FILE: page,
     }
+    columns = _columns(declaration, registry, parent)
 
     def describe(version: str, digests: dict[str, str]) -> Manifest:
         return Manifest(
+            model=declaration.model,
             version=version,
             run=training.run,
             created=made,
-            schema=SCHEMA.columns,
-            target=SCHEMA.target,
-            features=columns,
-            protected=SCHEMA.protected,
+            schema=columns,
+            target=declaration.target,
+            features=features,
+            protected=declaration.schema.protected,
             threshold=fitted.threshold.value,
             algorithm=fitted.algorithm,
-            parameters=PARAMETERS[fitted.algorithm],
+            parameters=msgspec.structs.asdict(fitted.parameters),
             seed=training.seed,
-            data=Data(source=data.source, rows=len(data.target), sha256=data.sha256),
+            data=Data(
+                source=data.source,
+                rows=len(data.target),
+                sha256=data.sha256,
+                holdout=training.holdout,
+                group=declaration.group,
+                time=declaration.time,
+            ),
             libraries=_libraries(),
             parent=parent,
             files=digests,
@@ -134,69 +167,112 @@ def run_training(training: Training, registry: Registry, progress: Progress, sig
         return registry.publish(files, describe, signer)
 
 
-def _split(data: Dataset, training: Training) -> tuple[Rows, Rows]:
-    """The rows to train on and those held out, each with the same share of approvals."""
-    train, holdout = train_test_split(
-        np.arange(len(data.target)), test_size=training.holdout, stratify=data.target, random_state=training.seed
+def _columns(declaration: Declaration, registry: Registry, parent: str | None) -> tuple[Column, ...]:
+    """The declared columns, of which those that the parent did not have may be left out of a request.
+
+    Callers that were written for the parent go on being answered: the value is missing where it may be.
+    """
+    before: tuple[Column, ...] = ()
+    with suppress(IntegrityError):  # a version that was changed must not keep others from training
+        before = registry.manifest(parent).schema if parent else ()
+    if not before:
+        return declaration.columns
+    known = {column.name for column in before if not column.optional}
+    return tuple(
+        msgspec.structs.replace(column, optional=True) if column.missing and column.name not in known else column
+        for column in declaration.columns
     )
-    return Rows(data.frame.iloc[train], data.target[train]), Rows(data.frame.iloc[holdout], data.target[holdout])
 
 
-def _fit(train: Rows, columns: Sequence[str], training: Training, progress: Progress) -> Fitted:
+def _fit(
+    train: Rows, features: Sequence[str], candidates: Mapping[str, Parameters], training: Training, progress: Progress
+) -> Fitted:
     """Choose by cross-validated log loss, fit to all training rows, choose a threshold, compile and compare."""
-    scores: dict[Algorithm, CrossValidation] = {}
-    unseen: dict[Algorithm, NDArray[np.float64]] = {}
-    for algorithm in ALGORITHMS if training.algorithm == "auto" else (training.algorithm,):
-        with progress.step(f"Cross-validate {algorithm}"):
-            candidate = build(algorithm, columns, training.seed)
+    schema, seed = training.declaration.schema, training.seed
+    scores: dict[str, CrossValidation] = {}
+    unseen: dict[str, NDArray[np.float64]] = {}
+    for algorithm, parameters in candidates.items():
+        with progress.step(f"Cross-validate {algorithm}"), _refusal_of(algorithm):
+            candidate = FAMILIES[algorithm].build(schema, features, parameters, seed)
             scores[algorithm], unseen[algorithm] = evaluate.cross_validate(
-                candidate, train.frame, train.target, training.seed
+                candidate, train.frame, train.target, seed, train.groups
             )
     chosen = min(scores, key=lambda algorithm: scores[algorithm].mean_log_loss)
-    with progress.step(f"Fit {chosen} to {len(train.target)} rows"):
-        pipeline = build(chosen, columns, training.seed).fit(train.frame, train.target)
+    with progress.step(f"Fit {chosen} to {len(train.target)} rows"), _refusal_of(chosen):
+        pipeline = FAMILIES[chosen].build(schema, features, candidates[chosen], seed).fit(train.frame, train.target)
     threshold = (
         Threshold(training.threshold, "was given")
         if training.threshold is not None
         else evaluate.choose_threshold(train.target, unseen[chosen], probability(pipeline, train.frame))
     )
     with progress.step("Compile it and compare"):
-        files = compile_pipeline(pipeline)
-        compiled = check_equal(pipeline, files, threshold.value, training.seed)
-    return Fitted(chosen, pipeline, scores, threshold, files, compiled)
+        compiled = FAMILIES[chosen].compile(pipeline, schema)
+        comparison = check_equal(pipeline, compiled, schema, threshold.value, seed)
+    return Fitted(chosen, candidates[chosen], pipeline, scores, threshold, compiled.files, comparison)
+
+
+@contextmanager
+def _refusal_of(algorithm: str) -> Iterator[None]:
+    """What scikit-learn refuses of parameters and data together, as a sentence."""
+    try:
+        yield
+    except ValueError as error:
+        raise ModelError(f"{algorithm} cannot be trained on these data: {str(error).splitlines()[0]}") from error
 
 
 def _measure(
-    fitted: Fitted, holdout: Rows, registry: Registry, champion: str | None, notes: tuple[str, ...], seed: int
+    fitted: Fitted,
+    parts: Split,
+    features: Sequence[str],
+    training: Training,
+    registry: Registry,
+    champion: str | None,
+    notes: tuple[str, ...],
 ) -> Results:
+    schema, seed = training.declaration.schema, training.seed
+    train, holdout = parts.train, parts.holdout
     target, score, threshold = holdout.target, fitted.score(holdout), fitted.threshold
     quality = Quality.of(target, score, seed)
-    rival = _against(champion, registry, holdout, score, seed) if champion else None
+    rival, unlike = _against(champion, registry, schema, holdout, score, seed)
+    leaks = evaluate.leaks([schema[name] for name in features], train.frame, train.target, holdout.frame, target)
     return Results(
-        verdict=judge(quality, fitted.cross_validation[fitted.algorithm], fitted.compiled, rival),
+        verdict=judge(quality, fitted.cross_validation[fitted.algorithm], fitted.compiled, rival, leaks),
         threshold=threshold,
         holdout=quality,
         decisions=evaluate.Decisions.of(target, score, threshold.value),
         reliability=evaluate.reliability(target, score, seed),
         segments={
-            name: evaluate.by_segment(name, holdout.frame[name].to_numpy(), target, score, threshold.value, seed)
-            for name in SCHEMA.protected
+            column.name: evaluate.by_segment(
+                column, holdout.frame[column.name].to_numpy(), target, score, threshold.value, seed
+            )
+            for column in schema.columns
+            if column.protected
         },
+        periods=[] if holdout.times is None else evaluate.by_period(holdout.times, target, score, seed),
         importance=evaluate.importance(fitted.pipeline, holdout.frame, target, seed),
         cross_validation=fitted.cross_validation,
         champion=rival,
         compiled=fitted.compiled,
-        notes=notes,
+        notes=notes + unlike,
     )
 
 
-def _against(champion: str, registry: Registry, holdout: Rows, score: NDArray[np.float64], seed: int) -> Champion:
+def _against(
+    champion: str | None, registry: Registry, schema: Schema, holdout: Rows, score: NDArray[np.float64], seed: int
+) -> tuple[Champion | None, tuple[str, ...]]:
+    """The champion on the same rows; where it takes other columns, none, and a note that says so."""
+    if champion is None:
+        return None, ()
+    columns = registry.manifest(champion).schema
+    matrix = recoded(holdout.frame.to_numpy(), schema, columns)
+    if matrix is None:
+        return None, (f"The champion {champion} takes columns that these data do not have, and is not compared with.",)
     scorer = Scorer({ONNX: registry.read(champion, ONNX)}, champion)
-    return Champion.compare(champion, holdout.target, score, scorer.probabilities(holdout.frame.to_numpy()), seed)
+    return Champion.compare(champion, holdout.target, score, scorer.probabilities(matrix), seed), ()
 
 
-def _reference(fitted: Fitted, train: Rows) -> Reference:
-    return Reference.of(SCHEMA, train.frame.to_numpy(), fitted.score(train), fitted.threshold.value)
+def _reference(fitted: Fitted, train: Rows, schema: Schema) -> Reference:
+    return Reference.of(schema, train.frame.to_numpy(), fitted.score(train), fitted.threshold.value)
 
 
 def _pickled(pipeline: Pipeline) -> bytes:
@@ -209,17 +285,15 @@ def _libraries() -> dict[str, str]:
     return {"python": platform.python_version()} | {name: installed(name) for name in LIBRARIES}
 
 
-def _facts(training: Training, data: Dataset, fitted: Fitted, columns: Sequence[str], made: datetime) -> dict[str, str]:
+def _facts(training: Training, fitted: Fitted, features: Sequence[str], made: datetime) -> dict[str, str]:
     """How the version was made, for the report."""
+    parameters = msgspec.structs.asdict(fitted.parameters)
     return {
         "Trained": f"{made:%Y-%m-%d %H:%M} UTC",
         "Algorithm": fitted.algorithm,
-        "Chosen": "by cross-validated log loss" if training.algorithm == "auto" else "by the caller",
-        "Parameters": ", ".join(f"{name} {value}" for name, value in PARAMETERS[fitted.algorithm].items()),
-        "Columns": ", ".join(columns),
-        "Data": data.source,
-        "sha256 of the data": data.sha256,
-        "Holdout": f"{100 * training.holdout:g} % of the rows, stratified",
+        "Chosen": "by cross-validated log loss" if training.asked == AUTO else "by the caller",
+        "Parameters": ", ".join(f"{name} {value}" for name, value in parameters.items()),
+        "Columns": ", ".join(features),
         "Seed": str(training.seed),
         "Run": training.run,
         "Libraries": ", ".join(f"{name} {version}" for name, version in _libraries().items()),

@@ -6,8 +6,8 @@ import pytest
 from typer.testing import CliRunner
 
 from loan_cli.app import app
-from loan_model.registry import Registry
 from loan_model.synthetic import generate
+from tabular_model.registry import Registry
 
 run = CliRunner()
 

@@ -1,32 +1,40 @@
+import hashlib
 import io
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import numpy as np
 import obstore
 import pandas as pd
 import pytest
 
-from loan_model.errors import DataError
-from loan_model.schema import SCHEMA
-from loan_model.storage import open_bucket
-from loan_model.synthetic import generate
-from training_job.data import Dataset, load
+from loan_model.synthetic import LOAN, generate
+from tabular_model.declaration import Declaration
+from tabular_model.errors import DataError
+from tabular_model.storage import open_bucket
+from tests.tabular_model.data.files import COLUMNS, FILES, TARGET, codes, frame
+from training_job import data
+from training_job.data import Dataset
 
 FRAME = generate(300, seed=1)
 Loaded = Callable[..., Dataset]
+
+
+def load(source: str | Path, declaration: Declaration = LOAN) -> Dataset:
+    return data.load(str(source), declaration)
 
 
 @pytest.fixture
 def loaded(tmp_path: Path) -> Loaded:
     """Writes a frame or text as CSV, and loads it."""
 
-    def load_it(content: Any, **options: Any) -> Dataset:
+    def load_it(content: Any, declaration: Declaration = LOAN, **options: Any) -> Dataset:
         path = tmp_path / "data.csv"
         text = content if isinstance(content, str) else content.to_csv(**{"index": False} | options)
         path.write_text(text)
-        return load(str(path))
+        return load(path, declaration)
 
     return load_it
 
@@ -42,8 +50,8 @@ def test_csv_and_parquet_give_the_same_rows(loaded: Loaded, tmp_path: Path) -> N
     FRAME.to_parquet(tmp_path / "data.parquet")
     csv, parquet = loaded(FRAME), load(str(tmp_path / "data.parquet"))
     pd.testing.assert_frame_equal(csv.frame, parquet.frame)
-    pd.testing.assert_frame_equal(csv.frame, FRAME[list(SCHEMA.names)].astype(np.float64))
-    assert (csv.target == FRAME[SCHEMA.target]).all()
+    pd.testing.assert_frame_equal(csv.frame, FRAME[list(LOAN.schema.names)].astype(np.float64))
+    assert (csv.target == FRAME[LOAN.target.name]).all()
     assert (parquet.target == csv.target).all()
     assert csv.notes == parquet.notes == ()
     assert len(csv.sha256) == 64
@@ -51,7 +59,7 @@ def test_csv_and_parquet_give_the_same_rows(loaded: Loaded, tmp_path: Path) -> N
 
 def test_the_clients_unnamed_column_is_dropped_and_said_so(loaded: Loaded) -> None:
     dataset = loaded(FRAME, index=True)
-    assert list(dataset.frame) == list(SCHEMA.names)
+    assert list(dataset.frame) == list(LOAN.schema.names)
     assert dataset.notes == ("Dropped the unnamed column: it only numbers the rows.",)
 
 
@@ -75,7 +83,7 @@ def test_columns_come_in_any_order_and_empty_lines_do_not_count(loaded: Loaded) 
     pd.testing.assert_frame_equal(loaded(shuffled.to_csv(index=False) + "\n\n").frame, loaded(FRAME).frame)
 
 
-@pytest.mark.parametrize("written", ["", "NA", "nan", "NULL", "None", "n/a"])
+@pytest.mark.parametrize("written", ["", "NA", "nan", "NULL", "None", "n/a", "#N/A", "-", "?"])
 def test_a_missing_value_may_be_written_in_many_ways(loaded: Loaded, written: str) -> None:
     assert np.isnan(loaded(with_cell(5, "Credit_Score", written)).frame["Credit_Score"][4])
 
@@ -95,7 +103,7 @@ def test_values_out_of_range_are_counted_and_kept(loaded: Loaded) -> None:
             with_cell(12, "Annual_Income", "a lot"),
             "row 12 (line 13 of a text file), column Annual_Income: 'a lot' is not a number.",
         ),
-        (with_cell(2, "Age", "70,5"), "row 2 (line 3 of a text file), column Age: '70,5' is not a number."),
+        (with_cell(2, "Age", "70,5"), "row 2 (line 3 of a text file), column Age: '70,5' is not a number where"),
         (with_cell(7, "Loan_Amount", "inf"), "row 7 (line 8 of a text file), column Loan_Amount: inf is not finite."),
         (
             with_cell(4, "Had_Past_Default", ""),
@@ -116,7 +124,10 @@ def test_values_out_of_range_are_counted_and_kept(loaded: Loaded) -> None:
         (FRAME.assign(Loan_Approval=1), "has only one class: Loan_Approval is 1 in every row."),
         (FRAME.assign(Loan_Approval=[0] * 4 + [1] * 296), "has too few rows with Loan_Approval 0"),
         (FRAME.assign(Age=np.nan), "has a value in only 0 rows of column Age; 20 are needed."),
-        (FRAME.to_csv(index=False) + ",".join("1" * 12), "Expected 8 fields in line 302, saw 12."),
+        (
+            FRAME.to_csv(index=False) + ",".join("1" * 12),
+            "row 301 (line 302 of a text file): has 12 cells, more than the 8 column names.",
+        ),
     ],
     ids=lambda value: value[:40] if isinstance(value, str) and " " in value else "",
 )
@@ -136,21 +147,84 @@ def test_the_row_is_the_files_though_lines_before_it_are_empty(loaded: Loaded) -
 
 def test_text_in_parquet_is_refused_with_its_row(tmp_path: Path) -> None:
     with_cell(3, "Age", "young").astype(str).to_parquet(tmp_path / "data.parquet")
-    with pytest.raises(DataError, match=r"row 3 .*, column Age: 'young' is not a number"):
+    with pytest.raises(DataError, match=r"row 3, column Age: 'young' is not a number"):
         load(str(tmp_path / "data.parquet"))
 
 
 @pytest.mark.parametrize("content", [b"\xff\xfe\x00", b"PAR1 but no more", b"PK\x03\x04\xff"])
 def test_a_file_that_is_no_table_is_refused(tmp_path: Path, content: bytes) -> None:
     (tmp_path / "data.csv").write_bytes(content)
-    with pytest.raises(DataError, match="is neither CSV in UTF-8 nor Parquet"):
-        load(str(tmp_path / "data.csv"))
+    with pytest.raises(DataError, match=r"is no table|cannot be read as"):
+        load(tmp_path / "data.csv")
 
 
 def test_no_file_is_refused_with_what_to_do(tmp_path: Path) -> None:
     for path in (tmp_path, tmp_path / "none.csv"):
-        with pytest.raises(DataError, match=r"There is no data file .*; `loan data --output FILE` writes one"):
-            load(str(path))
+        with pytest.raises(DataError, match=r"There is no data file .*; `loan data --output FILE` writes one\."):
+            load(path)
+
+
+@pytest.mark.parametrize(
+    ("column", "bad", "what"),
+    [
+        ("Annual_Income", 1e23, "1e+23 is no value of a column of 30000 to 200000"),
+        ("Had_Past_Default", 2, "2 is no value of a column of 0 to 1"),
+    ],
+)
+def test_values_that_no_such_column_holds_are_refused_above_a_share(
+    loaded: Loaded, column: str, bad: float, what: str
+) -> None:
+    frame = FRAME.astype({column: float})
+    frame.loc[4:6, column] = bad
+    assert any(note.startswith(f"{column}: 3 values lie outside") for note in loaded(frame).notes)
+    frame.loc[7, column] = bad
+    with pytest.raises(DataError, match=r"row 5 \(line 6 of a text file\), column") as refused:
+        loaded(frame)
+    assert f"{what}, nor are those of 1.3% of the rows" in str(refused.value)
+
+
+def declared(**changes: Any) -> Declaration:
+    return msgspec.structs.replace(LOAN, **changes)
+
+
+def test_ignored_columns_are_said_in_one_note(loaded: Loaded) -> None:
+    dataset = loaded(FRAME.assign(Id=1, Name="x"), declared(ignored=("Id", "Name", "Absent")))
+    assert dataset.notes == ("Ignored Id, Name, as declared.",)
+
+
+def test_groups_and_times(loaded: Loaded) -> None:
+    frame = FRAME.assign(Client=[f"0{row // 2}" for row in range(300)], When="2024-01-31")
+    frame.loc[0, "When"], frame.loc[1, "When"], frame.loc[2:3, "Client"] = "2024-02", "2024-01-31T12:00:00+02:00", ""
+    dataset = loaded(frame, declared(group="Client", time="When"))
+    assert dataset.groups is not None
+    assert dataset.groups[:2].tolist() == ["00", "00"]
+    assert len(set(dataset.groups[2:4])) == 2
+    assert dataset.times is not None
+    assert dataset.times[:3].tolist() == np.array(["2024-02-01", "2024-01-31T10", "2024-01-31"], "M8[ns]").tolist()
+    assert dataset.notes == ("2 rows have no Client; each is a group of its own.",)
+    with pytest.raises(DataError, match=r"row 6 .*, column When: 'soon' is not a date such as 2024-01-31"):
+        loaded(frame.assign(When=["2024-01-31"] * 5 + ["soon"] * 295), declared(time="When"))
+    with pytest.raises(DataError, match="has no column Applicant"):
+        loaded(frame, declared(group="Applicant"))
+
+
+def test_the_digest_is_of_the_bytes_of_all_parts(tmp_path: Path) -> None:
+    FRAME[:150].to_csv(tmp_path / "a.csv", index=False)
+    FRAME[150:].to_csv(tmp_path / "b.csv", index=False, sep=";")
+    dataset = load(tmp_path)
+    pd.testing.assert_frame_equal(dataset.frame, FRAME[list(LOAN.schema.names)].astype(np.float64))
+    content = (tmp_path / "a.csv").read_bytes() + (tmp_path / "b.csv").read_bytes()
+    assert dataset.sha256 == hashlib.sha256(content).hexdigest()
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_each_file_gives_the_same_data_set(tmp_path: Path, name: str) -> None:
+    made = frame()
+    FILES[name](made, tmp_path / name)
+    declaration = Declaration(model="any", target=TARGET, columns=COLUMNS, ignored=("Id",))
+    dataset = load(tmp_path / name, declaration)
+    np.testing.assert_array_equal(dataset.frame.to_numpy(), codes(made))
+    assert dataset.target.tolist() == made["Approved"].tolist()
 
 
 def test_a_file_in_a_bucket_is_read(bucket: str) -> None:
@@ -158,5 +232,9 @@ def test_a_file_in_a_bucket_is_read(bucket: str) -> None:
     FRAME.to_parquet(written)
     obstore.put(open_bucket(bucket), "data.parquet", written.getvalue())
     assert len(load(f"{bucket}/data.parquet").frame) == len(FRAME)
+    obstore.put(open_bucket(bucket), "parts/1/data.parquet", written.getvalue())
+    obstore.put(open_bucket(bucket), "parts/2/data.parquet", written.getvalue())
+    obstore.put(open_bucket(bucket), "parts/_SUCCESS", b"")
+    assert len(load(f"{bucket}/parts/").frame) == 2 * len(FRAME)
     with pytest.raises(DataError, match="There is no data file"):
         load(f"{bucket}/other.parquet")

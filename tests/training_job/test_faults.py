@@ -9,8 +9,8 @@ import time
 
 import pytest
 
-from loan_model.registry import Registry
 from loan_model.synthetic import generate
+from tabular_model.registry import Registry
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(240)]
 
@@ -21,7 +21,7 @@ KILLS = 20  # on each of the two kinds of store
 # a kill falls into the training and not into the start of Python.
 TRAIN = """
 import sys
-from loan_model.registry import Registry
+from tabular_model.registry import Registry
 from training_job.progress import Progress
 from training_job.run import Training, run_training
 data, root = sys.argv[1:]

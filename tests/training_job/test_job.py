@@ -8,7 +8,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import pytest
 from kubernetes import client, config
 
-from loan_model.errors import LoanError
+from tabular_model.errors import ModelError
 from training_job.job import JobLauncher
 from training_job.launch import AlreadyRunning, LaunchFailed, TrainingParameters
 
@@ -194,5 +194,5 @@ def test_outside_a_cluster_it_trains_on_the_one_that_kubectl_points_at(cluster, 
 def test_without_a_cluster_it_says_so(tmp_path, monkeypatch):
     monkeypatch.delenv("KUBERNETES_SERVICE_HOST", raising=False)
     monkeypatch.setattr(config.kube_config, "KUBE_CONFIG_DEFAULT_LOCATION", str(tmp_path / "absent"))
-    with pytest.raises(LoanError, match="No cluster to train on"):
+    with pytest.raises(ModelError, match="No cluster to train on"):
         JobLauncher("loan-model-training", "bank", {})

@@ -10,9 +10,9 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from loan_model.errors import RegistryError
-from loan_model.registry import Registry
 from loan_model.synthetic import generate
+from tabular_model.errors import RegistryError
+from tabular_model.registry import Registry
 from tests.flaky import flaky
 
 

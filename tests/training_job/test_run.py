@@ -7,16 +7,15 @@ import msgspec
 import numpy as np
 import pytest
 
-from loan_model.errors import CompileError, DataError
-from loan_model.manifest import Manifest
-from loan_model.reference import Reference
-from loan_model.registry import Registry
-from loan_model.results import Results
-from loan_model.schema import SCHEMA
-from loan_model.scorer import Scorer
-from loan_model.synthetic import best_auc, generate
-from loan_model.verdict import Verdict
-from training_job import run as module
+from loan_model.synthetic import LOAN, best_auc, generate
+from tabular_model.errors import CompileError, DataError
+from tabular_model.estimators import FAMILIES, Compiled
+from tabular_model.manifest import Manifest
+from tabular_model.reference import Reference
+from tabular_model.registry import Registry
+from tabular_model.results import Results
+from tabular_model.scoring.scorer import Scorer
+from tabular_model.verdict import Verdict
 from training_job.progress import Progress
 from training_job.run import Training, run_training
 
@@ -39,10 +38,11 @@ def test_a_version_has_the_designs_files_and_says_how_it_was_made(registry: Regi
     manifest = train(registry, data_file, algorithm="auto", seed=7, run="first")
     artifact = registry.load("v1")
     described = {"model.joblib", "metrics.json", "reference.json", "report.html"}
-    assert set(artifact.files) - {"tables.npz"} == {"model.onnx", *described}
+    explained = {"logistic": "explain_additive.npz", "gradient_boosting": "explain_trees.npz"}[manifest.algorithm]
+    assert set(artifact.files) - {"tables.npz"} == {"model.onnx", explained, *described}
     assert ("tables.npz" in artifact.files) == (manifest.algorithm == "gradient_boosting")
     assert (manifest.version, manifest.run, manifest.seed, manifest.parent) == ("v1", "first", 7, None)
-    assert manifest.features == tuple(name for name in SCHEMA.names if name != "Age")
+    assert manifest.features == tuple(name for name in LOAN.schema.names if name != "Age")
     assert manifest.data.rows == 2000
     assert set(manifest.libraries) == {"python", "numpy", "pandas", "scikit-learn", "onnx", "onnxruntime"}
     found = results(registry, "v1")
@@ -57,7 +57,7 @@ def test_a_version_has_the_designs_files_and_says_how_it_was_made(registry: Regi
 
 def test_what_serves_is_what_data_scientists_get(trained_registry: Path) -> None:
     files = Registry.open(trained_registry).load("v1").files
-    rows = generate(200, seed=3)[list(SCHEMA.names)].astype(np.float64)
+    rows = generate(200, seed=3)[list(LOAN.schema.names)].astype(np.float64)
     pipeline = joblib.load(io.BytesIO(files["model.joblib"]))
     served = Scorer(files, "v1").probabilities(rows.to_numpy())
     np.testing.assert_allclose(served, pipeline.predict_proba(rows)[:, 1], atol=1e-12)
@@ -106,7 +106,7 @@ def test_it_is_compared_with_the_champion_and_descends_from_it(
 
 def test_a_protected_column_and_a_threshold_are_used_when_given(registry: Registry, data_file: Path) -> None:
     manifest = train(registry, data_file, use_protected=("Age",), threshold=0.7)
-    assert manifest.features == SCHEMA.names
+    assert manifest.features == LOAN.schema.names
     assert manifest.threshold == 0.7
     assert results(registry, "v1").threshold.rule == "was given"
 
@@ -130,7 +130,9 @@ def test_a_compiled_model_that_is_unlike_publishes_nothing(
     registry: Registry, data_file: Path, trained_registry: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     other = Registry.open(trained_registry).read("v1", "model.onnx")
-    monkeypatch.setattr(module, "compile_pipeline", lambda _: {"model.onnx": other})
+    found = Compiled({"model.onnx": other}, frozenset())
+    monkeypatch.setattr(FAMILIES["logistic"], "compile", lambda *_: found)
+    monkeypatch.setattr(FAMILIES["gradient_boosting"], "compile", lambda *_: found)
     with pytest.raises(CompileError, match="differ on"):
         train(registry, data_file)
     assert registry.versions() == []
