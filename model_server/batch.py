@@ -1,112 +1,110 @@
-"""Files of applications: the data plane's door for CSV and Parquet, read and written a chunk at a time."""
+"""Files of applications: the data plane's endpoint for files of any format, read and written a batch at a time."""
 
-from collections.abc import Iterator
-from contextlib import AbstractContextManager
-from pathlib import Path
-from typing import Any
+from collections.abc import Callable, Iterator
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.csv
-import pyarrow.parquet
+from numpy.typing import NDArray
 
-from loan_model.errors import DataError
-from loan_model.schema import Column
 from model_server.dataplane import DataPlane
 from model_server.errors import ServeError
-from model_server.tensors import DEFAULT_OUTPUTS, InferRequest, Tensor
+from model_server.tensors import DEFAULT_OUTPUTS, OUTPUTS, InferRequest, Output, Tensor
+from tabular_model.data import Parser, Rows, open_rows, writing
+from tabular_model.errors import DataError
+from tabular_model.schema import Column
 
-ROWS_AT_ONCE = 65_536
-_BROKEN = (pa.ArrowException, OSError, UnicodeDecodeError)  # what pyarrow raises for a file that is not as it says
+MOST_ROWS = 1 << 22  # of one batch, which a reader of text cuts by its bytes
+_ANSWERS = [
+    pa.field("probability", pa.float64()),
+    pa.field("decision", pa.int64()),
+    pa.field("model_version", pa.string()),
+    pa.field("reason_codes", pa.list_(pa.string())),
+]
 
 
-def predict(plane: DataPlane, version: str | None, source: Path, target: Path) -> Iterator[int]:
-    """Writes each row of `source` with its probability, decision and model version; yields rows as they are done.
+class Scoring:
+    """One file and the version that scores it; DataError where they do not fit."""
 
-    DataError names the row and column of a value that cannot be scored; `target` is then not there.
+    def __init__(self, plane: DataPlane, version: str | None, rows: Rows, explain: bool = False) -> None:
+        self._plane = plane
+        self._model = plane.repository.get(version).model
+        self._rows = rows
+        self._outputs = OUTPUTS if explain else DEFAULT_OUTPUTS
+        self._answers = _ANSWERS if explain else _ANSWERS[:-1]
+        self._columns = [column for column in self._model.columns if not column.optional or column.name in rows.names]
+        rows.require([column.name for column in self._columns])
+        taken = [field.name for field in self._answers if field.name in rows.names]
+        if taken:
+            raise DataError(f"{rows.source} already has a column {', '.join(taken)}, as the output would; rename it.")
+
+    @property
+    def schema(self) -> pa.Schema:
+        """The columns of the file, and the answers after them."""
+        schema = self._rows.schema
+        for field in self._answers:
+            schema = schema.append(field)
+        return schema
+
+    def __iter__(self) -> Iterator[pa.RecordBatch]:
+        """The rows as they came, with their answers; DataError names a value that cannot be scored."""
+        parser = Parser(self._columns)
+        for batch in self._rows:
+            if batch.rows.num_rows:
+                tensors = _tensors(self._columns, parser.matrix(batch))
+                try:
+                    response = self._plane.infer(
+                        self._plane.repository.name, self._model.version, InferRequest("", tensors, self._outputs)
+                    )
+                except ServeError as error:
+                    row = batch.place.row(0)
+                    raise DataError(
+                        f"{batch.place.file}, {row} and on (rows are counted from there): {error}"
+                    ) from error
+                yield self._answered(batch.rows, response.outputs)
+
+    def _answered(self, rows: pa.RecordBatch, outputs: list[Output]) -> pa.RecordBatch:
+        answers = {output.name: output.values for output in outputs}
+        answers["model_version"] = [self._model.version] * rows.num_rows
+        if "reason_codes" in answers:  # which are padded to the same number for each row
+            answers["reason_codes"] = [[code for code in codes if code] for codes in answers["reason_codes"]]
+        columns = [pa.array(answers[field.name], field.type) for field in self._answers]
+        return pa.RecordBatch.from_arrays([*rows.columns, *columns], schema=self.schema)
+
+
+def predict(
+    plane: DataPlane,
+    version: str | None,
+    source: str,
+    target: str,
+    *,
+    explain: bool = False,
+    overwrite: bool = False,
+    say: Callable[[str], object],
+) -> Iterator[tuple[int, int | None]]:
+    """Writes each row of `source` as it came, with its probability, decision and model version beside it.
+
+    With `explain` its reason codes stand there too. Yields the rows done with each batch, and the rows in all where
+    the files say so; what is odd about the files is said by `say`. DataError names the row and column of a value that
+    cannot be scored; `target` is then not there.
     """
-    served = plane.repository.get(version)
-    unfinished = target.with_name(target.name + ".part")
-    done = 0
-    try:
-        with _Writer(unfinished, target.suffix) as writer:
-            for batch in _read(source, served.model.columns):
-                request = InferRequest("", _tensors(batch, served.model.columns, source), DEFAULT_OUTPUTS)
-                response = plane.infer(plane.repository.name, served.model.version, request)
-                writer.write(_with_answers(batch, response.outputs, response.model_version))
-                done += batch.num_rows
-                yield batch.num_rows
-        unfinished.rename(target)
-    except _BROKEN as error:
-        reason = str(error).strip().splitlines()[0].rstrip(".")
-        raise DataError(f"{source} cannot be scored into {target} after row {done}: {reason}.") from error
-    except ServeError as error:
-        raise DataError(f"{source}, rows {done} and on (rows are counted from there): {error}") from error
-    finally:
-        unfinished.unlink(missing_ok=True)
+    with open_rows(source) as rows:
+        for note in rows.notes:
+            say(note)
+        scoring = Scoring(plane, version, rows, explain)
+        with writing(target, scoring.schema, rows, overwrite) as writer:
+            for scored in scoring:
+                writer.write(scored)
+                yield scored.num_rows, rows.count
 
 
-def count_rows(source: Path) -> int | None:
-    """The rows of a Parquet file; None for CSV, whose rows are known once it is read. DataError if it is broken."""
-    if source.suffix != ".parquet":
-        return None
-    try:
-        return int(pa.parquet.read_metadata(source).num_rows)
-    except _BROKEN as error:
-        raise DataError(f"{source} cannot be read: {str(error).splitlines()[0].rstrip('.')}.") from error
+def _tensors(columns: list[Column], matrix: NDArray[np.float64]) -> list[Tensor]:
+    return [_tensor(column, np.ascontiguousarray(values)) for column, values in zip(columns, matrix.T, strict=True)]
 
 
-def _read(source: Path, columns: tuple[Column, ...]) -> Iterator[pa.RecordBatch]:
-    if not source.is_file():
-        raise DataError(f"There is no file {source}.")
-    if source.suffix == ".parquet":
-        yield from pa.parquet.ParquetFile(source).iter_batches(ROWS_AT_ONCE)
-        return
-    if source.suffix != ".csv":
-        raise DataError(f"{source} is neither .csv nor .parquet.")
-    types = {column.name: pa.float64() for column in columns}
-    with pa.csv.open_csv(
-        source,
-        read_options=pa.csv.ReadOptions(block_size=4 * 2**20),
-        convert_options=pa.csv.ConvertOptions(column_types=types),
-    ) as reader:
-        yield from reader
-
-
-def _tensors(batch: pa.RecordBatch, columns: tuple[Column, ...], source: Path) -> list[Tensor]:
-    tensors = []
-    for column in columns:
-        if column.name not in batch.schema.names:
-            raise DataError(f"{source} has no column {column.name}; it has {', '.join(batch.schema.names)}.")
-        values = batch.column(column.name)
-        if not (pa.types.is_integer(values.type) or pa.types.is_floating(values.type)):
-            raise DataError(f"{source}, column {column.name}: holds {values.type}, expected numbers.")
-        array = values.cast(pa.float64()).to_numpy(zero_copy_only=False)
-        tensors.append(Tensor(column.name, "FP64", [len(array)], array))
-    return tensors
-
-
-def _with_answers(batch: pa.RecordBatch, outputs: list[Any], version: str) -> pa.RecordBatch:
-    for output in outputs:
-        batch = batch.append_column(output.name, pa.array(np.ascontiguousarray(output.values)))
-    return batch.append_column("model_version", pa.array([version] * batch.num_rows))
-
-
-class _Writer(AbstractContextManager["_Writer"]):
-    """Opens its file with the first batch, whose columns are the file's."""
-
-    def __init__(self, path: Path, suffix: str) -> None:
-        if suffix not in (".csv", ".parquet"):
-            raise DataError(f"The output must end in .csv or .parquet, not '{suffix}'.")
-        self._path = path
-        self._open = pa.parquet.ParquetWriter if suffix == ".parquet" else pa.csv.CSVWriter
-        self._writer: Any = None
-
-    def write(self, batch: pa.RecordBatch) -> None:
-        if self._writer is None:
-            self._writer = self._open(self._path, batch.schema)
-        self._writer.write_batch(batch)
-
-    def __exit__(self, *_: object) -> None:
-        if self._writer is not None:
-            self._writer.close()
+def _tensor(column: Column, values: NDArray[np.float64]) -> Tensor:
+    """A number as it is; of a category its level, None where it is missing."""
+    if column.type != "category":
+        return Tensor(column.name, "FP64", [len(values)], values)
+    levels = np.array([*column.levels, None], object)
+    codes = np.where(np.isnan(values), len(column.levels), values).astype(np.intp)
+    return Tensor(column.name, "BYTES", [len(values)], levels[codes].tolist())

@@ -52,34 +52,44 @@ def serve(
 
 
 def predict(
-    source: Annotated[Path, typer.Option("--input", help="CSV or Parquet file of applications.")],
-    target: Annotated[Path, typer.Option("--output", help="CSV or Parquet file to write.")],
+    source: Annotated[str, typer.Option("--input", help="File, folder or URL of applications; - is standard input.")],
+    target: Annotated[str, typer.Option("--output", help="File to write, its format by its ending; - prints CSV.")],
     version: Annotated[str | None, typer.Option(help="Version to ask; the champion, else the latest.")] = None,
+    explain: Annotated[bool, typer.Option("--explain", help="Add each row's reason codes.")] = False,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace an output that is there.")] = False,
     registry: Annotated[str | None, _option("registry", "--registry")] = None,
 ) -> None:
-    """Score a file of applications."""
+    """Score a file of applications: CSV, JSON lines, Parquet, Arrow or Feather, and Excel to read.
+
+    The output has the input's columns as they came, then probability, decision and model_version.
+    """
     from rich.console import Console
     from rich.progress import Progress
 
-    from loan_model.registry import Registry
     from model_server import batch, logs
     from model_server.dataplane import DataPlane
     from model_server.metrics import Metrics
     from model_server.repository import ModelRepository
+    from tabular_model.registry import Registry
 
     logs.configure()
-    settings = _settings(registry=registry, max_rows=batch.ROWS_AT_ONCE * 16)
+    settings = _settings(registry=registry, max_rows=batch.MOST_ROWS)
     metrics = Metrics()
     opened = Registry.open(settings.registry, verify_key=settings.verify_key)
     repository = ModelRepository(opened, settings, metrics)
     repository.refresh()
     rows = 0
     with Progress(console=Console(stderr=True)) as progress:
-        task = progress.add_task("Scoring", total=batch.count_rows(source))
-        for done in batch.predict(DataPlane(repository, metrics), version, source, target):
+        task = progress.add_task("Scoring", total=None)
+        plane = DataPlane(repository, metrics)
+        scoring = batch.predict(
+            plane, version, source, target, explain=explain, overwrite=overwrite, say=progress.print
+        )
+        for done, total in scoring:
             rows += done
-            progress.advance(task, done)
-    typer.echo(f"Scored {rows} applications into {target}.")
+            progress.update(task, total=total, completed=rows)
+    where = "standard output" if target == "-" else target
+    typer.echo(f"Scored {rows} applications into {where}.", err=target == "-")
 
 
 @tokens.command("add")

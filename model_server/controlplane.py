@@ -6,11 +6,11 @@ from typing import Protocol
 import msgspec
 from msgspec import UNSET
 
-from loan_model.audit import audited, record
-from loan_model.errors import PromotionRefused, RegistryError, VersionNotFound
-from loan_model.registry import Promotion
 from model_server.errors import Conflict, InvalidInput, NotFound, TrainingFailed
 from model_server.settings import ServerSettings
+from tabular_model.audit import audited, record
+from tabular_model.errors import PromotionRefused, RegistryError, VersionNotFound
+from tabular_model.registry import Promotion
 from training_job.launch import (
     AlreadyRunning,
     Launcher,

@@ -46,8 +46,10 @@ class Counts(msgspec.Struct):
     shed: dict[str, int] = {}
     rows: dict[str, int] = {}
     approved: dict[str, int] = {}
+    values: dict[str, int] = {}
     missing: dict[tuple[str, str], int] = {}
     out_of_range: dict[tuple[str, str], int] = {}
+    unknown: dict[tuple[str, str], int] = {}
     log_rows: dict[str, int] = {}
     seconds: dict[tuple[str, str], Histogram] = {}
     scores: dict[str, Histogram] = {}
@@ -68,9 +70,12 @@ class Counts(msgspec.Struct):
         yield _counter("loan_shed_requests", "Requests refused as too many", ["what"], self.shed)
         yield _counter("loan_rows", "Applications scored", ["version"], self.rows)
         yield _counter("loan_approved_rows", "Applications approved", ["version"], self.approved)
+        yield _counter("loan_values", "Values that the applications had or missed", ["version"], self.values)
         yield _counter("loan_missing_values", "Missing values", ["version", "column"], self.missing)
         odd = "Values outside the schema's range"
         yield _counter("loan_out_of_range_values", odd, ["version", "column"], self.out_of_range)
+        strange = "Values that are no level of their category"
+        yield _counter("loan_unknown_levels", strange, ["version", "column"], self.unknown)
         answered = "Time to answer a request"
         yield _histogram("loan_request_seconds", answered, ["protocol", "version"], SECONDS, self.seconds)
         yield _histogram("loan_score", "Probability of approval", ["version"], SCORES, self.scores)
@@ -82,6 +87,7 @@ class State(msgspec.Struct):
     """What holds now: which models can be asked, and whether the registry can be used."""
 
     ready: dict[str, bool] = {}
+    passed: dict[str, bool] = {}
     registry_reachable: bool = True
 
     def families(self) -> Iterator[Metric]:
@@ -89,6 +95,12 @@ class State(msgspec.Struct):
         for model, is_ready in self.ready.items():
             ready.add_metric([model], is_ready)
         yield ready
+        passed = GaugeMetricFamily(
+            "loan_default_passed_gate", "1 when the version that answers by default passed the gate", labels=["model"]
+        )
+        for model, has_passed in self.passed.items():
+            passed.add_metric([model], has_passed)
+        yield passed
         reachable = "1 while the registry can be used"
         yield GaugeMetricFamily("loan_registry_reachable", reachable, value=self.registry_reachable)
 

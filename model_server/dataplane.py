@@ -5,20 +5,21 @@ from typing import TYPE_CHECKING, Any
 
 import structlog
 
-from loan_model.explain import REASONS
-from loan_model.model import LoanModel, Scores
-from loan_model.schema import Column
-from loan_model.scorer import Matrix
 from model_server.errors import InvalidInput, ModelFailed, NotFound, ServeError
 from model_server.metrics import Metrics
 from model_server.repository import ModelRepository, Served
 from model_server.tensors import OUTPUTS, InferRequest, InferResponse, Output
+from tabular_model.explain import REASONS
+from tabular_model.model import Scores, TabularModel
+from tabular_model.schema import Column
+from tabular_model.scoring.scorer import Matrix
 
 if TYPE_CHECKING:
     from model_server.prediction_log import PredictionLog
 
 log = structlog.get_logger(__name__)
 
+DATATYPES = {"number": "FP64", "integer": "INT64", "boolean": "BOOL", "category": "BYTES"}
 EXTENSIONS = ["model_repository", "binary_tensor_data"]
 
 
@@ -88,7 +89,7 @@ class DataPlane:
         return {"name": "loan-model", "version": installed("loan-model"), "extensions": EXTENSIONS}
 
 
-def _output(name: str, model: LoanModel, matrix: Matrix, scores: Scores) -> Output:
+def _output(name: str, model: TabularModel, matrix: Matrix, scores: Scores) -> Output:
     if name == "probability":
         return Output(name, "FP64", [len(matrix)], scores.probability)
     if name == "decision":
@@ -97,9 +98,23 @@ def _output(name: str, model: LoanModel, matrix: Matrix, scores: Scores) -> Outp
 
 
 def inputs(columns: tuple[Column, ...]) -> list[dict[str, Any]]:
-    """The inputs as V2 metadata. Any numeric datatype is taken; these are the natural ones."""
-    datatypes = {"float": "FP64", "integer": "INT64"}
-    return [{"name": c.name, "datatype": datatypes[c.dtype], "shape": [-1]} for c in columns]
+    """The inputs as V2 metadata. Any numeric datatype is taken for a number; these are the natural ones.
+
+    What is expected of the values stands in `parameters`.
+    """
+    return [
+        {"name": column.name, "datatype": DATATYPES[column.type], "shape": [-1], "parameters": _expected(column)}
+        for column in columns
+    ]
+
+
+def _expected(column: Column) -> dict[str, Any]:
+    found: dict[str, Any] = {"missing": column.missing}
+    if column.type == "category":
+        return found | {"levels": column.levels, "unknown": column.unknown}
+    if column.range:
+        found["range"] = column.range
+    return found | ({"unit": column.unit} if column.unit else {})
 
 
 def outputs() -> list[dict[str, Any]]:

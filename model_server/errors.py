@@ -2,10 +2,10 @@
 
 from typing import ClassVar
 
-from loan_model.errors import LoanError
+from tabular_model.errors import ModelError
 
 
-class ServeError(LoanError):
+class ServeError(ModelError):
     """Base of all answers that are not a success; `grpc` is the name of a gRPC status.
 
     `version` is the version that was reached, for the metrics: what fails there is held against it.

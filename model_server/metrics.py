@@ -20,10 +20,10 @@ from prometheus_client import (
 from prometheus_client.core import Metric
 from prometheus_client.registry import Collector
 
-from loan_model.model import Scores
-from loan_model.schema import Column
 from model_server.counts import SCORES, SECONDS, Counts, Histogram, State, grow
 from model_server.signature import Findings
+from tabular_model.model import Scores
+from tabular_model.schema import Column
 
 UNCOUNTED = 500  # requests that wait to be counted, at most
 SMALL = 1000  # rows of a request that may wait, at most: 16 kB
@@ -36,6 +36,7 @@ class Metrics(Collector):
         self._lock = Lock()
         self._answered: dict[tuple[str, str, str], list[float]] = defaultdict(list)  # seconds, not yet counted
         self._scored: dict[str, list[Scores]] = defaultdict(list)  # not yet counted
+        self._width: dict[str, int] = {}
         self._counts = Counts(log_rows=dict.fromkeys(("written", "failed", "full"), 0))
         self.state = State()
         self._registry = CollectorRegistry()
@@ -64,14 +65,29 @@ class Metrics(Collector):
     def scored(self, version: str, columns: tuple[Column, ...], scores: Scores, findings: Findings | None) -> None:
         """One scored request."""
         with self._lock:
+            if version not in self._width:
+                self._begin(version, columns)
             scored = self._scored[version]
             scored.append(scores)
             if len(scored) >= UNCOUNTED or len(scores.decision) > SMALL:
                 self._count()
             if findings:
-                for column, missing, outside in zip(columns, *findings, strict=True):
-                    grow(self._counts.missing, (version, column.name), int(missing))
-                    grow(self._counts.out_of_range, (version, column.name), int(outside))
+                for counted, found in (
+                    (self._counts.missing, findings.missing),
+                    (self._counts.out_of_range, findings.out_of_range),
+                    (self._counts.unknown, findings.unknown),
+                ):
+                    for column, values in found.items():
+                        grow(counted, (version, column), values)
+
+    def _begin(self, version: str, columns: tuple[Column, ...]) -> None:
+        """Every column's counts begin at 0, so that a first odd value is seen as a rise; the lock is held."""
+        self._width[version] = len(columns)
+        for column in columns:
+            grow(self._counts.missing, (version, column.name), 0)
+            grow(self._counts.out_of_range, (version, column.name), 0)
+            if column.type == "category":
+                grow(self._counts.unknown, (version, column.name), 0)
 
     def _count(self) -> None:
         """Counts what is on the lists and empties them; the lock is held."""
@@ -83,6 +99,7 @@ class Metrics(Collector):
         for version, scored in self._scored.items():
             probabilities = np.concatenate([scores.probability for scores in scored])
             grow(counts.rows, version, len(probabilities))
+            grow(counts.values, version, len(probabilities) * self._width[version])
             grow(counts.approved, version, sum(int(scores.decision.sum()) for scores in scored))
             counts.scores.setdefault(version, Histogram.empty(SCORES)).observe(probabilities, SCORES)
         self._answered.clear()

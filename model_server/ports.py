@@ -2,12 +2,12 @@
 
 import socket
 
-from loan_model.errors import LoanError
 from model_server.settings import ServerSettings
+from tabular_model.errors import ModelError
 
 
 def reserve(settings: ServerSettings) -> list[socket.socket]:
-    """Keeps both ports for workers to share; LoanError when another server has one of them.
+    """Keeps both ports for workers to share; ModelError when another server has one of them.
 
     A socket that is bound and does not listen gets no connections.
     """
@@ -18,7 +18,7 @@ def reserve(settings: ServerSettings) -> list[socket.socket]:
 
 
 def bound(host: str, port: int, protocol: str, shared: bool) -> socket.socket:
-    """A socket at a port; `shared` with others of this user that are bound so. LoanError when it cannot be had."""
+    """A socket at a port; `shared` with others of this user that are bound so. ModelError when it cannot be had."""
     try:
         family, kind, number, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
         opened = socket.socket(family, kind, number)
@@ -34,7 +34,7 @@ def bound(host: str, port: int, protocol: str, shared: bool) -> socket.socket:
     return opened
 
 
-def not_opened(host: str, port: int, protocol: str, why: str) -> LoanError:
-    return LoanError(
+def not_opened(host: str, port: int, protocol: str, why: str) -> ModelError:
+    return ModelError(
         f"Port {port} of {host} cannot be opened for {protocol} ({why}); choose another with LOAN_{protocol}_PORT."
     )

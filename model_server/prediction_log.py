@@ -18,10 +18,11 @@ import structlog
 from msgspec import UNSET, UnsetType
 from numpy.typing import NDArray
 
-from loan_model.manifest import Manifest
-from loan_model.model import Scores
-from loan_model.scorer import Matrix
 from model_server.metrics import Metrics
+from tabular_model.manifest import Manifest
+from tabular_model.model import Scores
+from tabular_model.schema import Column
+from tabular_model.scoring.scorer import Matrix
 
 log = structlog.get_logger(__name__)
 
@@ -142,23 +143,18 @@ class PredictionLog:
                 self._metrics.logged(result, count)
 
     def _event(self, scored: Scored) -> Event:
-        names = [column.name for column in scored.manifest.schema]
+        name = self._name or scored.manifest.model
         masked = () if self._protected else scored.manifest.protected
-        rows = [
-            {name: None if np.isnan(value) else value for name, value in zip(names, row, strict=True)}
-            for row in scored.matrix.tolist()
-        ]
-        for row in rows:
-            for name in masked:
-                row.pop(name, None)
+        columns = [(index, each) for index, each in enumerate(scored.manifest.schema) if each.name not in masked]
+        rows = [{each.name: _written(each, row[i]) for i, each in columns} for row in scored.matrix.tolist()]
         return Event(
             id=str(uuid.uuid4()),
-            source=f"/v2/models/{self._name}/versions/{scored.manifest.version}",
+            source=f"/v2/models/{name}/versions/{scored.manifest.version}",
             type=TYPE,
             subject=scored.id or UNSET,
             time=scored.time,
             data={
-                "model_name": self._name,
+                "model_name": name,
                 "model_version": scored.manifest.version,
                 "applications": rows,
                 "masked": masked,
@@ -166,3 +162,10 @@ class PredictionLog:
                 "decisions": scored.scores.decision.tolist(),
             },
         )
+
+
+def _written(column: Column, value: float) -> float | str | None:
+    """A value as it may be sent again: a level by its name."""
+    if np.isnan(value):
+        return None
+    return column.levels[int(value)] if column.type == "category" else value

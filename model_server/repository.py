@@ -8,23 +8,24 @@ from typing import NamedTuple
 import msgspec
 import structlog
 
-from loan_model.errors import IntegrityError, LoanError, RegistryError, VersionNotFound
-from loan_model.model import LoanModel
-from loan_model.registry import Promotion, Registry
 from model_server.errors import NotFound, NotReady
 from model_server.metrics import Metrics
 from model_server.settings import ServerSettings
 from model_server.signature import Signature
+from tabular_model.errors import IntegrityError, ModelError, RegistryError, VersionNotFound
+from tabular_model.model import TabularModel
+from tabular_model.registry import Promotion, Registry
 
 log = structlog.get_logger(__name__)
 
+UNNAMED = "loan"  # what a model is called while there is no version that says it
 LOADING = 16  # requests that wait for a version at once
 
 
 class Served(NamedTuple):
     """A loaded version and the checks of its own schema."""
 
-    model: LoanModel
+    model: TabularModel
     signature: Signature
 
 
@@ -52,7 +53,7 @@ class ModelRepository:
     """
 
     def __init__(self, registry: Registry, settings: ServerSettings, metrics: Metrics) -> None:
-        self.name = settings.model_name
+        self.name = settings.model_name or UNNAMED
         self._registry = registry
         self._settings = settings
         self._metrics = metrics
@@ -134,12 +135,12 @@ class ModelRepository:
             self._reached("")
             if self._follows and (self._default is None or self._default.model.version != version):
                 self.load(None)
-                log.info("default version", version=version)
+                self._say(version)
         except VersionNotFound as error:
             # Versions are never taken away: where they were and are not, the folder is gone.
             self._reached(str(error) if self._loaded else "")
             log.warning("cannot follow the registry", error=str(error))
-        except LoanError as error:
+        except ModelError as error:
             self._reached(str(error))
             log.warning("cannot follow the registry", error=str(error))
 
@@ -190,14 +191,16 @@ class ModelRepository:
             if version in self._unloaded:
                 raise NotReady(f"Version {version} of model '{self.name}' was unloaded; load it to use it again.")
             try:
-                model = LoanModel.from_registry(self._registry, version, self._settings.model_threads)
+                model = TabularModel.from_registry(self._registry, version, self._settings.model_threads)
             except VersionNotFound:
                 raise NotFound(self._absent(version)) from None
             except IntegrityError as error:
                 raise NotReady(f"Version {version} of model '{self.name}' was refused: {error}") from error
             except RegistryError as error:
                 raise NotReady(f"Version {version} of model '{self.name}' cannot be loaded: {error}") from error
-            signature = Signature(model.columns, self._settings.max_rows, self._settings.refuse_out_of_range)
+            settings = self._settings
+            ignores_extra = settings.extra_inputs == "ignore"
+            signature = Signature(model.columns, settings.max_rows, settings.refuse_out_of_range, ignores_extra)
             self._loaded[version] = Served(model, signature)
             self._drop_least_used()
             return self._loaded[version]
@@ -221,13 +224,32 @@ class ModelRepository:
 
     def _set_default(self, served: Served | None) -> None:
         self._default = served
+        if served and not self._settings.model_name:
+            self._metrics.state.ready.pop(self.name, None)
+            self.name = served.model.manifest.model
         self._metrics.state.ready[self.name] = served is not None
+        if served:
+            with suppress(RegistryError):  # what is loaded is served though the registry is gone
+                self._metrics.state.passed[self.name] = self._registry.passed(served.model.version)
 
     def _entry(self, version: str) -> IndexEntry:
+        failed = "" if self._passed(version) else "failed the gate"
         if version in self._loaded:
-            return IndexEntry(version, "READY", "")
+            return IndexEntry(version, "READY", failed)
         reason = "unloaded" if version in self._unloaded else "loaded on first use"
-        return IndexEntry(version, "UNAVAILABLE", reason)
+        return IndexEntry(version, "UNAVAILABLE", f"{reason}; {failed}" if failed else reason)
+
+    def _passed(self, version: str) -> bool:
+        try:
+            return self._registry.passed(version)
+        except RegistryError:
+            return True  # not known while the registry is gone
+
+    def _say(self, version: str) -> None:
+        if self._passed(version):
+            log.info("default version", version=version)
+        else:
+            log.warning("the default version failed the gate; no version has passed it", version=version)
 
     def _absent(self, version: str) -> str:
         return f"Model '{self.name}' has no version {version}; it has {', '.join(self.versions()) or 'none'}."

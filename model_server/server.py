@@ -14,8 +14,6 @@ import grpc
 import structlog
 import uvloop
 
-from loan_model.errors import LoanError
-from loan_model.registry import Registry
 from model_server.access import Access, Judge
 from model_server.access.tokens import TokensFile
 from model_server.admission import Pool
@@ -32,6 +30,8 @@ from model_server.rest.server import RestServer
 from model_server.rest.v2 import V2Door
 from model_server.settings import ServerSettings
 from model_server.tls import Certificate
+from tabular_model.errors import ModelError
+from tabular_model.registry import Registry
 
 if TYPE_CHECKING:
     from model_server.prediction_log import PredictionLog
@@ -131,7 +131,7 @@ def _judge(settings: ServerSettings) -> Judge:
     if settings.access == "tokens":
         return TokensFile(settings.tokens)
     if not settings.access_service:
-        raise LoanError("LOAN_ACCESS is kubernetes, so LOAN_ACCESS_SERVICE must name the InferenceService.")
+        raise ModelError("LOAN_ACCESS is kubernetes, so LOAN_ACCESS_SERVICE must name the InferenceService.")
     from model_server.access.cluster import ClusterJudge  # noqa: PLC0415 - for the cluster's client, which is slow
 
     return ClusterJudge(
@@ -153,7 +153,7 @@ def _certificate(settings: ServerSettings) -> Certificate | None:
     if settings.tls_certificate and settings.tls_key:
         return Certificate(settings.tls_certificate, settings.tls_key)
     if settings.tls_certificate or settings.tls_key:
-        raise LoanError("TLS needs both LOAN_TLS_CERTIFICATE and LOAN_TLS_KEY; one of them is not set.")
+        raise ModelError("TLS needs both LOAN_TLS_CERTIFICATE and LOAN_TLS_KEY; one of them is not set.")
     return None
 
 

@@ -26,7 +26,7 @@ class ServerSettings(BaseSettings):
     verify_key: Path | None = Field(
         None, description="PEM file of public keys; only versions that one of them signed are served."
     )
-    model_name: str = Field("loan", description="Name of the model in V2 paths.")
+    model_name: str = Field("", description="Name of the model in V2 paths; empty: the one that the version declares.")
     host: str = Field("0.0.0.0", description="Address that both servers listen on.")  # noqa: S104
     http_port: int = Field(8080, description="Port of V2 REST, the plain JSON API, metrics and docs.")
     grpc_port: int = Field(8081, description="Port of V2 gRPC.")
@@ -44,6 +44,9 @@ class ServerSettings(BaseSettings):
     body_seconds: float = Field(60, gt=0, description="Time in which a request must come whole.")
     refuse_out_of_range: bool = Field(
         False, description="Refuse values outside the schema's range instead of counting them."
+    )
+    extra_inputs: Literal["refused", "ignore"] = Field(
+        "refused", description="What becomes of inputs that a version does not have: ignored while versions differ."
     )
     refresh_seconds: float = Field(10, gt=0, description="How often the registry is asked for the champion.")
     grace_seconds: float = Field(25, ge=0, description="How long SIGTERM waits for requests in flight.")

@@ -1,39 +1,58 @@
 """From tensors to one matrix, checked against the schema of the version that will score it."""
 
-from collections.abc import Sequence
-from typing import Any, NamedTuple
+from collections import Counter
+from collections.abc import Mapping
+from typing import Any, NamedTuple, cast
 
 import numpy as np
 from numpy.typing import NDArray
 
-from loan_model.schema import Column
-from loan_model.scorer import Matrix
 from model_server.errors import InvalidInput
+from model_server.readers import UNKNOWN, elements, reader
 from model_server.tensors import NUMERIC, Tensor
+from tabular_model.schema import Column
+from tabular_model.scoring.scorer import Matrix
 
 FEW_ROWS = 8  # up to which it is faster to look at each value by itself than all at once with numpy
 
 
 class Findings(NamedTuple):
-    """What was odd but accepted, counted by column in the schema's order."""
+    """What was odd but accepted: values by the name of their column, without columns that have none.
 
-    missing: NDArray[np.int64]
-    out_of_range: NDArray[np.int64]
+    A missing value is not odd in a column that a request may leave out.
+    """
+
+    missing: Mapping[str, int]
+    out_of_range: Mapping[str, int]
+    unknown: Mapping[str, int]
 
 
 class Signature:
-    """The V2 inputs of one version: a tensor per column, or one of shape [n, columns]."""
+    """The V2 inputs of one version: a tensor per column, or one of shape [n, columns] where all are numbers.
 
-    def __init__(self, columns: tuple[Column, ...], max_rows: int, refuse_out_of_range: bool) -> None:
+    `ignores_extra` passes over tensors of other names, which are refused otherwise.
+    """
+
+    def __init__(
+        self, columns: tuple[Column, ...], max_rows: int, refuse_out_of_range: bool, ignores_extra: bool = False
+    ) -> None:
         self.columns = columns
+        self.ignores_extra = ignores_extra
+        # What is ignored may be text too.
+        self.words = ignores_extra or any(column.type in ("category", "boolean") for column in columns)
         self._max_rows = max_rows
         self._refuse = refuse_out_of_range
+        self._readers = [reader(column, self.words) for column in columns]
+        self._fractional = [index for index, column in enumerate(columns) if not column.whole]
         self._index = {column.name: index for index, column in enumerate(columns)}
         self._minimum = np.array([column.minimum for column in columns], dtype=np.float64)
         self._maximum = np.array([column.maximum for column in columns], dtype=np.float64)
         self._required = np.array([not column.nullable for column in columns])
-        self._whole = np.array([column.dtype == "integer" for column in columns])
-        self._plain = [(c.minimum, c.maximum, c.dtype == "integer") for c in columns]
+        self._optional = np.array([column.optional for column in columns])
+        self._category = np.array([column.type == "category" for column in columns])
+        self._all_numbers = not self._category.any()
+        self._whole = np.array([column.whole for column in columns])
+        self._plain = [(c.name, c.minimum, c.maximum, c.whole, not c.missing, c.optional) for c in columns]
         self._whole_indices = np.flatnonzero(self._whole).tolist()
 
     def matrix(self, tensors: list[Tensor]) -> Matrix:
@@ -44,6 +63,8 @@ class Signature:
         for tensor in tensors:
             index = self._index.get(tensor.name)
             if index is None:
+                if self.ignores_extra:
+                    continue
                 raise InvalidInput(f"Unknown input '{tensor.name}': the inputs are {self._names()}.")
             if ordered[index] is not None:
                 raise InvalidInput(f"Input '{tensor.name}' came twice; send it once.")
@@ -51,13 +72,15 @@ class Signature:
         return self._from_columns(ordered)
 
     def check(self, matrix: Matrix) -> Findings | None:
-        """None when every value is present and in range; else what was missing or out of range.
+        """None when every value is present and in range; else what was missing, out of range or an unknown level.
 
-        InvalidInput for a value that is infinite, missing where it may not be, not whole where it must be, or,
-        if the server is so configured, out of range.
+        Unknown levels, `UNKNOWN` in `matrix`, become missing values there. InvalidInput for a value that is infinite,
+        missing where it may not be, not whole where it must be, or, if the server is so configured, out of range.
         """
-        if len(matrix) <= FEW_ROWS and all(map(self._is_plain, matrix.tolist())):
-            return None
+        if len(matrix) <= FEW_ROWS:
+            absent = self._only_missing(matrix.tolist())
+            if absent is not None:
+                return Findings(Counter(absent), {}, {}) if absent else None
         # A value is as it should be when it is equal to the nearest one that is. Only the odd ones are looked at.
         nearest = np.minimum(np.maximum(matrix, self._minimum), self._maximum)
         for index in self._whole_indices:
@@ -67,8 +90,10 @@ class Signature:
             return None
         places = np.nonzero(odd)
         columns, values = places[1], matrix[places]
+        unknown = self._category[columns] & (values == UNKNOWN)
+        matrix[places[0][unknown], columns[unknown]] = np.nan
         missing = np.isnan(values)
-        outside = (values < self._minimum[columns]) | (values > self._maximum[columns])
+        outside = ((values < self._minimum[columns]) | (values > self._maximum[columns])) & ~unknown
         self._refuse_where(np.isinf(values), places, matrix, "infinite; send a number, or null for a missing value")
         self._refuse_where(missing & self._required[columns], places, matrix, "missing; this column must have a value")
         with np.errstate(invalid="ignore"):  # of NaNs there are some that numpy warns of
@@ -76,50 +101,76 @@ class Signature:
         self._refuse_where(fractional, places, matrix, "not a whole number")
         if self._refuse:
             self._refuse_where(outside, places, matrix, "out of range")
-        width = len(self.columns)
-        return Findings(np.bincount(columns[missing], minlength=width), np.bincount(columns[outside], minlength=width))
+        counted = missing & ~self._optional[columns]
+        return Findings(*(self._counted(columns[odd]) for odd in (counted, outside, unknown)))
 
-    def _is_plain(self, row: list[float]) -> bool:
-        """Whether nothing is odd; without numpy, whose calls take 9 us between two requests, where this takes 1."""
-        for value, (minimum, maximum, whole) in zip(row, self._plain, strict=True):
-            if not minimum <= value <= maximum or (whole and value != int(value)):
-                return False
-        return True
+    def _only_missing(self, rows: list[list[float]]) -> list[str] | None:
+        """The names of the columns of values that may be missing and are; None where anything else is odd.
+
+        Without numpy, whose calls take 9 us between two requests, where this takes 1.
+        """
+        absent = []
+        for row in rows:
+            for value, (name, minimum, maximum, whole, required, optional) in zip(row, self._plain, strict=True):
+                if not minimum <= value <= maximum or (whole and value != int(value)):
+                    if required or value == value:  # noqa: PLR0124 - not NaN
+                        return None
+                    if not optional:
+                        absent.append(name)
+        return absent
+
+    def _counted(self, columns: NDArray[np.intp]) -> dict[str, int]:
+        return {self.columns[index].name: count for index, count in Counter(columns.tolist()).items()}
 
     def _from_one(self, tensor: Tensor) -> Matrix:
         width = len(self.columns)
         shape = tensor.shape
+        if not self._all_numbers:
+            raise InvalidInput(
+                f"Input '{tensor.name}' is no column, and not all columns are numbers; send one tensor for each of "
+                f"{self._names()}."
+            )
         if len(shape) != 2 or shape[1] != width:
             raise InvalidInput(
                 f"Input '{tensor.name}' has shape {list(shape)}; send one tensor of shape [n, {width}], "
                 f"or one tensor for each of {self._names()}."
             )
         self._check_rows(tensor.name, shape[0])
-        numbers = _float64([_elements(tensor, shape[0] * width)], [tensor])
+        numbers = _float64([elements(tensor, shape[0] * width, NUMERIC)], [tensor])
         _check_whole(tensor, numbers)
         return numbers.reshape(shape[0], width)
 
     def _from_columns(self, ordered: list[Tensor | None]) -> Matrix:
-        present = [tensor for tensor in ordered if tensor is not None]
-        if len(present) < len(ordered):
-            absent = [c.name for c, t in zip(self.columns, ordered, strict=True) if t is None]
-            raise InvalidInput(f"Missing input {_quoted(absent)}; send null for a value that is not known.")
-        rows = _rows(present[0])
-        self._check_rows(present[0].name, rows)
+        tensors = self._completed(ordered) if None in ordered else cast(list[Tensor], ordered)
+        rows = _rows(tensors[0])
+        self._check_rows(tensors[0].name, rows)
         values = []
-        for tensor in present:
-            if _rows(tensor) != rows:
+        shape = tensors[0].shape
+        for read, tensor in zip(self._readers, tensors, strict=True):
+            if tensor.shape != shape and _rows(tensor) != rows:
                 raise InvalidInput(
-                    f"Input '{tensor.name}' has {_rows(tensor)} rows but '{present[0].name}' has {rows}; "
+                    f"Input '{tensor.name}' has {_rows(tensor)} rows but '{tensors[0].name}' has {rows}; "
                     f"all inputs must have the same number."
                 )
-            values.append(_elements(tensor, rows))
+            values.append(read(tensor, rows))
         # One numpy call for all columns: for a single row, a call for each would cost more than the trees.
-        by_column = _float64(values, present)
-        for column, tensor, numbers in zip(self.columns, present, by_column, strict=True):
-            if column.dtype != "integer":  # of those that are, `check` sees whether they are whole
-                _check_whole(tensor, numbers)
+        by_column = _float64(values, tensors)
+        for index in self._fractional:  # of the others `check` sees whether they are whole
+            if tensors[index].datatype[0] != "F":
+                _check_whole(tensors[index], by_column[index])
         return np.ascontiguousarray(by_column.T)
+
+    def _completed(self, ordered: list[Tensor | None]) -> list[Tensor]:
+        """With missing values for the columns that a request may leave out."""
+        came = next((tensor for tensor in ordered if tensor is not None), None)
+        absent = [c.name for c, t in zip(self.columns, ordered, strict=True) if t is None and not c.optional]
+        if absent or came is None:
+            raise InvalidInput(f"Missing input {_quoted(absent)}; send null for a value that is not known.")
+        rows = _rows(came)
+        return [
+            tensor or Tensor(column.name, "FP64", [rows], [None] * rows)
+            for column, tensor in zip(self.columns, ordered, strict=True)
+        ]
 
     def _check_rows(self, name: str, rows: int) -> None:
         if rows < 1:
@@ -138,7 +189,7 @@ class Signature:
             column = self.columns[index]
             raise InvalidInput(
                 f"Input '{column.name}', row {row}: {matrix[row, index]:g} is {why} "
-                f"({column.dtype}, {column.minimum:g} to {column.maximum:g} {column.unit})."
+                f"({column.type}, {column.expected()})."
             )
 
     def _names(self) -> str:
@@ -150,33 +201,6 @@ def _rows(tensor: Tensor) -> int:
     if len(shape) == 1 or (len(shape) == 2 and shape[1] == 1):
         return shape[0]
     raise InvalidInput(f"Input '{tensor.name}' has shape {list(shape)}; expected [n] or [n, 1].")
-
-
-def _elements(tensor: Tensor, size: int) -> Sequence[Any] | NDArray[Any]:
-    """The values, flat, once they are of a numeric datatype and as many as the shape says."""
-    if tensor.datatype not in NUMERIC:
-        raise InvalidInput(
-            f"Input '{tensor.name}' has datatype {tensor.datatype}; expected one of {', '.join(NUMERIC)}."
-        )
-    values = tensor.values
-    if len(values) and isinstance(values[0], list):
-        values = _flat(tensor)
-    if len(values) != size:
-        raise InvalidInput(
-            f"Input '{tensor.name}' has shape {list(tensor.shape)}, that is {size} values, "
-            f"but its data has {len(values)}."
-        )
-    return values
-
-
-def _flat(tensor: Tensor) -> list[Any]:
-    shape = tensor.shape
-    width = shape[1] if len(shape) == 2 else 0
-    if any(not isinstance(row, list) or len(row) != width for row in tensor.values):
-        raise InvalidInput(
-            f"Input '{tensor.name}' has shape {list(shape)}, but its data has rows of unequal or other length."
-        )
-    return [value for row in tensor.values for value in row]
 
 
 def _float64(rows: list[Any], tensors: list[Tensor]) -> Matrix:

@@ -1,10 +1,10 @@
-"""What the doors hand to the data plane and get back: tensors, independent of any protocol."""
+"""What the endpoints hand to the data plane and get back: tensors, independent of any protocol."""
 
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
+import msgspec
 import numpy as np
-from numpy.typing import NDArray
 
 NUMERIC: dict[str, np.dtype[Any]] = {
     name: np.dtype(code).newbyteorder("<")
@@ -23,17 +23,19 @@ NUMERIC: dict[str, np.dtype[Any]] = {
     }.items()
 }
 
+FIXED_SIZE = NUMERIC | {"BOOL": np.dtype("?")}
+
 OUTPUTS = ("probability", "decision", "reason_codes")
 DEFAULT_OUTPUTS = OUTPUTS[:2]
 
 
-class Tensor(NamedTuple):
-    """One input. `values` are its elements: numbers with None or NaN for missing, flat or one list per row."""
+class Tensor(msgspec.Struct):
+    """One input. `values` are numbers, booleans or text, with None or NaN for missing, flat or one list per row."""
 
     name: str
     datatype: str
     shape: Sequence[int]
-    values: Sequence[Any] | NDArray[Any]
+    values: Any
 
 
 class InferRequest(NamedTuple):

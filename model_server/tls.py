@@ -9,7 +9,7 @@ from typing import Any
 import grpc
 import structlog
 
-from loan_model.errors import LoanError
+from tabular_model.errors import ModelError
 
 log = structlog.get_logger(__name__)
 
@@ -29,7 +29,7 @@ class Certificate:
             self._seen = self._stamp()
             self._context = _context(*self._files)
         except (OSError, ssl.SSLError) as error:
-            raise LoanError(f"TLS needs a certificate and its key in {certificate} and {key}: {error}.") from None
+            raise ModelError(f"TLS needs a certificate and its key in {certificate} and {key}: {error}.") from None
 
     @cached_property
     def for_http(self) -> ssl.SSLContext:

@@ -4,8 +4,8 @@ import asyncio
 from enum import StrEnum
 from typing import NamedTuple, Protocol
 
-from loan_model.audit import Action, record
 from model_server.errors import Forbidden, Unauthenticated
+from tabular_model.audit import Action, record
 
 ANYONE = "anyone"
 

@@ -9,9 +9,9 @@ from pathlib import Path
 import msgspec
 import structlog
 
-from loan_model.errors import LoanError
-from loan_model.manifest import sha256
 from model_server.access import Decision, Right
+from tabular_model.errors import ModelError
+from tabular_model.manifest import sha256
 
 log = structlog.get_logger(__name__)
 
@@ -52,7 +52,7 @@ class TokensFile:
         if seen != self._seen:
             try:
                 self._known = {each.sha256: each for each in read(self._path).tokens}
-            except LoanError as error:
+            except ModelError as error:
                 log.error("nobody has any right that needs a token", error=str(error))
                 self._known = {}
             self._seen = seen
@@ -63,7 +63,7 @@ def add(path: Path, name: str, may: tuple[Right, ...]) -> str:
     """A new token with these rights, to be given to its owner: it is written nowhere."""
     tokens = read(path).tokens
     if any(each.name == name for each in tokens):
-        raise LoanError(f"{path} has a token of {name} already; `loan tokens remove {name}` takes it away.")
+        raise ModelError(f"{path} has a token of {name} already; `loan tokens remove {name}` takes it away.")
     token = secrets.token_urlsafe(32)
     _write(path, (*tokens, Token(name, sha256(token.encode()), may)))
     return token
@@ -74,18 +74,18 @@ def remove(path: Path, name: str) -> None:
     left = tuple(each for each in tokens if each.name != name)
     if left == tokens:
         names = ", ".join(each.name for each in tokens) or "nobody"
-        raise LoanError(f"{path} has no token of {name}; it has those of {names}.")
+        raise ModelError(f"{path} has no token of {name}; it has those of {names}.")
     _write(path, left)
 
 
 def read(path: Path) -> Tokens:
-    """What the file holds, nothing if it is not there; LoanError if it is not such a file."""
+    """What the file holds, nothing if it is not there; ModelError if it is not such a file."""
     try:
         return msgspec.json.decode(path.read_bytes(), type=Tokens)
     except FileNotFoundError:
         return Tokens()
     except (OSError, msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise LoanError(f"The tokens file {path} cannot be read: {error}.") from None
+        raise ModelError(f"The tokens file {path} cannot be read: {error}.") from None
 
 
 def _write(path: Path, tokens: tuple[Token, ...]) -> None:

@@ -10,6 +10,7 @@ from model_server.errors import InvalidInput
 T = TypeVar("T")
 
 Number = float | None
+Value = float | bool | str | None
 
 # V2 lets NaN stand for a missing value, and some clients write it into JSON, where it is no number.
 _NAN = re.compile(rb'"(?:[^"\\]|\\.)*"|(-?Infinity)|NaN')

@@ -1,37 +1,54 @@
 """The plain JSON API: applications as objects, or as columns."""
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 
-from loan_model.schema import Column
 from model_server.codecs import json
 from model_server.errors import InvalidInput
 from model_server.tensors import DEFAULT_OUTPUTS, InferRequest, InferResponse, Tensor, requested
+from tabular_model.schema import Column
 
 Record = dict[str, json.Number]
 Columns = dict[str, list[json.Number]]
+TextualRecord = dict[str, json.Value]
+TextualColumns = dict[str, list[json.Value]]
 
-Decode = Callable[[bytes, tuple[Column, ...], bool], InferRequest]
+_DATATYPES = {"number": "FP64", "integer": "FP64", "boolean": "BOOL", "category": "BYTES"}
+
+
+class Expected(NamedTuple):
+    """What a version takes: its columns, whether some are no numbers, and whether other fields are passed over."""
+
+    columns: tuple[Column, ...]
+    words: bool
+    ignores_extra: bool
+
+
+Decode = Callable[[bytes, Expected, bool], InferRequest]
 Encode = Callable[[InferResponse], bytes]
 
 _record = msgspec.json.Decoder(Record)
 _batch = msgspec.json.Decoder(list[Record] | Columns)
+_textual_record = msgspec.json.Decoder(TextualRecord)
+_textual_batch = msgspec.json.Decoder(list[TextualRecord] | TextualColumns)
 _encoder = msgspec.json.Encoder()
 
 
-def decode_one(body: bytes, columns: tuple[Column, ...], explain: bool) -> InferRequest:
-    return _request(_from_records([json.decode(_record, body, "The application")], columns), explain)
+def decode_one(body: bytes, expected: Expected, explain: bool) -> InferRequest:
+    decoder: msgspec.json.Decoder[Any] = _textual_record if expected.words else _record
+    return _request(_from_records([json.decode(decoder, body, "The application")], expected), explain)
 
 
-def decode_batch(body: bytes, columns: tuple[Column, ...], explain: bool) -> InferRequest:
+def decode_batch(body: bytes, expected: Expected, explain: bool) -> InferRequest:
     """An array of objects, or one object of equally long arrays."""
-    batch = json.decode(_batch, body, "The batch")
-    if isinstance(batch, dict):
-        tensors = [Tensor(name, "FP64", [len(values)], values) for name, values in batch.items()]
-    else:
-        tensors = _from_records(batch, columns)
+    decoder: msgspec.json.Decoder[Any] = _textual_batch if expected.words else _batch
+    batch = json.decode(decoder, body, "The batch")
+    if not isinstance(batch, dict):
+        return _request(_from_records(batch, expected), explain)
+    datatypes = {column.name: _DATATYPES[column.type] for column in expected.columns}
+    tensors = [Tensor(name, datatypes.get(name, "FP64"), [len(values)], values) for name, values in batch.items()]
     return _request(tensors, explain)
 
 
@@ -57,20 +74,26 @@ def encode_batch(response: InferResponse) -> bytes:
     return _encoder.encode(answer | {"model_version": response.model_version})
 
 
-def _from_records(records: list[Record], columns: tuple[Column, ...]) -> list[Tensor]:
-    names = [column.name for column in columns]
+def _from_records(records: list[dict[str, Any]], expected: Expected) -> list[Tensor]:
+    names = {column.name for column in expected.columns}
     for row, record in enumerate(records):
-        if record.keys() != set(names):
-            raise InvalidInput(_mismatch(row, record, names))
-    return [Tensor(name, "FP64", [len(records)], [record[name] for record in records]) for name in names]
+        if record.keys() != names:
+            _check_fields(row, record, expected)
+    return [
+        Tensor(column.name, _DATATYPES[column.type], [len(records)], [record.get(column.name) for record in records])
+        for column in expected.columns
+    ]
 
 
-def _mismatch(row: int, record: Record, names: list[str]) -> str:
-    unknown = [name for name in record if name not in names]
-    if unknown:
-        return f"Application {row} has the unknown field '{unknown[0]}'; the fields are {', '.join(names)}."
-    absent = next(name for name in names if name not in record)
-    return f"Application {row} lacks the field '{absent}'; send null for a value that is not known."
+def _check_fields(row: int, record: dict[str, Any], expected: Expected) -> None:
+    """InvalidInput for a field that is not known, or not there and not optional."""
+    names = [column.name for column in expected.columns]
+    unknown = next((name for name in record if name not in names), None)
+    if unknown is not None and not expected.ignores_extra:
+        raise InvalidInput(f"Application {row} has the unknown field '{unknown}'; the fields are {', '.join(names)}.")
+    absent = next((c.name for c in expected.columns if c.name not in record and not c.optional), None)
+    if absent is not None:
+        raise InvalidInput(f"Application {row} lacks the field '{absent}'; send null for a value that is not known.")
 
 
 def _request(tensors: list[Tensor], explain: bool) -> InferRequest:

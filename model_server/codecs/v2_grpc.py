@@ -4,10 +4,10 @@ from typing import Any
 
 import numpy as np
 
-from model_server.codecs.v2_rest import elements, length_prefixed
+from model_server.codecs.v2_rest import elements, length_prefixed, text, texts
 from model_server.errors import InvalidInput
 from model_server.grpc.v2_pb import pb
-from model_server.tensors import NUMERIC, InferRequest, InferResponse, Tensor, requested
+from model_server.tensors import FIXED_SIZE, InferRequest, InferResponse, Tensor, requested
 
 _CONTENTS = {
     "UINT8": "uint_contents",
@@ -20,6 +20,8 @@ _CONTENTS = {
     "INT64": "int64_contents",
     "FP32": "fp32_contents",
     "FP64": "fp64_contents",
+    "BOOL": "bool_contents",
+    "BYTES": "bytes_contents",
 }
 
 
@@ -56,7 +58,9 @@ def encode(model: str, response: InferResponse, raw: bool) -> Any:
 def _raw(item: Any, content: bytes) -> Tensor:
     if item.HasField("contents"):
         raise InvalidInput(f"Input '{item.name}' has both typed and raw contents; send one of them.")
-    dtype = NUMERIC.get(item.datatype)
+    if item.datatype == "BYTES":
+        return Tensor(item.name, item.datatype, item.shape, texts(item.name, content))
+    dtype = FIXED_SIZE.get(item.datatype)
     if dtype is None:
         return Tensor(item.name, item.datatype, item.shape, [])
     if len(content) % dtype.itemsize:
@@ -70,7 +74,7 @@ def _raw(item: Any, content: bytes) -> Tensor:
 def _typed(item: Any) -> Tensor:
     field = _CONTENTS.get(item.datatype)
     if field is None:
-        if item.datatype in NUMERIC:
+        if item.datatype in FIXED_SIZE:
             raise InvalidInput(f"Input '{item.name}' is {item.datatype}, which gRPC takes as raw contents only.")
         return Tensor(item.name, item.datatype, item.shape, [])
     for other, _ in item.contents.ListFields():
@@ -78,4 +82,7 @@ def _typed(item: Any) -> Tensor:
             raise InvalidInput(
                 f"Input '{item.name}' is {item.datatype} but its values came in {other.name}; use {field}."
             )
-    return Tensor(item.name, item.datatype, item.shape, np.array(getattr(item.contents, field)))
+    contents = getattr(item.contents, field)
+    if item.datatype == "BYTES":
+        return Tensor(item.name, item.datatype, item.shape, [text(item.name, element) for element in contents])
+    return Tensor(item.name, item.datatype, item.shape, np.array(contents))

@@ -1,5 +1,6 @@
 """V2 over REST: JSON, with tensors in it or behind it (the binary tensor data extension)."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import msgspec
@@ -7,7 +8,7 @@ import numpy as np
 
 from model_server.codecs import json
 from model_server.errors import InvalidInput
-from model_server.tensors import NUMERIC, InferRequest, InferResponse, Output, Tensor, requested
+from model_server.tensors import FIXED_SIZE, InferRequest, InferResponse, Output, Tensor, requested
 
 JSON_LENGTH = "inference-header-content-length"
 
@@ -25,12 +26,18 @@ class OutputParameters(msgspec.Struct):
     binary_data: bool | None = None
 
 
-class RequestInput(msgspec.Struct):
-    name: str
-    datatype: str
+class TextualInput(Tensor):
+    """An input of a model that takes categories or booleans."""
+
     shape: list[int]
-    data: list[json.Number | list[json.Number]] | None = None
+    values: Sequence[json.Value | Sequence[json.Value]] | None = msgspec.field(name="data", default=None)
     parameters: TensorParameters | None = None
+
+
+class RequestInput(TextualInput):
+    """An input of a model that takes numbers only."""
+
+    values: Sequence[json.Number | Sequence[json.Number]] | None = msgspec.field(name="data", default=None)
 
 
 class RequestOutput(msgspec.Struct):
@@ -38,13 +45,19 @@ class RequestOutput(msgspec.Struct):
     parameters: OutputParameters | None = None
 
 
-class RequestBody(msgspec.Struct):
-    """The JSON of an inference request."""
+class TextualBody(msgspec.Struct):
+    """The JSON of an inference request to a model that takes categories or booleans."""
 
-    inputs: list[RequestInput]
+    inputs: Sequence[TextualInput]
     id: str = ""
     parameters: Parameters | None = None
     outputs: list[RequestOutput] | None = None
+
+
+class RequestBody(TextualBody):
+    """The JSON of an inference request to a model that takes numbers only."""
+
+    inputs: Sequence[RequestInput]
 
 
 class Call(msgspec.Struct):
@@ -55,26 +68,29 @@ class Call(msgspec.Struct):
 
 
 _decoder = msgspec.json.Decoder(RequestBody)
+_textual_decoder = msgspec.json.Decoder(TextualBody)
 _encoder = msgspec.json.Encoder()
 _DEFAULTS = Parameters()
 _NONE: frozenset[str] = frozenset()
 
 
-def decode(body: bytes, json_length: str | None) -> Call:
-    """`json_length` is the header that says where the JSON ends and the binary tensors begin."""
+def decode(body: bytes, json_length: str | None, words: bool = False) -> Call:
+    """`json_length` is the header that says where the JSON ends and the binary tensors begin.
+
+    `words` says that the model takes categories or booleans; others are asked with numbers only.
+    """
     head, tail = (body, memoryview(b"")) if json_length is None else _split(body, json_length)
-    message = json.decode(_decoder, head, "The request")
-    tensors = []
+    decoder: msgspec.json.Decoder[Any] = _textual_decoder if words else _decoder
+    message: TextualBody = json.decode(decoder, head, "The request")
+    tensors: list[Tensor] = list(message.inputs)
     offset = 0
-    for item in message.inputs:
+    for place, item in enumerate(message.inputs):
         size = item.parameters.binary_data_size if item.parameters else None
         if size is not None:
-            tensors.append(_binary(item, size, tail[offset : offset + max(size, 0)]))
+            tensors[place] = _binary(item, size, tail[offset : offset + max(size, 0)])
             offset += size
-        elif item.data is None:
+        elif item.values is None:
             raise InvalidInput(f"Input '{item.name}' has no data.")
-        else:
-            tensors.append(Tensor(item.name, item.datatype, item.shape, item.data))
     if offset != len(tail):
         raise InvalidInput(f"The request has {len(tail)} bytes of binary tensors, but its inputs name {offset}.")
     parameters = message.parameters or _DEFAULTS
@@ -112,8 +128,10 @@ def _split(body: bytes, json_length: str) -> tuple[bytes, memoryview]:
     return body[:length], memoryview(body)[length:]
 
 
-def _binary(item: RequestInput, size: int, content: memoryview) -> Tensor:
-    dtype = NUMERIC.get(item.datatype)
+def _binary(item: TextualInput, size: int, content: memoryview) -> Tensor:
+    if item.datatype == "BYTES" and len(content) == size:
+        return Tensor(item.name, item.datatype, item.shape, texts(item.name, bytes(content)))
+    dtype = FIXED_SIZE.get(item.datatype)
     if dtype is None:
         return Tensor(item.name, item.datatype, item.shape, [])
     if len(content) != size or size % dtype.itemsize:
@@ -150,3 +168,26 @@ def _blob(output: Output) -> bytes:
 def length_prefixed(elements: list[bytes]) -> bytes:
     """BYTES elements as the protocol packs them: each behind its length in four little-endian bytes."""
     return b"".join(len(element).to_bytes(4, "little") + element for element in elements)
+
+
+def texts(name: str, content: bytes) -> list[str]:
+    """The BYTES elements of the input `name` that are packed so; InvalidInput where they are cut off or no UTF-8."""
+    found = []
+    at = 0
+    while at < len(content):
+        start = at + 4
+        at = start + int.from_bytes(content[at:start], "little")
+        if at > len(content):
+            raise InvalidInput(
+                f"Input '{name}' is truncated: an element ends {at - len(content)} bytes behind its data."
+            )
+        found.append(text(name, content[start:at]))
+    return found
+
+
+def text(name: str, element: bytes) -> str:
+    """One BYTES element of the input `name`; InvalidInput where it is no UTF-8."""
+    try:
+        return element.decode()
+    except UnicodeDecodeError:
+        raise InvalidInput(f"Input '{name}' holds {element[:40]!r}, which is no text in UTF-8.") from None

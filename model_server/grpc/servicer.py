@@ -79,7 +79,10 @@ class InferenceServicer:
             return pb.ModelReadyResponse(ready=False)
 
     def model_metadata(self, request: Any, _: grpc.ServicerContext) -> Any:
-        return pb.ModelMetadataResponse(**self._dataplane.model_metadata(request.name, request.version or None))
+        metadata = self._dataplane.model_metadata(request.name, request.version or None)
+        # The protocol's message has no parameters of a tensor.
+        inputs = [{name: item[name] for name in ("name", "datatype", "shape")} for item in metadata["inputs"]]
+        return pb.ModelMetadataResponse(**metadata | {"inputs": inputs})
 
     def model_infer(self, request: Any, context: grpc.ServicerContext) -> Any:
         started = time.perf_counter()

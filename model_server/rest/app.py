@@ -151,7 +151,7 @@ class RestApp:
             case ["docs", name] if name in docs.ASSETS:
                 route = Route(GET=lambda _: docs.asset(name))
             case ["openapi.json"]:
-                route = Route(GET=docs.openapi)
+                route = Route(GET=self._plain.openapi)
             case _:
                 raise NotFound(f"There is nothing at {path}; /docs lists what there is.")
         return route

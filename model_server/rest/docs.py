@@ -3,14 +3,13 @@
 from functools import cache
 from importlib.resources import files
 
-from model_server.rest import openapi as spec
-from model_server.rest.http import Request, Response, json_response
+from model_server.rest.http import Request, Response
 
 ASSETS = {"swagger-ui-bundle.js": b"text/javascript", "swagger-ui.css": b"text/css"}
 
 _PAGE = b"""<!doctype html>
 <html lang="en">
-<head><meta charset="utf-8"><title>Loan model</title><link rel="stylesheet" href="/docs/swagger-ui.css"></head>
+<head><meta charset="utf-8"><title>API</title><link rel="stylesheet" href="/docs/swagger-ui.css"></head>
 <body>
 <div id="docs"></div>
 <script src="/docs/swagger-ui-bundle.js"></script>
@@ -22,10 +21,6 @@ _PAGE = b"""<!doctype html>
 
 def page(_: Request) -> Response:
     return Response(200, _PAGE, b"text/html; charset=utf-8")
-
-
-def openapi(_: Request) -> Response:
-    return json_response(spec.document())
 
 
 def asset(name: str) -> Response:

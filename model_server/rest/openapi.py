@@ -1,24 +1,17 @@
-"""The OpenAPI description of the HTTP doors, made from the schema and the codecs' own types."""
+"""The OpenAPI description of the HTTP endpoints, made from a version's schema and the codecs' own types."""
 
+from collections.abc import Sequence
 from importlib.metadata import version
 from typing import Any
 
 import msgspec
 
-from loan_model.schema import SCHEMA, Column
-from model_server.codecs.v2_rest import RequestBody
+from model_server.codecs.v2_rest import RequestBody, TextualBody
 from model_server.controlplane import PromotionRequest
+from tabular_model.model import TabularModel
+from tabular_model.schema import Column
 from training_job.launch import TrainingParameters
 
-EXAMPLE = {
-    "Age": 41,
-    "Annual_Income": 82000,
-    "Credit_Score": 715,
-    "Loan_Amount": 15000,
-    "Loan_Duration_Years": 5,
-    "Number_of_Open_Accounts": 3,
-    "Had_Past_Default": 0,
-}
 _ERRORS = {
     "400": "What came is not as expected",
     "401": "It takes a token, and none came that is known",
@@ -35,60 +28,65 @@ _TOKEN = ("401", "403")
 _SECURITY: list[dict[str, list[str]]] = [{"token": []}]
 
 
-def document() -> dict[str, Any]:
-    """OpenAPI 3.1, for `/openapi.json`."""
+def document(model: TabularModel | None) -> dict[str, Any]:
+    """OpenAPI 3.1 of what `model` takes; without one the fields of an application are not described."""
+    columns = model.columns if model else ()
+    words = any(column.type in ("category", "boolean") for column in columns)
     schemas, components = msgspec.json.schema_components(
-        [RequestBody, TrainingParameters, PromotionRequest], ref_template="#/components/schemas/{name}"
+        [TextualBody if words else RequestBody, TrainingParameters, PromotionRequest],
+        ref_template="#/components/schemas/{name}",
     )
     infer, train, promote = schemas
     return {
         "openapi": "3.1.0",
         "info": {
-            "title": "Loan model",
+            "title": f"Model {model.manifest.model}" if model else "Tabular model",
             "version": version("loan-model"),
-            "description": "Probability that a loan application is approved, the decision, and its reasons.",
+            "description": "Probability that an application is approved, the decision, and its reasons."
+            + (f" The fields are those of version {model.version}." if model else ""),
         },
         "components": {
             "securitySchemes": {"token": {"type": "http", "scheme": "bearer"}},
-            "schemas": {**components, "Application": _application(), "Error": _error()},
+            "schemas": {**components, "Application": _application(model), "Error": _error()},
         },
-        "paths": _plain_paths(train, promote) | _v2_paths(infer),
+        "paths": _plain_paths(columns, train, promote) | _v2_paths(infer),
     }
 
 
-def _application() -> dict[str, Any]:
+def _application(model: TabularModel | None) -> dict[str, Any]:
+    if model is None:
+        return {"type": "object"}
+    return _record({column.name: _property(column) for column in model.columns}, model.columns) | {
+        "examples": [model.example()]
+    }
+
+
+def _record(properties: dict[str, Any], columns: Sequence[Column]) -> dict[str, Any]:
     return {
         "type": "object",
-        "properties": {column.name: _property(column) for column in SCHEMA.columns},
-        "required": list(SCHEMA.names),
+        "properties": properties,
+        "required": [column.name for column in columns if not column.optional],
         "additionalProperties": False,
-        "examples": [EXAMPLE],
     }
 
 
 def _property(column: Column) -> dict[str, Any]:
-    kind = "integer" if column.dtype == "integer" else "number"
-    return {
-        "type": [kind, "null"] if column.nullable else kind,
-        "description": f"{column.unit}, {column.minimum:g} to {column.maximum:g}",
-    }
+    kind = {"category": "string"}.get(column.type, column.type)
+    described: dict[str, Any] = {"type": [kind, "null"] if column.missing else kind, "description": column.expected()}
+    if column.type == "category" and column.unknown == "refused":
+        described["enum"] = [*column.levels, *([None] if column.missing else [])]
+    return described
 
 
 def _error() -> dict[str, Any]:
     return {"type": "object", "properties": {"error": {"type": "string"}}, "required": ["error"]}
 
 
-def _plain_paths(train: Any, promote: Any) -> dict[str, Any]:
+def _plain_paths(columns: Sequence[Column], train: Any, promote: Any) -> dict[str, Any]:
     application = {"$ref": "#/components/schemas/Application"}
-    columns = {
-        "type": "object",
-        "properties": {
-            column.name: {"type": "array", "items": _property(column), "minItems": 1} for column in SCHEMA.columns
-        },
-        "required": list(SCHEMA.names),
-        "additionalProperties": False,
-    }
-    batch = {"oneOf": [{"type": "array", "items": application, "minItems": 1}, columns]}
+    arrays = {column.name: {"type": "array", "items": _property(column), "minItems": 1} for column in columns}
+    by_column = _record(arrays, columns) if columns else {"type": "object"}
+    batch = {"oneOf": [{"type": "array", "items": application, "minItems": 1}, by_column]}
     chosen = [
         _parameter("version", "query", "Version to ask, such as v1; the default where absent", {"type": "string"}),
         _parameter("explain", "query", "Whether to give reason codes", {"type": "boolean"}),

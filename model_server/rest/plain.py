@@ -1,6 +1,7 @@
 """The plain JSON API: predict, predict in batches, train, promote."""
 
 from functools import partial
+from typing import Any
 
 import msgspec
 
@@ -8,12 +9,15 @@ from model_server.admission import Pool
 from model_server.codecs import json, plain
 from model_server.controlplane import Control, PromotionRequest
 from model_server.dataplane import DataPlane
+from model_server.errors import InvalidInput, NotReady
+from model_server.rest import openapi
 from model_server.rest.http import JSON, Answer, Request, Response, json_response
 from model_server.rest.v2 import INLINE_BYTES, version_header
 from model_server.settings import ServerSettings
+from tabular_model.errors import ModelError
 from training_job.launch import Outcome, TrainingParameters
 
-_parameters = msgspec.json.Decoder(TrainingParameters)
+_parameters = msgspec.json.Decoder(dict[str, Any])
 _promotion = msgspec.json.Decoder(PromotionRequest)
 
 
@@ -23,6 +27,16 @@ class PlainDoor:
         self._control = control
         self._pool = pool
         self._wait_seconds = settings.train_wait_seconds
+
+    async def openapi(self, request: Request) -> Response:
+        """The description of the API for the version asked for, else for the one that answers by default."""
+        return json_response(await self._pool.load(partial(self._describe, request.query("version"))))
+
+    def _describe(self, version: str | None) -> dict[str, Any]:
+        try:
+            return openapi.document(self._dataplane.repository.get(version).model)
+        except NotReady:
+            return openapi.document(None)
 
     def predict(self, request: Request) -> Answer:
         return self._predict(request, plain.decode_one, plain.encode_one)
@@ -52,14 +66,16 @@ class PlainDoor:
     ) -> Response:
         repository = self._dataplane.repository
         served = repository.get(version)
-        call = decode(body, served.model.columns, explain)
+        signature = served.signature
+        expected = plain.Expected(signature.columns, signature.words, signature.ignores_extra)
+        call = decode(body, expected, explain)
         response = self._dataplane.infer(repository.name, served.model.version, call)
         request.version = response.model_version
         return Response(200, encode(response), JSON, version_header(response.model_version))
 
     async def train(self, request: Request) -> Response:
         body = request.content()
-        parameters = json.decode(_parameters, body, "The parameters") if body else TrainingParameters()
+        parameters = _training(json.decode(_parameters, body, "The parameters")) if body else TrainingParameters()
         return _trained(await self._control.train(request.caller, parameters, self._wait_seconds))
 
     async def training(self, _: Request, name: str) -> Response:
@@ -72,6 +88,13 @@ class PlainDoor:
         return json_response(
             {"message": f"{promotion.version} is now the champion.", **msgspec.structs.asdict(promotion)}
         )
+
+
+def _training(asked: dict[str, Any]) -> TrainingParameters:
+    try:
+        return TrainingParameters.of(asked)
+    except (msgspec.ValidationError, ModelError) as error:
+        raise InvalidInput(f"These parameters cannot be trained with: {error}") from None
 
 
 def _trained(outcome: Outcome) -> Response:

@@ -41,13 +41,17 @@ class V2Door:
             return self._pool.load(partial(self._infer, request, name, version))
         if len(request.body) > INLINE_BYTES:
             return self._pool.run(partial(self._infer, request, name, version))
-        call = _decode(request)
+        call = self._decode(request, version)
         if "reason_codes" in call.request.outputs:
             return self._pool.run(partial(self._score, request, name, version, call))
         return self._score(request, name, version, call)
 
     def _infer(self, request: Request, name: str, version: str | None) -> Response:
-        return self._score(request, name, version, _decode(request))
+        return self._score(request, name, version, self._decode(request, version))
+
+    def _decode(self, request: Request, version: str | None) -> v2_rest.Call:
+        words = self._repository.get(version).signature.words
+        return v2_rest.decode(request.content(), request.header(v2_rest.JSON_LENGTH), words)
 
     def _score(self, request: Request, name: str, version: str | None, call: v2_rest.Call) -> Response:
         response = self._dataplane.infer(name, version, call.request)
@@ -118,10 +122,6 @@ class V2Door:
     def _asked(self, request: Request) -> _RepositoryRequest:
         body = request.content()
         return json.decode(_repository_decoder, body, "The request") if body else _RepositoryRequest()
-
-
-def _decode(request: Request) -> v2_rest.Call:
-    return v2_rest.decode(request.content(), request.header(v2_rest.JSON_LENGTH))
 
 
 def version_header(version: str) -> tuple[tuple[bytes, bytes], ...]:

@@ -12,13 +12,13 @@ from typing import Any, TypeVar
 import structlog
 import uvloop
 
-from loan_model.errors import LoanError
-from loan_model.registry import Registry
 from model_server.controlplane import ControlPlane, launcher
 from model_server.ports import reserve
 from model_server.settings import ServerSettings
 from model_server.workers.line import Line
 from model_server.workers.members import Members
+from tabular_model.errors import ModelError
+from tabular_model.registry import Registry
 from training_job.launch import Outcome, TrainingParameters
 
 log = structlog.get_logger(__name__)
@@ -40,7 +40,7 @@ class WorkerGroup:
         self._processes: set[Process] = set()
 
     def run(self) -> None:
-        """LoanError when the first worker cannot start; one that ends later is started again."""
+        """ModelError when the first worker cannot start; one that ends later is started again."""
         uvloop.run(self._serve())
 
     async def _serve(self) -> None:
@@ -76,7 +76,7 @@ class WorkerGroup:
             code = await process.wait()
             self._processes.discard(process)
             if not served.is_set():
-                raise LoanError("No worker could start; the lines above say why.")
+                raise ModelError("No worker could start; the lines above say why.")
             log.error("a worker ended", pid=process.pid, code=code)
             pause = 0.0 if joined.is_set() else min(2 * pause + 1, LONGEST_PAUSE)
             await asyncio.sleep(pause)

@@ -13,10 +13,10 @@ from prometheus_client import CollectorRegistry, PlatformCollector, ProcessColle
 from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
-from loan_model.registry import Promotion, Registry
 from model_server.counts import Counts, State
 from model_server.errors import NotReady
 from model_server.workers.line import Gone, Line
+from tabular_model.registry import Promotion, Registry
 
 ANSWER_SECONDS = 5.0
 LARGEST = ("process_start_time_seconds", "process_max_fds")
@@ -125,8 +125,9 @@ class Members(Collector):
 def _worst(states: list[State]) -> State:
     models = {model for state in states for model in state.ready}
     return State(
-        {model: all(state.ready.get(model, False) for state in states) for model in models},
-        all(state.registry_reachable for state in states),
+        ready={model: all(state.ready.get(model, False) for state in states) for model in models},
+        passed={model: all(state.passed.get(model, False) for state in states) for model in models},
+        registry_reachable=all(state.registry_reachable for state in states),
     )
 
 

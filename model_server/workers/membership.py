@@ -7,11 +7,11 @@ import socket
 from collections.abc import Callable
 from typing import Any
 
-from loan_model.registry import Promotion
 from model_server.controlplane import PromotionRequest
 from model_server.metrics import Metrics
 from model_server.repository import ModelRepository
 from model_server.workers.line import Line
+from tabular_model.registry import Promotion
 from training_job.launch import Outcome, TrainingParameters
 
 

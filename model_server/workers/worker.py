@@ -6,11 +6,11 @@
 import socket
 import sys
 
-from loan_model.errors import LoanError
 from model_server import logs
 from model_server.server import LoanModelServer
 from model_server.settings import ServerSettings
 from model_server.workers.membership import Membership
+from tabular_model.errors import ModelError
 
 
 def main() -> None:
@@ -18,7 +18,7 @@ def main() -> None:
     settings = ServerSettings.model_validate_json(sys.stdin.buffer.read())
     try:
         LoanModelServer(settings, Membership(socket.socket(fileno=int(sys.argv[1])))).run()
-    except LoanError as error:
+    except ModelError as error:
         sys.exit(f"error: {error}")
 
 

@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from loan_model.model import LoanModel
-from loan_model.registry import Registry
-from loan_model.schema import SCHEMA
+from loan_model.synthetic import LOAN
+from tabular_model.model import TabularModel
+from tabular_model.registry import Registry
 from tests.model_server.serving import Server, serving
 
 
@@ -27,24 +27,24 @@ def http(server: Server) -> Iterator[httpx.Client]:
 
 
 @pytest.fixture(scope="session")
-def model(trained_registry: Path) -> LoanModel:
+def model(trained_registry: Path) -> TabularModel:
     """v1 as the server should have it."""
-    return LoanModel.from_registry(Registry.open(trained_registry), "v1")
+    return TabularModel.from_registry(Registry.open(trained_registry), "v1")
 
 
 @pytest.fixture(scope="session")
-def latest(trained_registry: Path) -> LoanModel:
+def latest(trained_registry: Path) -> TabularModel:
     """v2, which answers by default."""
-    return LoanModel.from_registry(Registry.open(trained_registry), "v2")
+    return TabularModel.from_registry(Registry.open(trained_registry), "v2")
 
 
 @pytest.fixture
 def matrix() -> NDArray[np.float64]:
     """Twenty applications, some values missing where they may be."""
     random = np.random.default_rng(7)
-    rows = np.column_stack([random.uniform(c.minimum, c.maximum, 20) for c in SCHEMA.columns])
-    for index, column in enumerate(SCHEMA.columns):
-        if column.dtype == "integer":
+    rows = np.column_stack([random.uniform(c.minimum, c.maximum, 20) for c in LOAN.columns])
+    for index, column in enumerate(LOAN.columns):
+        if column.type == "integer":
             rows[:, index] = np.rint(rows[:, index])
         if column.nullable:
             rows[random.random(20) < 0.2, index] = np.nan

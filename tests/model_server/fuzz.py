@@ -25,7 +25,7 @@ with atheris.instrument_imports(include=["model_server"]):
 
 from kserve.protocol.grpc import grpc_predict_v2_pb2 as pb
 
-from loan_model.schema import SCHEMA
+from loan_model.synthetic import LOAN
 
 SECONDS = 1.0  # that no case may take
 HOSTILE: list[Any] = [
@@ -60,7 +60,7 @@ HOSTILE: list[Any] = [
         [7, 1],
     ),
 ]
-SIGNATURE = signature.Signature(SCHEMA.columns, 1000, False)
+SIGNATURE = signature.Signature(LOAN.columns, 1000, False)
 ROW = np.array([[41, 82000, 715, 15000, 5, 3, 0]], dtype=np.float64)
 
 
@@ -68,7 +68,7 @@ def seeds() -> list[bytes]:
     """Valid requests: JSON by column and as a matrix, binary tensors, protobuf. The first byte says which."""
     columns = [
         {"name": name, "datatype": "FP64", "shape": [1], "data": [value]}
-        for name, value in zip(SCHEMA.names, ROW[0].tolist(), strict=True)
+        for name, value in zip(LOAN.schema.names, ROW[0].tolist(), strict=True)
     ]
     matrix = {"name": "x", "datatype": "FP64", "shape": [1, 7]}
     ask = {"outputs": [{"name": "probability", "parameters": {"binary_data": True}}], "parameters": {"explain": True}}

@@ -17,8 +17,7 @@ import numpy as np
 import uvloop
 from numpy.typing import NDArray
 
-from loan_model.registry import Registry
-from loan_model.schema import SCHEMA
+from loan_model.synthetic import LOAN
 from model_server.access import Access
 from model_server.access.tokens import TokensFile
 from model_server.admission import Pool
@@ -31,6 +30,7 @@ from model_server.rest.plain import PlainDoor
 from model_server.rest.server import RestServer
 from model_server.rest.v2 import V2Door
 from model_server.settings import ServerSettings
+from tabular_model.registry import Registry
 from training_job.launch import ProcessLauncher
 
 APPLICANT = {
@@ -147,7 +147,7 @@ def v2_columns(matrix: NDArray[np.float64]) -> dict[str, Any]:
                 "shape": [len(matrix)],
                 "data": [None if np.isnan(value) else value for value in matrix[:, index].tolist()],
             }
-            for index, column in enumerate(SCHEMA.columns)
+            for index, column in enumerate(LOAN.columns)
         ]
     }
 

@@ -25,9 +25,9 @@ import psutil
 import uvloop
 from kserve.protocol.grpc import grpc_predict_v2_pb2 as pb
 
-from loan_model.model import LoanModel
-from loan_model.registry import Registry
 from loan_model.synthetic import generate
+from tabular_model.model import TabularModel
+from tabular_model.registry import Registry
 from tests.model_server.serving import Server, serving, v2_columns
 from training_job.progress import Progress
 from training_job.run import Training, run_training
@@ -47,7 +47,7 @@ class Truth:
 
     def __init__(self, registry: Registry) -> None:
         self._registry = registry
-        self._models: dict[str, LoanModel] = {}
+        self._models: dict[str, TabularModel] = {}
         self._right: set[tuple[str, str, bytes]] = set()
         self._lock = threading.Lock()
 
@@ -58,7 +58,7 @@ class Truth:
             return
         with self._lock:
             if version not in self._models:
-                self._models[version] = LoanModel.from_registry(self._registry, version)
+                self._models[version] = TabularModel.from_registry(self._registry, version)
             expected = self._models[version].score(matrix).probability
         if not np.array_equal(expected, np.asarray(probabilities(), dtype=np.float64)):
             raise AssertionError(f"{name}: {version} answers otherwise than the model does")

@@ -12,9 +12,9 @@ from kserve.protocol.grpc.grpc_predict_v2_pb2_grpc import GRPCInferenceServiceSt
 from typer.testing import CliRunner
 
 from loan_cli.app import app
-from loan_model.errors import LoanError
-from loan_model.registry import Registry
 from model_server.access import Right, tokens
+from tabular_model.errors import ModelError
+from tabular_model.registry import Registry
 from tests.model_server.serving import APPLICANT, Server, serving
 
 # Each right with the REST calls that take it, and what they answer a caller who has it.
@@ -163,7 +163,7 @@ def test_a_broken_tokens_file_lets_nobody_in(tmp_path):
     assert judge.recall(token, Right.load).allowed
     file.write_text("{")
     assert not judge.recall(token, Right.load).caller
-    with pytest.raises(LoanError, match="cannot be read"):
+    with pytest.raises(ModelError, match="cannot be read"):
         tokens.add(file, "grace", (Right.load,))
     file.unlink()
     assert not judge.recall(token, Right.load).caller

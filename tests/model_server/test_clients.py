@@ -9,12 +9,12 @@ import numpy as np
 import pytest
 from kserve import InferenceGRPCClient, InferenceRESTClient, InferInput, InferRequest, RESTConfig
 
-from loan_model.schema import SCHEMA
+from loan_model.synthetic import LOAN
 
 
 def kserve_request(matrix, binary):
     inputs = []
-    for index, column in enumerate(SCHEMA.columns):
+    for index, column in enumerate(LOAN.columns):
         item = InferInput(column.name, [len(matrix)], "FP64")
         item.set_data_from_numpy(np.ascontiguousarray(matrix[:, index]), binary_data=binary)
         inputs.append(item)

@@ -8,13 +8,14 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 from kserve.protocol.grpc import grpc_predict_v2_pb2 as pb
 
-from loan_model.schema import SCHEMA
+from loan_model.synthetic import LOAN
 from model_server.codecs import plain, v2_grpc, v2_rest
 from model_server.errors import ServeError
 from model_server.signature import Signature
 from tests.model_server.serving import v2_columns
 
-SIGNATURE = Signature(SCHEMA.columns, 100, False)
+SIGNATURE = Signature(LOAN.columns, 100, False)
+EXPECTED = plain.Expected(LOAN.columns, words=False, ignores_extra=False)
 matrices = arrays.arrays(
     np.float64,
     st.tuples(st.integers(1, 5), st.just(7)),
@@ -64,10 +65,10 @@ def test_grpc(matrix, raw):
 @given(matrices)
 def test_plain_rows_and_columns(matrix):
     values = [[None if np.isnan(value) else value for value in row] for row in matrix.tolist()]
-    rows = [dict(zip(SCHEMA.names, row, strict=True)) for row in values]
-    columns = {name: [row[name] for row in rows] for name in SCHEMA.names}
+    rows = [dict(zip(LOAN.schema.names, row, strict=True)) for row in values]
+    columns = {name: [row[name] for row in rows] for name in LOAN.schema.names}
     for batch in (rows, columns):
-        same(plain.decode_batch(json.dumps(batch).encode(), SCHEMA.columns, False), matrix)
+        same(plain.decode_batch(json.dumps(batch).encode(), EXPECTED, False), matrix)
 
 
 @given(st.binary(max_size=200), st.none() | st.text("0123456789x", max_size=4))
@@ -85,7 +86,7 @@ json_values = st.recursive(
 )
 tensors = st.fixed_dictionaries(
     {
-        "name": st.sampled_from([*SCHEMA.names, "x"]) | json_values,
+        "name": st.sampled_from([*LOAN.schema.names, "x"]) | json_values,
         "datatype": st.sampled_from(["FP64", "INT8", "BYTES"]) | json_values,
         "shape": st.lists(st.integers(-1, 3), max_size=3) | json_values,
         "data": st.lists(json_values, max_size=3) | json_values,
@@ -99,7 +100,7 @@ def test_any_json_is_scored_or_refused(inputs):
     body = json.dumps({"inputs": inputs}).encode()
     for decode in (
         lambda: v2_rest.decode(body, None).request.tensors,
-        lambda: plain.decode_batch(body, SCHEMA.columns, False).tensors,
+        lambda: plain.decode_batch(body, EXPECTED, False).tensors,
     ):
         try:
             matrix = SIGNATURE.matrix(decode())

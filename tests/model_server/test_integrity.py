@@ -6,9 +6,9 @@ import httpx
 import msgspec
 import pytest
 
-from loan_model import signing
-from loan_model.manifest import Manifest
-from loan_model.registry import Registry
+from tabular_model import signing
+from tabular_model.manifest import Manifest
+from tabular_model.registry import Registry
 from tests.model_server.serving import APPLICANT, in_process, serving
 
 WATCH = """

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from loan_model.registry import Registry
+from tabular_model.registry import Registry
 from tests.e2e.faulty_versions import publish
 from tests.model_server.serving import APPLICANT, in_process, v2_columns
 from tests.model_server.test_v2_rest import INFER

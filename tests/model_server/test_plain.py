@@ -3,13 +3,13 @@
 import numpy as np
 import pytest
 
-from loan_model.schema import SCHEMA
+from loan_model.synthetic import LOAN
 from tests.model_server.serving import APPLICANT
 
 
 def test_predict_one(http, model):
     answer = http.post("/predict?version=v1", json=APPLICANT).json()
-    probability, decision = model.score(np.array([[APPLICANT[name] for name in SCHEMA.names]], dtype=np.float64))
+    probability, decision = model.score(np.array([[APPLICANT[name] for name in LOAN.schema.names]], dtype=np.float64))
     assert answer == {
         "prediction": int(decision[0]),
         "probability": float(probability[0]),
@@ -30,7 +30,7 @@ def test_predict_batch_by_rows_and_by_columns(http):
         "probabilities": [one["probability"], two["probability"]],
         "model_version": one["model_version"],
     }
-    columns = {name: [APPLICANT[name], other[name]] for name in SCHEMA.names}
+    columns = {name: [APPLICANT[name], other[name]] for name in LOAN.schema.names}
     assert http.post("/predict_batch", json=[APPLICANT, other]).json() == expected
     assert http.post("/predict_batch", json=columns).json() == expected
 

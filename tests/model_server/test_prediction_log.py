@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from cloudevents.http import from_json
 
-from loan_model.schema import SCHEMA
+from loan_model.synthetic import LOAN
 from model_server.metrics import Metrics
 from model_server.prediction_log import WAITING_ROWS, FileSink, PredictionLog
 from tests.model_server.serving import APPLICANT, serving
@@ -100,7 +100,7 @@ def test_protected_columns_are_logged_when_asked_for(metrics, scored, tmp_path):
     scored(log, 1)
     log.stop()
     (event,) = events(tmp_path / "log")
-    assert list(event["data"]["applications"][0]) == list(SCHEMA.names)
+    assert list(event["data"]["applications"][0]) == list(LOAN.schema.names)
     assert event["data"]["masked"] == []
 
 

@@ -8,13 +8,13 @@ from kserve import InferInput, InferRequest, ModelRepository
 from kserve.errors import InvalidInput
 from kserve.protocol.dataplane import DataPlane as KServeDataPlane
 
-from loan_model.registry import Registry
-from loan_model.schema import SCHEMA
+from loan_model.synthetic import LOAN
 from model_server.dataplane import DataPlane
 from model_server.metrics import Metrics
 from model_server.predictor import LoanPredictor
 from model_server.repository import ModelRepository as Versions
 from model_server.settings import ServerSettings
+from tabular_model.registry import Registry
 
 
 @pytest.fixture
@@ -43,7 +43,7 @@ def test_kserves_data_plane_gives_the_same_probabilities(kserve_plane, model, ma
 
 def test_metadata_and_health(kserve_plane):
     metadata = asyncio.run(kserve_plane.model_metadata("loan"))
-    assert [item["name"] for item in metadata["inputs"]] == list(SCHEMA.names)
+    assert [item["name"] for item in metadata["inputs"]] == list(LOAN.schema.names)
     assert asyncio.run(kserve_plane.model_ready("loan"))
 
 

@@ -8,7 +8,7 @@ import httpx
 import numpy as np
 import pytest
 
-from loan_model.registry import Registry
+from tabular_model.registry import Registry
 from tests.flaky import flaky
 from tests.model_server.serving import APPLICANT, serving
 from tests.model_server.test_limits import MODEL_INFER, refusal

@@ -8,8 +8,8 @@ import httpx
 import numpy as np
 import pytest
 
-from loan_model.registry import Registry
 from model_server.errors import NotFound
+from tabular_model.registry import Registry
 from tests.model_server.serving import in_process, v2_columns
 from tests.model_server.test_v2_rest import INFER
 

@@ -7,8 +7,8 @@ import sys
 import httpx
 import pytest
 
-from loan_model import signing
 from model_server.access import Right, tokens
+from tabular_model import signing
 from tests.model_server.serving import APPLICANT, serving
 from tests.model_server.test_tls import write
 
@@ -91,7 +91,7 @@ def test_a_training_tells_no_secret(data, data_file, tmp_path, keys):
     assert done.returncode == (1 if data else 0), done.stderr
     written = [path.read_bytes() for path in (tmp_path / "registry").rglob("*") if path.is_file()]
     everything = b"".join([done.stdout.encode(), done.stderr.encode(), *written])
-    assert len(written) == (0 if data else 8)
+    assert len(written) == (0 if data else 9)
     for secret in [PASSWORD, SIGNATURE, *KEYS.values(), *lines_of(keys / "signing.key")]:
         assert secret.encode() not in everything
 

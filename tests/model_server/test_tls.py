@@ -13,8 +13,8 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 from kserve.protocol.grpc import grpc_predict_v2_pb2 as pb
 from kserve.protocol.grpc.grpc_predict_v2_pb2_grpc import GRPCInferenceServiceStub
 
-from loan_model.errors import LoanError
 from model_server.tls import Certificate
+from tabular_model.errors import ModelError
 from tests.model_server.serving import APPLICANT, Server
 
 
@@ -103,9 +103,9 @@ def answers(server, authority):
 
 def test_a_pair_that_does_not_fit_is_refused_at_the_start(tmp_path):
     one, other = write(tmp_path / "a", "one"), write(tmp_path / "b", "other")
-    with pytest.raises(LoanError, match=r"tls\.crt and .*tls\.key"):
+    with pytest.raises(ModelError, match=r"tls\.crt and .*tls\.key"):
         Certificate(one, other.with_name("tls.key"))
-    with pytest.raises(LoanError, match="absent"):
+    with pytest.raises(ModelError, match="absent"):
         Certificate(one, tmp_path / "absent")
 
 

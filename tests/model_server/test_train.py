@@ -5,6 +5,7 @@ import threading
 import httpx
 import pytest
 
+from tabular_model.registry import Registry
 from tests.model_server.serving import APPLICANT, in_process, serving
 
 
@@ -42,6 +43,12 @@ def train_and_ask(http):
         ({"path": "/etc/passwd"}, "path"),
         ({"data": "/etc/passwd"}, "data"),
         ({"seed": "x"}, "seed"),
+        ({"epochs": 0}, "max_iter"),
+        ({"epochs": "many"}, "max_iter"),
+        ({"learning_rate": -1}, "learning_rate"),
+        ({"algorithm": "logistic", "learning_rate": 0.1}, "learning_rate"),
+        ({"learning_rat": 0.1}, "did you mean learning_rate?"),
+        ({"epochs": 10, "max_iter": 10}, "the same parameter"),
         ([], "object"),
     ],
 )
@@ -49,6 +56,15 @@ def test_wrong_parameters_are_refused(http, body, word):
     answer = http.post("/train", json=body)
     assert answer.status_code == 400
     assert word in answer.json()["error"]
+
+
+def test_it_trains_with_the_parameters_of_the_request(tmp_path, data_file):
+    with in_process(tmp_path / "registry", train_data=data_file) as http:
+        answer = http.post("/train", json={"epochs": 10, "learning_rate": 0.001})
+        assert answer.status_code == 200, answer.text
+    manifest = Registry.open(tmp_path / "registry").manifest("v1")
+    assert manifest.algorithm == "gradient_boosting"
+    assert (manifest.parameters["max_iter"], manifest.parameters["learning_rate"]) == (10, 0.001)
 
 
 def test_a_training_that_fails_says_why(tmp_path):

@@ -8,7 +8,7 @@ import pytest
 from kserve.protocol.grpc import grpc_predict_v2_pb2 as pb
 from kserve.protocol.grpc.grpc_predict_v2_pb2_grpc import GRPCInferenceServiceStub
 
-from loan_model.schema import SCHEMA
+from loan_model.synthetic import LOAN
 
 
 @pytest.fixture
@@ -19,7 +19,7 @@ def stub(server) -> Iterator[GRPCInferenceServiceStub]:
 
 def typed(matrix, **extra):
     request = pb.ModelInferRequest(model_name="loan", **extra)
-    for index, column in enumerate(SCHEMA.columns):
+    for index, column in enumerate(LOAN.columns):
         item = request.inputs.add(name=column.name, datatype="FP64", shape=[len(matrix)])
         item.contents.fp64_contents.extend(matrix[:, index])
     return request
@@ -40,7 +40,7 @@ def test_health_metadata_and_readiness(stub):
     assert stub.ModelReady(pb.ModelReadyRequest(name="loan", version="v2")).ready
     metadata = stub.ModelMetadata(pb.ModelMetadataRequest(name="loan"))
     assert list(metadata.versions) == ["v1", "v2"]
-    assert [item.name for item in metadata.inputs] == list(SCHEMA.names)
+    assert [item.name for item in metadata.inputs] == list(LOAN.schema.names)
 
 
 def test_typed_and_raw_contents_give_the_models_own_probabilities(stub, model, matrix):

@@ -5,7 +5,7 @@ import json
 import numpy as np
 import pytest
 
-from loan_model.schema import SCHEMA
+from loan_model.synthetic import LOAN
 from tests.model_server.serving import in_process, outputs, v2_columns
 
 INFER = "/v2/models/loan/infer"
@@ -33,8 +33,13 @@ def test_metadata_is_the_real_signature(http):
     assert http.get("/v2").json()["name"] == "loan-model"
     metadata = http.get("/v2/models/loan").json()
     assert metadata["versions"] == ["v1", "v2"]
-    assert [item["name"] for item in metadata["inputs"]] == list(SCHEMA.names)
-    assert metadata["inputs"][4] == {"name": "Loan_Duration_Years", "datatype": "INT64", "shape": [-1]}
+    assert [item["name"] for item in metadata["inputs"]] == list(LOAN.schema.names)
+    assert metadata["inputs"][4] == {
+        "name": "Loan_Duration_Years",
+        "datatype": "INT64",
+        "shape": [-1],
+        "parameters": {"missing": False, "range": [1, 30], "unit": "years"},
+    }
     assert [item["name"] for item in metadata["outputs"]] == ["probability", "decision", "reason_codes"]
     assert http.get("/v2/models/loan/versions/v2").json()["versions"] == ["v2"]
 
@@ -103,7 +108,7 @@ def binary_request(matrix, **extra):
                 "shape": [len(matrix)],
                 "parameters": {"binary_data_size": len(content)},
             }
-            for name, content in zip(SCHEMA.names, columns, strict=True)
+            for name, content in zip(LOAN.schema.names, columns, strict=True)
         ],
         **extra,
     }

@@ -21,10 +21,10 @@ from hypothesis import strategies as st
 from kserve.protocol.grpc import grpc_predict_v2_pb2 as pb
 from kserve.protocol.grpc.grpc_predict_v2_pb2_grpc import GRPCInferenceServiceStub
 
-from loan_model.registry import Registry
 from model_server.counts import SECONDS, Counts, Histogram
 from model_server.workers.line import Line
 from model_server.workers.members import Members
+from tabular_model.registry import Registry
 from tests.model_server.serving import APPLICANT, free_port, serving
 from tests.model_server.test_metrics import scrape
 from tests.model_server.test_v2_grpc import raw
