@@ -3,22 +3,22 @@
 import json
 from typing import Any
 
-from loan_model.errors import LoanError
+from tabular_model.errors import ModelError
 
 
-class Refused(LoanError):
+class Refused(ModelError):
     """Nothing was changed: the version is not fit, or somebody else is at it."""
 
 
-class RolledBack(LoanError):
+class RolledBack(ModelError):
     """The version was worse; stable has all of the traffic again."""
 
 
-class Stopped(LoanError):
+class Stopped(ModelError):
     """The rollout stands where it is: interrupted, changed by somebody else, or with too little traffic to tell."""
 
 
-class ClusterError(LoanError):
+class ClusterError(ModelError):
     """The cluster, helm or Prometheus did not do what was asked."""
 
 

@@ -9,11 +9,11 @@ import msgspec
 from kubernetes import client
 from urllib3.exceptions import HTTPError
 
-from loan_model.audit import Result, operator
-from loan_model.audit import record as audit
 from rollout.judgement import Judged
 from rollout.values import Split
 from rollout.workload import Workload
+from tabular_model.audit import Result, operator
+from tabular_model.audit import record as audit
 
 COMPONENT = "loan-rollout"
 WARNINGS = ("RolledBack", "Stopped")

@@ -18,10 +18,9 @@ from urllib.parse import parse_qs, unquote, urlsplit
 import numpy as np
 import yaml
 
-from loan_model.model import Scores
-from loan_model.schema import SCHEMA
+from loan_model.synthetic import LOAN
 from model_server.metrics import Metrics
-from model_server.signature import Findings
+from tabular_model.model import Scores
 
 CHART = Path(__file__).parents[2] / "helm" / "loan-model"
 DEFAULTS: dict[str, Any] = yaml.safe_load((CHART / "values.yaml").read_text())
@@ -202,8 +201,7 @@ class Cluster:
             metrics.request("rest", name, "500" if number < faults else "200", version.seconds)
         probability = (np.arange(requests) + 0.5) / max(requests, 1)
         decision = (probability > 1 - version.approves).astype(np.int64)
-        none = np.zeros(len(SCHEMA.columns), dtype=np.int64)
-        metrics.scored(name, SCHEMA.columns, Scores(probability, decision), Findings(none, none))
+        metrics.scored(name, LOAN.columns, Scores(probability, decision), None)
 
     # The registry, reached by Jobs
 

@@ -8,8 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from prometheus_client.parser import text_string_to_metric_families
 
-from loan_model.schema import SCHEMA
-from loan_model.synthetic import generate
+from loan_model.synthetic import LOAN, generate
 from model_server.counts import SCORES, SECONDS
 from rollout.traffic import Histogram, Series, Snapshot, Traffic
 from tests.model_server.serving import outputs, serving, v2_columns
@@ -59,7 +58,7 @@ class Recording:
 
 def record(registry: Path, requests: int) -> Recording:
     """Asks a server for the prediction of one synthetic application after another."""
-    matrix = generate(requests, 99)[list(SCHEMA.names)].to_numpy(dtype=np.float64)
+    matrix = generate(requests, 99)[list(LOAN.schema.names)].to_numpy(dtype=np.float64)
     scores, decisions = [], []
     with serving(registry) as server, httpx.Client(base_url=server.url) as http:
         for row in matrix:

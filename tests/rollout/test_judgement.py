@@ -26,7 +26,8 @@ def traffic(requests=2000, **other):
         "seconds": Histogram((0.001, 0.01, 0.1, INFINITE), (0, requests, 0, 0)),
         "scores": Histogram((0.25, 0.5, 0.75, 1), (requests / 4,) * 4),
     }
-    return Traffic(requests=requests, **(chosen | other))
+    found = chosen | other
+    return Traffic(requests=requests, cells=7 * found["rows"], **found)
 
 
 def finding(check, stable, canary, health=READY):
