@@ -64,10 +64,13 @@ install() {
   kubectl --namespace $namespace rollout status deployment/$service-predictor --timeout=5m >/dev/null
 }
 
+ask() { curl --silent --show-error --fail --retry 30 --retry-delay 1 --retry-all-errors --max-time 10 "$@"; }
+
+# The version describes what a request looks like, with an example.
 predict() {
-  curl --silent --show-error --fail --retry 30 --retry-delay 1 --retry-all-errors --max-time 10 \
-    --header 'Content-Type: application/json' "$GATEWAY/predict" --data \
-    '{"Age": 41, "Annual_Income": 82000, "Credit_Score": 715, "Loan_Amount": 15000, "Loan_Duration_Years": 5, "Number_of_Open_Accounts": 3, "Had_Past_Default": 0}'
+  ask "$GATEWAY/openapi.json" \
+    | python3 -c 'import json, sys; print(json.dumps(json.load(sys.stdin)["components"]["schemas"]["Application"]["examples"][0]))' \
+    | ask --header 'Content-Type: application/json' "$GATEWAY/predict" --data @-
 }
 
 if has_kserve; then say "using the cluster of the context $(kubectl config current-context), which has KServe"; else make_cluster; fi

@@ -22,6 +22,10 @@ spec:
     annotations:
       # Credentials are read when a pod starts, so other ones need other pods.
       checksum/storage: {{ .root.Values.storage.bucket | toJson | sha256sum }}
+      {{- with .root.Values.serving.settings }}
+      # Settings stand in the runtime, of which KServe sees no change by itself.
+      checksum/settings: {{ toJson . | sha256sum }}
+      {{- end }}
       {{- with .root.Values.serving.verify.publicKeys }}
       # A key that is not trusted any more takes what it signed out of service.
       checksum/verify: {{ sha256sum . }}

@@ -74,11 +74,22 @@ template:
           {{- range $training.parameters.useProtected }}
           - --use-protected={{ . }}
           {{- end }}
+          {{- range $name, $value := $training.parameters.set }}
+          - --set={{ $name }}={{ $value | toJson }}
+          {{- end }}
         env:
           - name: LOAN_REGISTRY
             value: {{ include "loan-model.registry" .root }}
           - name: LOAN_DATA
             value: {{ include "loan-model.data" .root }}
+          {{- if $training.model.configMap.name }}
+          - name: LOAN_MODEL
+            value: /model/{{ $training.model.configMap.key }}
+          {{- end }}
+          {{- with .root.Values.serving.settings.LOAN_EXTRA_INPUTS }}
+          - name: LOAN_EXTRA_INPUTS
+            value: {{ . }}
+          {{- end }}
           - name: LOAN_RESULT
             value: /dev/termination-log
           - name: LOAN_RUN
@@ -117,6 +128,11 @@ template:
             readOnly: true
             {{- end }}
           {{- end }}
+          {{- if $training.model.configMap.name }}
+          - name: model
+            mountPath: /model
+            readOnly: true
+          {{- end }}
           {{- include "loan-model.signingMounts" .root | nindent 10 }}
           {{- if and (hasPrefix "gs://" $storage.bucket.url) $storage.bucket.secret }}
           - name: credentials
@@ -126,6 +142,11 @@ template:
     volumes:
       - name: tmp
         emptyDir: {}
+      {{- if $training.model.configMap.name }}
+      - name: model
+        configMap:
+          name: {{ $training.model.configMap.name }}
+      {{- end }}
       {{- if eq $storage.type "pvc" }}
       - name: registry
         persistentVolumeClaim:
