@@ -1,4 +1,5 @@
-"""`python -m benchmarks quick` prints the ratios; `full` writes results.md, `gateway` and `overload` their files."""
+"""`python -m benchmarks quick` prints the ratios; `wide` those of 50 columns; `full` writes results.md,
+`gateway` and `overload` their files."""
 
 import sys
 import tempfile
@@ -7,12 +8,12 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks import gateway, overload
+from benchmarks import gateway, overload, wide
 from benchmarks.compare import Results, compare
 from benchmarks.load import CACHE
 from benchmarks.servers import OURS
-from loan_model.registry import Registry
 from loan_model.synthetic import generate
+from tabular_model.registry import Registry
 from training_job.progress import Progress
 from training_job.run import Training, run_training
 
@@ -28,6 +29,8 @@ def main() -> None:
         gateway.write(Path(__file__).with_name("gateway.md"))
     elif sys.argv[1:] == ["overload"]:
         overload.write(registry, Path(__file__).with_name("overload.md"))
+    elif sys.argv[1:] == ["wide"]:
+        print(wide.table(registry))
     else:
         show(compare(registry, rounds=1, seconds=1))
 

@@ -12,8 +12,7 @@ import pyarrow.parquet
 
 from benchmarks.load import CACHE
 from benchmarks.servers import BIN
-from loan_model.schema import SCHEMA
-from loan_model.synthetic import generate
+from loan_model.synthetic import LOAN, generate
 
 ROWS = 10_000_000
 _PANDAS = """
@@ -46,7 +45,9 @@ def _file(rows: int, suffix: str) -> Path:
     """Synthetic applications, a million of them again and again."""
     path = CACHE / f"applications-{rows}.{suffix}"
     if not path.exists():
-        once = pa.Table.from_pandas(generate(min(rows, 1_000_000), seed=3)[list(SCHEMA.names)], preserve_index=False)
+        once = pa.Table.from_pandas(
+            generate(min(rows, 1_000_000), seed=3)[list(LOAN.schema.names)], preserve_index=False
+        )
         writer = pa.parquet.ParquetWriter if suffix == "parquet" else pa.csv.CSVWriter
         with writer(path, once.schema) as file:
             for _ in range(max(rows // 1_000_000, 1)):

@@ -7,17 +7,18 @@ import numpy as np
 from kserve.protocol.grpc import grpc_predict_v2_pb2 as pb
 
 from benchmarks.load import Body
-from loan_model.schema import SCHEMA
-from loan_model.synthetic import generate
+from loan_model.synthetic import LOAN, generate
 
-ROWS = generate(1000, seed=6)[list(SCHEMA.names)].astype(float)
+ROWS = generate(1000, seed=6)[list(LOAN.schema.names)].astype(float)
 
 
 def v2(rows: int, output: str | None = None) -> Body:
     """One tensor [rows, 7] in JSON, null for missing; some servers must be told the output that they are to give."""
     values = [None if np.isnan(value) else value for value in ROWS[:rows].to_numpy().ravel().tolist()]
     request: dict[str, Any] = {
-        "inputs": [{"name": "applications", "datatype": "FP64", "shape": [rows, len(SCHEMA.names)], "data": values}]
+        "inputs": [
+            {"name": "applications", "datatype": "FP64", "shape": [rows, len(LOAN.schema.names)], "data": values}
+        ]
     }
     if output:
         request["outputs"] = [{"name": output}]
@@ -30,7 +31,7 @@ def v2_binary(rows: int) -> Body:
     tensor = {
         "name": "applications",
         "datatype": "FP64",
-        "shape": [rows, len(SCHEMA.names)],
+        "shape": [rows, len(LOAN.schema.names)],
         "parameters": {"binary_data_size": len(content)},
     }
     head = json.dumps({"inputs": [tensor], "parameters": {"binary_data_output": True}}).encode()
@@ -39,7 +40,7 @@ def v2_binary(rows: int) -> Body:
 
 def v2_grpc(rows: int) -> bytes:
     """One tensor in raw contents."""
-    tensor = {"name": "applications", "datatype": "FP64", "shape": [rows, len(SCHEMA.names)]}
+    tensor = {"name": "applications", "datatype": "FP64", "shape": [rows, len(LOAN.schema.names)]}
     content = np.ascontiguousarray(ROWS[:rows].to_numpy()).tobytes()
     request = pb.ModelInferRequest(model_name="loan", inputs=[tensor], raw_input_contents=[content])
     message: bytes = request.SerializeToString()

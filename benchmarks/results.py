@@ -6,7 +6,7 @@ from pathlib import Path
 
 import matplotlib.pyplot as plt
 
-from benchmarks import batch, machine, profiles, starts, trees, workers
+from benchmarks import batch, machine, profiles, starts, trees, wide, workers
 from benchmarks.compare import Results, compare
 from benchmarks.servers import ALL, OURS
 
@@ -35,6 +35,7 @@ def _parts(registry: Path) -> Iterator[str]:
     yield from _scenarios(measured)
     yield f"## From process start to first answer, and memory\n\n{starts.table(registry)}"
     yield f"## A second worker\n\nServer and load generator share two cores.\n\n{workers.table(registry)}"
+    yield f"## A record of 50 columns, 15 of them words\n\n{wide.table(registry)}"
     yield f"## Trees alone\n\n{trees.table(registry)}"
     yield f"## Where the time goes\n\n{profiles.text(registry)}"
     yield f"## A file of applications\n\n{batch.table(registry)}"

@@ -1,29 +1,33 @@
 """FastAPI and pandas, as a data scientist would write it."""
 
+import json
 import sys
+from pathlib import Path
+from typing import Any
 
 import joblib
 import pandas as pd
 import uvicorn
 from fastapi import FastAPI
-from pydantic import BaseModel
+from pydantic import create_model
 
 pipeline = joblib.load(sys.argv[1])
+manifest = json.loads(Path(sys.argv[1]).with_name("manifest.json").read_text())
 app = FastAPI()
 
 
-class Application(BaseModel):
-    Age: float | None
-    Annual_Income: float | None
-    Credit_Score: float | None
-    Loan_Amount: float | None
-    Loan_Duration_Years: int
-    Number_of_Open_Accounts: float | None
-    Had_Past_Default: int
+def kind(column: dict[str, Any]) -> Any:
+    """The type that a data scientist would write for the column."""
+    plain = int if column.get("type") == "integer" else float
+    return plain | None if column.get("missing") else plain
+
+
+fields = {column["name"]: (kind(column), ...) for column in manifest["schema"]}
+Application = create_model("Application", **fields)  # type: ignore[call-overload]
 
 
 @app.post("/predict_batch")
-def predict_batch(applications: list[Application]) -> dict[str, list[float]]:
+def predict_batch(applications: list[Application]) -> dict[str, list[float]]:  # type: ignore[valid-type]
     frame = pd.DataFrame([application.model_dump() for application in applications]).astype(float)
     return {"probabilities": pipeline.predict_proba(frame)[:, 1].tolist()}
 

@@ -17,7 +17,7 @@ import onnxruntime  # noqa: E402
 import tl2cgen  # noqa: E402
 import treelite  # noqa: E402
 
-from loan_model.tables import Tables  # noqa: E402
+from tabular_model.scoring.tables import Tables  # noqa: E402
 
 SECONDS = 1.0
 pipeline = joblib.load(folder / "model.joblib")
