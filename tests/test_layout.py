@@ -9,7 +9,7 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 REQUIREMENTS = sorted((ROOT / "requirements").glob("*.txt"))
-TRAINING_ONLY = ("sklearn", "joblib", "matplotlib", "onnx", "pyarrow", "pandera", "jinja2", "scipy")
+TRAINING_ONLY = ("sklearn", "joblib", "matplotlib", "onnx", "pyarrow", "jinja2", "scipy")
 
 SERVE_WITHOUT = """
 import sys
@@ -23,9 +23,9 @@ class Absent(MetaPathFinder):
 sys.meta_path.insert(0, Absent())
 import numpy as np
 import model_server.server
-from loan_model.model import LoanModel
-from loan_model.registry import Registry
-model = LoanModel.from_registry(Registry.open(sys.argv[1]), "v1")
+from tabular_model.model import TabularModel
+from tabular_model.registry import Registry
+model = TabularModel.from_registry(Registry.open(sys.argv[1]), "v1")
 print(len(model.reason_codes(np.array([[41, 82000, 715, 15000, 5, 3, 0.0]]))))
 """
 

@@ -11,6 +11,7 @@ import pytest
 
 from model_server.settings import ServerSettings
 from tests.model_server.serving import serving
+from tests.test_own_model import german
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text()
@@ -49,6 +50,7 @@ def as_made(home):
     """The folder as `make serve` leaves it: the data and the first version, and `loan` in `.venv`."""
     (home / ".venv/bin").mkdir(parents=True)
     (home / ".venv/bin/loan").symlink_to(Path(sys.executable).with_name("loan"))
+    german(home / "germancredit.csv")
     for command in ("data --output files/dataset.csv", "train --data files/dataset.csv"):
         subprocess.run([".venv/bin/loan", *command.split()], cwd=home, check=True, capture_output=True)
     token = subprocess.run(

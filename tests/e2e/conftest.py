@@ -98,6 +98,7 @@ def _build(target: str) -> str:
         "loan_*",
         "model_server",
         "rollout",
+        "tabular_model",
         "training_job",
         "requirements",
         "*.toml",

@@ -14,12 +14,11 @@ import numpy as np
 import onnx
 from onnx import TensorProto, helper, numpy_helper
 
-from loan_model.model import LoanModel
-from loan_model.registry import Artifact, Registry
-from loan_model.schema import SCHEMA
-from loan_model.synthetic import generate
+from loan_model.synthetic import LOAN, generate
+from tabular_model.model import TabularModel
+from tabular_model.registry import Artifact, Registry
 
-CREDIT_SCORE = SCHEMA.names.index("Credit_Score")
+CREDIT_SCORE = LOAN.schema.names.index("Credit_Score")
 OF_TWENTY = 20.0  # a credit score divisible by it comes once in twenty
 SLOWNESS = 128  # size of the matrices that are multiplied for nothing
 MORE_APPROVALS = 0.15
@@ -90,8 +89,8 @@ def publish(registry: Registry, kind: str) -> str:
 
 def _generous_threshold(artifact: Artifact) -> float:
     """The one that approves 15 points more of the synthetic applications."""
-    rows = generate(20_000, 7)[list(SCHEMA.names)].to_numpy(dtype=np.float64)
-    scores = LoanModel(artifact).score(rows)
+    rows = generate(20_000, 7)[list(LOAN.schema.names)].to_numpy(dtype=np.float64)
+    scores = TabularModel(artifact).score(rows)
     return float(np.quantile(scores.probability, 1 - scores.decision.mean() - MORE_APPROVALS))
 
 

@@ -14,8 +14,7 @@ import numpy as np
 from kserve.protocol.grpc import grpc_predict_v2_pb2 as pb
 from kserve.protocol.grpc.grpc_predict_v2_pb2_grpc import GRPCInferenceServiceStub
 
-from loan_model.schema import SCHEMA
-from loan_model.synthetic import generate
+from loan_model.synthetic import LOAN, generate
 from tests.e2e.cluster import GATEWAY, HOST
 
 ROWS = np.array(
@@ -53,7 +52,7 @@ def by_v2_grpc(rows: np.ndarray = ROWS) -> tuple[str, list[float]]:
 
 def by_plain_json(rows: np.ndarray = ROWS) -> tuple[str, list[float]]:
     records = [
-        {name: None if np.isnan(value) else value for name, value in zip(SCHEMA.names, row, strict=True)}
+        {name: None if np.isnan(value) else value for name, value in zip(LOAN.schema.names, row, strict=True)}
         for row in rows.tolist()
     ]
     with client() as http:
@@ -72,7 +71,7 @@ class SteadyLoad(AbstractContextManager["SteadyLoad"]):
         self._pause = pause
         self._host = host
         self._stop = threading.Event()
-        self._rows = generate(2000, 7)[list(SCHEMA.names)].to_numpy(dtype=np.float64)
+        self._rows = generate(2000, 7)[list(LOAN.schema.names)].to_numpy(dtype=np.float64)
         asks = [self._ask_rest, self._ask_grpc] * pairs
         self._askers = [threading.Thread(target=ask, args=(number,)) for number, ask in enumerate(asks)]
 

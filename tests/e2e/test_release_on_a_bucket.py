@@ -7,9 +7,9 @@ import boto3
 import numpy as np
 import pytest
 
-from loan_model.model import LoanModel
-from loan_model.registry import Registry
 from loan_model.synthetic import generate
+from tabular_model.model import TabularModel
+from tabular_model.registry import Registry
 from tests.e2e.cluster import forwarded, kubectl, wait_for
 from tests.e2e.gateway import ROWS, SteadyLoad
 from tests.e2e.test_release_on_a_claim import DOORS, answers
@@ -69,7 +69,7 @@ def test_a_bucket_is_trained_to_and_served_from(release):
 def test_every_door_gives_the_probabilities_of_the_version_in_the_bucket(door):
     version, probabilities = door()
     assert version == "v1"
-    expected = LoanModel.from_registry(Registry.open(VALUES["storage.bucket.url"]), "v1").score(ROWS).probability
+    expected = TabularModel.from_registry(Registry.open(VALUES["storage.bucket.url"]), "v1").score(ROWS).probability
     assert np.abs(np.array(probabilities) - expected).max() <= 1e-9
 
 

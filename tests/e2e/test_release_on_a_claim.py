@@ -5,9 +5,9 @@ import time
 import numpy as np
 import pytest
 
-from loan_model.model import LoanModel
-from loan_model.registry import Registry
 from loan_model.synthetic import generate
+from tabular_model.model import TabularModel
+from tabular_model.registry import Registry
 from tests.e2e.cluster import wait_for
 from tests.e2e.gateway import ROWS, SteadyLoad, by_plain_json, by_v2_grpc, by_v2_rest, client
 
@@ -29,7 +29,7 @@ def local(release, version, folder):
     pod = release.pods()[0]
     target = folder / version
     release.kubectl("cp", f"{pod}:/mnt/models", str(target), "--container=kserve-container")
-    return LoanModel.from_registry(Registry.open(target), version)
+    return TabularModel.from_registry(Registry.open(target), version)
 
 
 def test_install_trains_and_serves_the_first_version(release, figure):

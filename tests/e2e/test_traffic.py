@@ -8,8 +8,8 @@ import grpc
 import numpy as np
 import pytest
 
-from loan_model.model import LoanModel
-from loan_model.registry import Registry
+from tabular_model.model import TabularModel
+from tabular_model.registry import Registry
 from tests.e2e.cluster import GATEWAY, HOST, Release, kubectl, wait_for
 from tests.e2e.gateway import ROWS, GRPCInferenceServiceStub, SteadyLoad, client, pb
 from tests.e2e.rollouts import rollout
@@ -115,7 +115,7 @@ class Shared:
         """What the version itself scores, copied out of a pod and loaded here."""
         pod = next(iter(self.pods(version)))
         self.release.kubectl("cp", f"{pod}:/mnt/models", str(folder / version), "--container=kserve-container")
-        model = LoanModel.from_registry(Registry.open(folder / version), version)
+        model = TabularModel.from_registry(Registry.open(folder / version), version)
         self.truth[version] = float(model.score(ROW).probability[0])
 
     def rows(self, version: str) -> float:

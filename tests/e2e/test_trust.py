@@ -11,7 +11,7 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 from kserve.protocol.grpc import grpc_predict_v2_pb2 as pb
 from kserve.protocol.grpc.grpc_predict_v2_pb2_grpc import GRPCInferenceServiceStub
 
-from loan_model import signing
+from tabular_model import signing
 from tests.e2e.cluster import GATEWAY, HOST, forwarded, kubectl, run, wait_for
 from tests.e2e.gateway import ROWS, client
 from tests.model_server.serving import APPLICANT
