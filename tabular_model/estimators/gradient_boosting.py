@@ -1,6 +1,5 @@
 """Boosted trees: categories and missing values as they are, and monotone where the schema gives a direction."""
 
-import math
 from collections.abc import Sequence
 
 from sklearn.compose import ColumnTransformer
@@ -8,15 +7,10 @@ from sklearn.ensemble import HistGradientBoostingClassifier
 from sklearn.pipeline import Pipeline
 
 from tabular_model.estimators.family import Compiled
-from tabular_model.estimators.graph import log_odds_graph
 from tabular_model.estimators.histogram_trees import trees_of
-from tabular_model.explain.leaves import FILE as EXPLANATION
-from tabular_model.explain.leaves import Leaves
+from tabular_model.estimators.tree_files import tree_files
 from tabular_model.parameters import Parameters
 from tabular_model.schema import Schema
-from tabular_model.scoring import ensemble, tables
-from tabular_model.scoring.scorer import ONNX, TABLES
-from tabular_model.trees import Trees
 
 
 def build(schema: Schema, features: Sequence[str], parameters: Parameters, seed: int) -> Pipeline:
@@ -36,17 +30,4 @@ def compile(pipeline: Pipeline, schema: Schema) -> Compiled:
     """ONNX in float64, tables where the trees are small enough for them, and the leaves for explanations."""
     positions: list[int] = pipeline["columns"].transformers_[0][2]
     trees = trees_of(pipeline["model"], positions, [len(column.levels) for column in schema.columns])
-    nodes, constants = ensemble.nodes(trees)
-    files = {
-        ONNX: log_odds_graph(nodes, constants, len(schema)),
-        EXPLANATION: Leaves.build(trees).encode(),
-    }
-    if built := tables.build(trees):
-        files[TABLES] = built.encode()
-    return Compiled(files, _thresholds(trees))
-
-
-def _thresholds(trees: Trees) -> frozenset[tuple[int, float]]:
-    numeric = (split for split in trees.splits() if split.levels is None)
-    # An infinite one parts missing values from present ones.
-    return frozenset((split.column, split.threshold) for split in numeric if math.isfinite(split.threshold))
+    return tree_files(trees, len(schema))

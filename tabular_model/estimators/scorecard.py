@@ -1,0 +1,180 @@
+"""The scorecard of credit risk: monotone bins, their weight of evidence, logistic regression, and points.
+
+The log-odds of approval are an intercept and for each column its coefficient times the weight of evidence of the bin
+that its value is in (Siddiqi, "Intelligent Credit Scoring", 2nd ed., Wiley 2017).
+"""
+
+import math
+from collections.abc import Sequence
+from itertools import pairwise
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from sklearn.base import BaseEstimator, ClassifierMixin
+from sklearn.compose import ColumnTransformer
+from sklearn.linear_model import LogisticRegression
+from sklearn.pipeline import Pipeline
+from sklearn.utils.validation import check_is_fitted
+
+from tabular_model.estimators.family import Compiled
+from tabular_model.estimators.tree_files import tree_files
+from tabular_model.estimators.weight_of_evidence import Binner, Binning
+from tabular_model.parameters import Parameters
+from tabular_model.points import FILE, Bin, Card, Variable
+from tabular_model.schema import Column, Schema
+from tabular_model.trees import Leaf, Node, Split, Trees
+
+DECIMALS = 2  # of points
+
+Floats = NDArray[np.float64]
+Integers = NDArray[np.int64]
+
+
+class Scorecard(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
+    """Fits the matrix [n, features], NaN for missing; `levels` and `directions` are each feature's.
+
+    A feature whose coefficient would be negative would speak against its own evidence, and is left out.
+    """
+
+    def __init__(
+        self,
+        levels: Sequence[int] = (),
+        directions: Sequence[int] = (),
+        max_bins: int = 6,
+        min_bin_share: float = 0.05,
+        C: float = 1.0,
+        max_iter: int = 1000,
+        pdo: float = 20.0,
+        base_score: float = 600.0,
+        base_odds: float = 50.0,
+    ) -> None:
+        self.levels = levels
+        self.directions = directions
+        self.max_bins = max_bins
+        self.min_bin_share = min_bin_share
+        self.C = C
+        self.max_iter = max_iter
+        self.pdo = pdo
+        self.base_score = base_score
+        self.base_odds = base_odds
+
+    def fit(self, X: ArrayLike, y: ArrayLike) -> "Scorecard":
+        """For y [n] of 0 and 1."""
+        matrix, target = np.asarray(X, dtype=np.float64), np.asarray(y)
+        self.classes_ = np.unique(target)
+        binner = Binner(self.max_bins, self.min_bin_share)
+        self.binnings_ = [
+            binner.category(values, target, levels) if levels else binner.number(values, target, direction)
+            for values, levels, direction in zip(matrix.T, self.levels, self.directions, strict=True)
+        ]
+        evidence = self._evidence(matrix)
+        kept = np.flatnonzero(np.ptp(evidence, axis=0) > 0)
+        self.coef_, self.intercept_ = np.zeros(matrix.shape[1]), float(np.log(target.sum() / (1 - target).sum()))
+        while len(kept):
+            model = LogisticRegression(C=self.C, max_iter=self.max_iter).fit(evidence[:, kept], target)
+            coefficients, self.intercept_ = model.coef_[0], float(model.intercept_[0])
+            if (coefficients > 0).all():
+                self.coef_[kept] = coefficients
+                break
+            kept = np.delete(kept, coefficients.argmin())
+        return self
+
+    def predict_proba(self, X: ArrayLike) -> Floats:
+        """[n, 2]: of rejection and of approval."""
+        check_is_fitted(self)
+        approval = 1 / (1 + np.exp(-(self._evidence(np.asarray(X, dtype=np.float64)) @ self.coef_ + self.intercept_)))
+        return np.column_stack([1 - approval, approval])
+
+    def predict(self, X: ArrayLike) -> Integers:
+        return (self.predict_proba(X)[:, 1] >= 0.5).astype(np.int64)
+
+    def _evidence(self, matrix: Floats) -> Floats:
+        return np.column_stack([b.evidence[b.find(values)] for b, values in zip(self.binnings_, matrix.T, strict=True)])
+
+
+def build(schema: Schema, features: Sequence[str], parameters: Parameters, seed: int) -> Pipeline:  # noqa: ARG001 - it draws nothing
+    """An unfitted pipeline that takes the matrix [n, columns of the schema] and uses the columns `features`."""
+    model = Scorecard(
+        levels=[len(schema[name].levels) for name in features],
+        directions=[schema[name].monotone for name in features],
+        **{name: getattr(parameters, name) for name in parameters.__struct_fields__},
+    )
+    chosen = [("features", "passthrough", schema.positions(features))]
+    return Pipeline([("columns", ColumnTransformer(chosen, verbose_feature_names_out=False)), ("model", model)])
+
+
+def compile(pipeline: Pipeline, schema: Schema) -> Compiled:
+    """The files of trees, one a column, and the table of points."""
+    model: Scorecard = pipeline["model"]
+    positions: list[int] = pipeline["columns"].transformers_[0][2]
+    used = [
+        (position, binning, weight)
+        for position, binning, weight in zip(positions, model.binnings_, model.coef_.tolist(), strict=True)
+        if weight
+    ]
+    roots = tuple(_tree(position, binning, weight * binning.evidence) for position, binning, weight in used)
+    served = tree_files(Trees(roots or (Leaf(0.0),), model.intercept_), len(schema))
+    return served._replace(files={**served.files, FILE: _card(model, used, schema).encode()})
+
+
+def _tree(column: int, binning: Binning, values: Floats) -> Node:
+    *present, missing = [Leaf(value) for value in values.tolist()]
+    if len(binning.bins):
+        node: Node = missing
+        for number, leaf in enumerate(present):
+            levels = frozenset(np.flatnonzero(binning.bins == number).tolist())
+            node = Split(column, 0.0, levels, missing_left=False, left=leaf, right=node)
+        return node
+    return Split(column, np.inf, None, missing_left=False, left=_halved(column, binning.edges, present), right=missing)
+
+
+def _halved(column: int, edges: Floats, leaves: Sequence[Node]) -> Node:
+    if not len(edges):
+        return leaves[0]
+    middle = len(edges) // 2
+    low, high = (
+        _halved(column, edges[:middle], leaves[: middle + 1]),
+        _halved(column, edges[middle + 1 :], leaves[middle + 1 :]),
+    )
+    return Split(column, float(edges[middle]), None, missing_left=True, left=low, right=high)
+
+
+def _card(model: Scorecard, used: Sequence[tuple[int, Binning, float]], schema: Schema) -> Card:
+    """Points are log-odds times pdo / ln 2, shifted so that odds of approval of `base_odds` are `base_score` points."""
+    factor = model.pdo / math.log(2)
+    offset = model.base_score - factor * math.log(model.base_odds)
+    start = offset + factor * model.intercept_
+    return Card(
+        pdo=model.pdo,
+        base_score=model.base_score,
+        base_odds=model.base_odds,
+        start=round(start, DECIMALS),
+        variables=tuple(_variable(schema.columns[p], binning, factor * weight) for p, binning, weight in used),
+    )
+
+
+def _variable(column: Column, binning: Binning, scale: float) -> Variable:
+    rows = binning.approved + binning.rejected
+    bins = [
+        Bin(
+            bin=name,
+            rows=int(rows[number]),
+            approved=int(binning.approved[number]),
+            evidence=round(float(binning.evidence[number]), 4),
+            points=round(scale * float(binning.evidence[number]), DECIMALS),
+        )
+        for number, name in enumerate(_names(column, binning))
+    ]
+    return Variable(column=column.name, information_value=round(binning.information(), 4), bins=tuple(bins))
+
+
+def _names(column: Column, binning: Binning) -> list[str]:
+    last = "missing"
+    if len(binning.bins):
+        of_bin = [np.flatnonzero(binning.bins == number) for number in range(len(binning.evidence) - 1)]
+        return [", ".join(column.levels[level] for level in levels) for levels in of_bin] + [last]
+    edges = [f"{edge:.6g}" for edge in binning.edges]
+    if not edges:
+        return ["any", last]
+    between = [f"above {low} to {high}" for low, high in pairwise(edges)]
+    return [f"up to {edges[0]}", *between, f"above {edges[-1]}", last]
