@@ -9,10 +9,9 @@ from model_server.errors import InvalidInput, ModelFailed, NotFound, ServeError
 from model_server.metrics import Metrics
 from model_server.repository import ModelRepository, Served
 from model_server.tensors import OUTPUTS, InferRequest, InferResponse, Output
-from tabular_model.explain import REASONS
-from tabular_model.model import Scores, TabularModel
+from tabular_model.explain import REASONS, Reasons
+from tabular_model.model import Scores
 from tabular_model.schema import Column
-from tabular_model.scoring.scorer import Matrix
 
 if TYPE_CHECKING:
     from model_server.prediction_log import PredictionLog
@@ -59,8 +58,9 @@ class DataPlane:
         self._metrics.scored(model.version, model.columns, scores, findings)
         if self._log:
             self._log.offer(request.id, model.manifest, matrix, scores)
-        outputs = [_output(output, model, matrix, scores) for output in request.outputs]
-        return InferResponse(request.id, model.version, outputs)
+        reasons = model.reasons(matrix) if "reason_codes" in request.outputs else None
+        outputs = [_output(output, scores, reasons) for output in request.outputs]
+        return InferResponse(request.id, model.version, outputs, reasons.standard_error if reasons else None)
 
     def check_name(self, name: str) -> None:
         if name != self.repository.name:
@@ -89,12 +89,13 @@ class DataPlane:
         return {"name": "loan-model", "version": installed("loan-model"), "extensions": EXTENSIONS}
 
 
-def _output(name: str, model: TabularModel, matrix: Matrix, scores: Scores) -> Output:
+def _output(name: str, scores: Scores, reasons: Reasons | None) -> Output:
+    rows = len(scores.probability)
     if name == "probability":
-        return Output(name, "FP64", [len(matrix)], scores.probability)
-    if name == "decision":
-        return Output(name, "INT64", [len(matrix)], scores.decision)
-    return Output(name, "BYTES", [len(matrix), REASONS], model.reason_codes(matrix))
+        return Output(name, "FP64", [rows], scores.probability)
+    if name == "reason_codes" and reasons:
+        return Output(name, "BYTES", [rows, REASONS], reasons.codes)
+    return Output(name, "INT64", [rows], scores.decision)
 
 
 def inputs(columns: tuple[Column, ...]) -> list[dict[str, Any]]:

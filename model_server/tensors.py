@@ -56,9 +56,15 @@ class Output(NamedTuple):
 
 
 class InferResponse(NamedTuple):
+    """`standard_error` is that of the reason codes' parts in log-odds, where those are estimates."""
+
     id: str
     model_version: str
     outputs: list[Output]
+    standard_error: float | None = None
+
+
+STANDARD_ERROR = "reason_standard_error"  # its name in an answer's parameters
 
 
 def requested(names: Sequence[str], explain: bool) -> tuple[str, ...]:

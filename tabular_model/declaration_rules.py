@@ -48,6 +48,8 @@ def _of_model(declaration: "Declaration") -> Iterator[Broken]:
         yield ("columns",), "there is no column"
     if declaration.pipeline and not _FUNCTION.fullmatch(declaration.pipeline):
         yield ("pipeline",), f"pipeline {declaration.pipeline!r} is not of the form package.module:function"
+    if declaration.pipeline and declaration.algorithm != "auto":
+        yield ("algorithm",), "a pipeline of one's own is the algorithm; remove one of the two keys"
 
 
 def _of_names(declaration: "Declaration") -> Iterator[Broken]:

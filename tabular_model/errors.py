@@ -26,7 +26,7 @@ class KeyUnusable(ModelError):
 
 
 class CompileError(ModelError):
-    """The compiled model and the original disagree; the message names the rows."""
+    """A pipeline cannot be compiled, or is another model when it is: the message names the step or the rows."""
 
 
 class PromotionRefused(ModelError):

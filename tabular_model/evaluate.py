@@ -105,8 +105,7 @@ def cross_validate(
     Rows of one group are in one fold.
     """
     unseen = np.empty(len(target))
-    folder = StratifiedKFold if groups is None else StratifiedGroupKFold
-    folds = list(folder(FOLDS, shuffle=True, random_state=seed).split(frame, target, groups))
+    folds = list(folder(seed, groups).split(frame, target, groups))
     for train, test in folds:
         fitted = clone(pipeline).fit(frame.iloc[train], target[train])
         unseen[test] = probability(fitted, frame.iloc[test])
@@ -116,6 +115,12 @@ def cross_validate(
         pooled_auc=bootstrap(lambda w: discrimination(target, unseen, w)[0][:, None], len(target), seed)[0],
     )
     return scores, unseen
+
+
+def folder(seed: int, groups: Integers | None) -> StratifiedKFold | StratifiedGroupKFold:
+    """What parts rows into folds, those of one group together."""
+    kind = StratifiedKFold if groups is None else StratifiedGroupKFold
+    return kind(FOLDS, shuffle=True, random_state=seed)
 
 
 def choose_threshold(target: Integers, unseen: Floats, scores: Floats) -> Threshold:

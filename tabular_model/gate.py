@@ -7,12 +7,13 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from tabular_model.estimators.equality import Comparison
+from tabular_model.comparison import Comparison
 from tabular_model.evaluate import CrossValidation
 from tabular_model.metrics import Estimate, Quality, bootstrap, discrimination
 from tabular_model.verdict import Verdict
 
 SLOPE = (0.75, 1.33)  # calibration slopes that may pass
+MOST_DECIDED_OTHERWISE = 1e-4  # share of the trial rows that a model compiled in float32 may decide otherwise
 INTERCEPT = (-0.25, 0.25)  # calibration intercepts that may pass, in log-odds
 
 Floats = NDArray[np.float64]
@@ -100,6 +101,13 @@ def _miscalibrated(what: str, estimate: Estimate, bounds: tuple[float, float], i
 
 
 def _unlike(compiled: Comparison) -> list[str]:
+    if compiled.arithmetic == "float32":
+        if compiled.decided_otherwise <= MOST_DECIDED_OTHERWISE * compiled.rows:
+            return []
+        return [
+            f"The compiled model, which computes in float32, decides {compiled.decided_otherwise} of {compiled.rows} "
+            f"trial rows otherwise than the pipeline; {MOST_DECIDED_OTHERWISE:.2%} of them may differ."
+        ]
     if compiled.largest_difference <= compiled.tolerance:
         return []
     return [f"The compiled model is unlike the original: probabilities differ by {compiled.largest_difference:g}."]

@@ -8,6 +8,7 @@ import msgspec
 from msgspec import UNSET, UnsetType
 
 from tabular_model import legacy
+from tabular_model.comparison import Comparison
 from tabular_model.errors import IntegrityError
 from tabular_model.schema import Column, Target
 
@@ -39,6 +40,7 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
 
     `features` are the columns that the model was trained on: a protected column is among them only by an
     explicit choice. `run` identifies the training, so that a retried one does not publish twice.
+    `compiled` is how what serves compares with the pipeline, not there in earlier versions.
     `signer` is the fingerprint of the key that signs this document, see `signing`; not there if none does.
     `files` maps each file's name to its sha256; `digest` is the sha256 of this document with an empty digest.
     """
@@ -60,6 +62,7 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     libraries: dict[str, str]
     parent: str | None
     files: dict[str, str]
+    compiled: Comparison | UnsetType = UNSET
     signer: str | UnsetType = UNSET
     digest: str = ""
 

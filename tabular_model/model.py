@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from tabular_model.explain import explainer
+from tabular_model.explain import Reasons, explainer
 from tabular_model.manifest import Manifest
 from tabular_model.reference import Reference
 from tabular_model.registry import Artifact, Registry
@@ -57,3 +57,7 @@ class TabularModel:
     def reason_codes(self, matrix: Matrix) -> list[list[str]]:
         """Up to four reasons a row that lowered its score, most important first, padded with empty strings."""
         return self._explainer.reason_codes(matrix)
+
+    def reasons(self, matrix: Matrix) -> Reasons:
+        """The same, with their standard error where they are estimates."""
+        return self._explainer.reasons(matrix)

@@ -48,29 +48,63 @@ class GradientBoostingParameters(Parameters, frozen=True, kw_only=True, forbid_u
     tol: Annotated[float, Meta(ge=0)] = 1e-7
 
 
+class ScorecardParameters(Parameters, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Of a scorecard: its bins, its logistic regression, and how log-odds become points.
+
+    `min_bin_share` is of the rows that have a value; `base_score` points stand for odds of approval of `base_odds`
+    to 1, and `pdo` points more double the odds.
+    """
+
+    max_bins: Annotated[int, Meta(ge=2, le=10)] = 6
+    min_bin_share: Annotated[float, Meta(gt=0, le=0.5)] = 0.05
+    C: Positive = 1.0
+    max_iter: Rounds = 1000
+    pdo: Positive = 20.0
+    base_score: Annotated[float, Meta(ge=-1e6, le=1e6)] = 600.0
+    base_odds: Positive = 50.0
+
+
 PARAMETERS: dict[str, type[Parameters]] = {
     "logistic": LogisticParameters,
     "gradient_boosting": GradientBoostingParameters,
+    "scorecard": ScorecardParameters,
 }
 AUTO = "auto"
+OWN = "pipeline"  # the algorithm that a declaration's own pipeline is
+COMPARED = ("logistic", "gradient_boosting")  # by `auto`
 ALIASES = {"epochs": "max_iter"}  # the word of those who train networks for how often the solver goes on
 
 
-def parse(algorithm: str, given: Mapping[str, Any]) -> dict[str, Parameters]:
+def parse(
+    algorithm: str, given: Mapping[str, Any], types: Mapping[str, type[Parameters]] = PARAMETERS
+) -> dict[str, Parameters]:
     """By algorithm, the parameters to train it with: of `auto`, those algorithms that have all the `given` names.
 
-    Values may be text. ModelError with a sentence for a name or value that no algorithm takes.
+    Values may be text. `types` are each algorithm's parameters. ModelError with a sentence for a name or value that no
+    algorithm takes.
     """
+    if algorithm == OWN and OWN not in types:
+        raise ModelError(
+            "The model's declaration has no pipeline of its own to train; name one in it, or an algorithm."
+        )
+    if algorithm != AUTO and algorithm not in types:
+        raise ModelError(f"There is no algorithm {algorithm}; there are {AUTO}, {', '.join(types)}.")
+    named = named_as(algorithm, given)
+    tried = COMPARED if algorithm == AUTO else (algorithm,)
+    fitting = [name for name in tried if named.keys() <= set(types[name].__struct_fields__)]
+    if not fitting:
+        raise ModelError(_unknown({name: types[name] for name in tried}, named))
+    return {name: _convert(name, types[name], named) for name in fitting}
+
+
+def named_as(algorithm: str, given: Mapping[str, Any]) -> dict[str, Any]:
+    """Parameters under the algorithm's own names; those of one's own pipeline are that already."""
+    if algorithm == OWN:
+        return dict(given)
     named = {ALIASES.get(name, name): value for name, value in given.items()}
     if len(named) < len(given):
         raise ModelError("epochs and max_iter are the same parameter; give one of them.")
-    if algorithm != AUTO and algorithm not in PARAMETERS:
-        raise ModelError(f"There is no algorithm {algorithm}; there are {AUTO}, {', '.join(PARAMETERS)}.")
-    tried = tuple(PARAMETERS) if algorithm == AUTO else (algorithm,)
-    fitting = [name for name in tried if named.keys() <= set(PARAMETERS[name].__struct_fields__)]
-    if not fitting:
-        raise ModelError(_unknown(tried, named))
-    return {name: _convert(name, named) for name in fitting}
+    return named
 
 
 def assignments(words: Sequence[str]) -> dict[str, str]:
@@ -81,19 +115,19 @@ def assignments(words: Sequence[str]) -> dict[str, str]:
     return {name.strip(): value.strip().strip('"') for name, _, value in (word.partition("=") for word in words)}
 
 
-def _unknown(tried: tuple[str, ...], named: Mapping[str, Any]) -> str:
-    known = {field for name in tried for field in PARAMETERS[name].__struct_fields__}
+def _unknown(tried: Mapping[str, type[Parameters]], named: Mapping[str, Any]) -> str:
+    known = {field for parameters in tried.values() for field in parameters.__struct_fields__}
     stray = next((name for name in named if name not in known), None)
     if stray is None:
         return f"No algorithm has all of the parameters {', '.join(named)}; name the one to train."
     close = get_close_matches(stray, known, 1)
-    meant = f"did you mean {close[0]}?" if close else f"its parameters are {', '.join(sorted(known))}."
+    meant = f"did you mean {close[0]}?" if close else f"its parameters are {', '.join(sorted(known)) or 'none'}."
     return f"{' or '.join(tried)} has no parameter {stray}; {meant}"
 
 
-def _convert(algorithm: str, named: Mapping[str, Any]) -> Parameters:
+def _convert(algorithm: str, kind: type[Parameters], named: Mapping[str, Any]) -> Parameters:
     try:
-        return msgspec.convert(dict(named), PARAMETERS[algorithm], strict=False)
+        return msgspec.convert(dict(named), kind, strict=False)
     except msgspec.ValidationError as error:
         what, _, where = str(error).partition(" - at ")
         name = where.strip("`$.") or "of them"

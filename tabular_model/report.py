@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from tabular_model import plots
 from tabular_model.metrics import Estimate
+from tabular_model.points import Card
 from tabular_model.results import Results
 from tabular_model.schema import Column, Schema
 
@@ -27,11 +28,12 @@ def render(
     frame: pd.DataFrame,
     target: NDArray[np.int64],
     holdout: tuple[NDArray[np.int64], NDArray[np.float64]],
+    card: Card | None = None,
 ) -> bytes:
     """The page about a version of `model`.
 
     `facts` tell how it was made, `frame` and `target` are all rows of the data, and
-    `holdout` is the target and the score of the rows that were held out.
+    `holdout` is the target and the score of the rows that were held out; `card` is a scorecard's table of points.
     """
     threshold = results.threshold.value
     drawn = {
@@ -56,6 +58,7 @@ def render(
             results=results,
             model=model,
             facts=facts,
+            card=card,
             columns=[_summary(column, frame[column.name]) for column in schema.columns],
             rows=len(frame),
             approved=float(target.mean()),

@@ -2,10 +2,11 @@
 
 import msgspec
 
-from tabular_model.estimators.equality import Comparison
+from tabular_model.comparison import Comparison
 from tabular_model.evaluate import Bin, CrossValidation, Decisions, Period, Segment, Threshold
 from tabular_model.gate import Champion
 from tabular_model.metrics import Quality
+from tabular_model.search import Search
 from tabular_model.verdict import Verdict
 
 FILE = "metrics.json"
@@ -27,6 +28,7 @@ class Results(msgspec.Struct, frozen=True, kw_only=True):
     periods: list[Period] = []
     importance: dict[str, float]
     cross_validation: dict[str, CrossValidation]
+    search: Search | None = None
     champion: Champion | None
     compiled: Comparison
     notes: tuple[str, ...]

@@ -19,6 +19,8 @@ class Choice(StrEnum):
     auto = "auto"
     logistic = "logistic"
     gradient_boosting = "gradient_boosting"
+    scorecard = "scorecard"
+    pipeline = "pipeline"
 
 
 class Output(StrEnum):
@@ -97,12 +99,21 @@ def train(
     ] = None,
     algorithm: Annotated[
         Choice | None,
-        typer.Option(envvar="LOAN_ALGORITHM", help="The declaration's, unless given; auto compares all of them."),
+        typer.Option(
+            envvar="LOAN_ALGORITHM",
+            help="The declaration's, unless given; auto compares logistic and gradient_boosting.",
+        ),
     ] = None,
     settings: Annotated[
         list[str] | None,
         typer.Option("--set", metavar="NAME=VALUE", help="A parameter of the algorithm, such as max_iter; repeatable."),
     ] = None,
+    search: Annotated[
+        int,
+        typer.Option(
+            envvar="LOAN_SEARCH", min=0, max=1000, metavar="N", help="Try N settings, and say how sure the best is."
+        ),
+    ] = 0,
     seed: Annotated[
         int, typer.Option(envvar="LOAN_SEED", min=0, max=SEEDS, help="The same data and seed give the same model.")
     ] = 0,
@@ -133,6 +144,7 @@ def train(
     """Train, judge and publish the next version."""
     import msgspec
 
+    import loan_model
     from tabular_model.audit import audited, operator
     from tabular_model.declaration import Declaration
     from tabular_model.parameters import assignments
@@ -144,11 +156,14 @@ def train(
 
     if not source:
         raise DataError("No data was given: name a file with --data; `loan data --output FILE` writes one.")
+    declared = model or loan_model.DECLARATION
     training = Training(
         data=source,
-        **({"declaration": Declaration.read(model)} if model else {}),
+        declaration=Declaration.read(declared),
+        folder=declared.parent,
         algorithm=algorithm.value if algorithm else None,
         parameters=assignments(settings or ()),
+        search=search,
         seed=seed,
         use_protected=tuple(use_protected or ()),
         threshold=threshold,

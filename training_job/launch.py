@@ -5,22 +5,24 @@ import sys
 import uuid
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Literal, Protocol
+from typing import Annotated, Any, Literal, Protocol
 
 import msgspec
-from msgspec import UNSET, UnsetType
+from msgspec import UNSET, Meta, UnsetType
 
-from tabular_model.parameters import AUTO, parse
+from tabular_model.parameters import AUTO, OWN, parse
 
 
 class TrainingParameters(msgspec.Struct, forbid_unknown_fields=True, kw_only=True, frozen=True):
     """What a caller may choose; what is not chosen is the launcher's own.
 
-    `data` names one of its sources; `parameters` are the algorithm's, by scikit-learn's names.
+    `data` names one of its sources; `parameters` are the algorithm's, by scikit-learn's names; `search` is how many
+    settings of the others to try.
     """
 
-    algorithm: Literal["auto", "logistic", "gradient_boosting"] | UnsetType = UNSET
+    algorithm: Literal["auto", "logistic", "gradient_boosting", "scorecard", "pipeline"] | UnsetType = UNSET
     seed: int | UnsetType = UNSET
+    search: Annotated[int, Meta(ge=0, le=1000)] = 0
     use_protected: tuple[str, ...] = ()
     data: str | UnsetType = UNSET
     parameters: dict[str, bool | int | float | str | None] = {}
@@ -34,7 +36,8 @@ class TrainingParameters(msgspec.Struct, forbid_unknown_fields=True, kw_only=Tru
         own = {name: value for name, value in asked.items() if name in cls.__struct_fields__}
         named = {name: value for name, value in asked.items() if name not in own}
         found = msgspec.convert(own | {"parameters": {**own.get("parameters", {}), **named}}, cls)
-        parse(AUTO if found.algorithm is UNSET else found.algorithm, found.parameters)
+        if found.algorithm != OWN:  # whose parameters only its code knows
+            parse(AUTO if found.algorithm is UNSET else found.algorithm, found.parameters)
         return found
 
 
@@ -131,6 +134,7 @@ def arguments(parameters: TrainingParameters, sources: Mapping[str, str]) -> lis
     """The parameters as options of `loan train`; the last of two that are the same counts."""
     options = [] if parameters.algorithm is UNSET else [f"--algorithm={parameters.algorithm}"]
     options += [] if parameters.data is UNSET else [f"--data={sources[parameters.data]}"]
+    options += [f"--search={parameters.search}"] if parameters.search else []
     options += [] if parameters.seed is UNSET else [f"--seed={parameters.seed}"]
     options += [f"--set={name}={msgspec.json.encode(value).decode()}" for name, value in parameters.parameters.items()]
     return options + [f"--use-protected={column}" for column in parameters.use_protected]

@@ -3,11 +3,13 @@
 import io
 import platform
 import uuid
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import cached_property
 from importlib.metadata import version as installed
+from pathlib import Path
 from typing import Any
 
 import joblib
@@ -18,17 +20,17 @@ from sklearn.pipeline import Pipeline
 from threadpoolctl import threadpool_limits
 
 import loan_model
-from tabular_model import evaluate, reference, report, results
+from tabular_model import evaluate, points, reference, report, results
 from tabular_model.compatibility import recoded
 from tabular_model.declaration import Declaration
-from tabular_model.errors import IntegrityError, ModelError
-from tabular_model.estimators import FAMILIES, probability
-from tabular_model.estimators.equality import Comparison, check_equal
-from tabular_model.evaluate import CrossValidation, Threshold
+from tabular_model.errors import IntegrityError
+from tabular_model.estimators import FAMILIES, Family
+from tabular_model.estimators.own_pipeline import OwnPipeline
 from tabular_model.gate import Champion, judge
 from tabular_model.manifest import Data, Manifest
 from tabular_model.metrics import Quality
-from tabular_model.parameters import AUTO, Parameters, parse
+from tabular_model.parameters import AUTO, OWN, PARAMETERS, Parameters, named_as, parse
+from tabular_model.points import Card
 from tabular_model.reference import Reference
 from tabular_model.registry import Registry
 from tabular_model.results import Results
@@ -37,6 +39,8 @@ from tabular_model.scoring.scorer import ONNX, Scorer
 from tabular_model.signing import Signer
 from tabular_model.storage import without_secrets
 from training_job.data import load
+from training_job.fit import Fitted, Fitting
+from training_job.own_code import own_pipeline
 from training_job.progress import Progress
 from training_job.split import Rows, Split, split
 
@@ -52,7 +56,8 @@ class Training:
     """What to train: `run` names it, so that a repeated one does not publish twice.
 
     `algorithm` and `parameters` go before the declaration's own; `holdout` is the share of rows kept for judging;
-    `threshold` None means that one is chosen.
+    `threshold` None means that one is chosen. `folder` is where the declaration's file stands, for a pipeline of its
+    own; `search` is how many settings to try of the parameters that are not given.
     """
 
     data: str
@@ -60,6 +65,8 @@ class Training:
     algorithm: str | None = None
     parameters: Mapping[str, Any] = field(default_factory=dict)
     seed: int = 0
+    folder: Path | None = None
+    search: int = 0
     use_protected: tuple[str, ...] = ()
     threshold: float | None = None
     holdout: float = 0.25
@@ -68,30 +75,30 @@ class Training:
     @property
     def asked(self) -> str:
         """The algorithm to train, or `auto`."""
-        return self.algorithm or self.declaration.algorithm
+        return self.algorithm or self._declared
 
-    def candidates(self) -> dict[str, Parameters]:
-        """The algorithms to compare, each with its parameters; ModelError for ones that there are not."""
+    @cached_property
+    def own(self) -> OwnPipeline | None:
+        """The pipeline that the declaration names, or that stands beside it."""
+        return own_pipeline(self.declaration, self.folder)
+
+    @property
+    def _declared(self) -> str:
+        return OWN if self.own else self.declaration.algorithm
+
+    @property
+    def given(self) -> dict[str, Any]:
+        """The parameters that were given, here or by the declaration."""
         # What was declared for one algorithm says nothing of another that is asked for in its place.
-        declared = self.declaration.parameters if self.asked == self.declaration.algorithm else {}
-        return parse(self.asked, {**declared, **self.parameters})
+        declared = self.declaration.parameters if self.asked == self._declared else {}
+        return {**declared, **self.parameters}
 
-
-@dataclass(frozen=True)
-class Fitted:
-    """The model that cross-validation chose, fitted to all training rows, and its compiled form."""
-
-    algorithm: str
-    parameters: Parameters
-    pipeline: Pipeline
-    cross_validation: dict[str, CrossValidation]
-    threshold: Threshold
-    files: Mapping[str, bytes]
-    compiled: Comparison
-
-    def score(self, rows: Rows) -> NDArray[np.float64]:
-        """The probability of approval [n] by the model as it serves."""
-        return Scorer(self.files, "the compiled model").probabilities(rows.frame.to_numpy())
+    def candidates(self) -> dict[str, tuple[Family, Parameters]]:
+        """The algorithms to compare, each with its parameters; ModelError for ones that there are not."""
+        own = {OWN: self.own.parameters()} if self.asked == OWN and self.own else {}
+        parsed = parse(self.asked, self.given, PARAMETERS | own)
+        families: dict[str, Family] = FAMILIES | ({OWN: self.own} if self.own else {})
+        return {name: (families[name], parameters) for name, parameters in parsed.items()}
 
 
 def run_training(training: Training, registry: Registry, progress: Progress, signer: Signer | None = None) -> Manifest:
@@ -115,7 +122,10 @@ def run_training(training: Training, registry: Registry, progress: Progress, sig
     for note in notes:
         progress.say(note)
     with threadpool_limits(limits=1):  # the same sums on every machine, and no waiting where cores are shared
-        fitted = _fit(parts.train, features, candidates, training, progress)
+        fitting = Fitting(declaration.schema, features, training.seed, training.threshold, progress)
+        fitted = fitting.choose(
+            parts.train, candidates, training.search, tuple(named_as(training.asked, training.given))
+        )
         with progress.step(f"Judge it on {len(parts.holdout.target)} rows that it has not seen"):
             found = _measure(fitted, parts, features, training, registry, champion, notes)
     made = datetime.now(UTC)
@@ -126,7 +136,8 @@ def run_training(training: Training, registry: Registry, progress: Progress, sig
             "Holdout": parts.how,
         }
         seen = parts.holdout.target, fitted.score(parts.holdout)
-        page = report.render(found, declaration.model, declaration.schema, facts, data.frame, data.target, seen)
+        card = Card.decode(fitted.files[points.FILE]) if points.FILE in fitted.files else None
+        page = report.render(found, declaration.model, declaration.schema, facts, data.frame, data.target, seen, card)
     files = {
         **fitted.files,
         "model.joblib": _pickled(fitted.pipeline),
@@ -161,6 +172,7 @@ def run_training(training: Training, registry: Registry, progress: Progress, sig
             libraries=_libraries(),
             parent=parent,
             files=digests,
+            compiled=fitted.compiled,
         )
 
     with progress.step(f"Publish to {registry.url}"):
@@ -182,42 +194,6 @@ def _columns(declaration: Declaration, registry: Registry, parent: str | None) -
         msgspec.structs.replace(column, optional=True) if column.missing and column.name not in known else column
         for column in declaration.columns
     )
-
-
-def _fit(
-    train: Rows, features: Sequence[str], candidates: Mapping[str, Parameters], training: Training, progress: Progress
-) -> Fitted:
-    """Choose by cross-validated log loss, fit to all training rows, choose a threshold, compile and compare."""
-    schema, seed = training.declaration.schema, training.seed
-    scores: dict[str, CrossValidation] = {}
-    unseen: dict[str, NDArray[np.float64]] = {}
-    for algorithm, parameters in candidates.items():
-        with progress.step(f"Cross-validate {algorithm}"), _refusal_of(algorithm):
-            candidate = FAMILIES[algorithm].build(schema, features, parameters, seed)
-            scores[algorithm], unseen[algorithm] = evaluate.cross_validate(
-                candidate, train.frame, train.target, seed, train.groups
-            )
-    chosen = min(scores, key=lambda algorithm: scores[algorithm].mean_log_loss)
-    with progress.step(f"Fit {chosen} to {len(train.target)} rows"), _refusal_of(chosen):
-        pipeline = FAMILIES[chosen].build(schema, features, candidates[chosen], seed).fit(train.frame, train.target)
-    threshold = (
-        Threshold(training.threshold, "was given")
-        if training.threshold is not None
-        else evaluate.choose_threshold(train.target, unseen[chosen], probability(pipeline, train.frame))
-    )
-    with progress.step("Compile it and compare"):
-        compiled = FAMILIES[chosen].compile(pipeline, schema)
-        comparison = check_equal(pipeline, compiled, schema, threshold.value, seed)
-    return Fitted(chosen, candidates[chosen], pipeline, scores, threshold, compiled.files, comparison)
-
-
-@contextmanager
-def _refusal_of(algorithm: str) -> Iterator[None]:
-    """What scikit-learn refuses of parameters and data together, as a sentence."""
-    try:
-        yield
-    except ValueError as error:
-        raise ModelError(f"{algorithm} cannot be trained on these data: {str(error).splitlines()[0]}") from error
 
 
 def _measure(
@@ -251,6 +227,7 @@ def _measure(
         periods=[] if holdout.times is None else evaluate.by_period(holdout.times, target, score, seed),
         importance=evaluate.importance(fitted.pipeline, holdout.frame, target, seed),
         cross_validation=fitted.cross_validation,
+        search=fitted.search,
         champion=rival,
         compiled=fitted.compiled,
         notes=notes + unlike,

@@ -7,7 +7,7 @@ import msgspec
 
 from model_server.codecs import json
 from model_server.errors import InvalidInput
-from model_server.tensors import DEFAULT_OUTPUTS, InferRequest, InferResponse, Tensor, requested
+from model_server.tensors import DEFAULT_OUTPUTS, STANDARD_ERROR, InferRequest, InferResponse, Tensor, requested
 from tabular_model.schema import Column
 
 Record = dict[str, json.Number]
@@ -60,7 +60,7 @@ def encode_one(response: InferResponse) -> bytes:
     }
     if reasons:
         answer["reason_codes"] = [code for code in reasons[0].values[0] if code]
-    return _encoder.encode(answer | {"model_version": response.model_version})
+    return _encoder.encode(answer | _about(response))
 
 
 def encode_batch(response: InferResponse) -> bytes:
@@ -71,7 +71,12 @@ def encode_batch(response: InferResponse) -> bytes:
     }
     if reasons:
         answer["reason_codes"] = [[code for code in row if code] for row in reasons[0].values]
-    return _encoder.encode(answer | {"model_version": response.model_version})
+    return _encoder.encode(answer | _about(response))
+
+
+def _about(response: InferResponse) -> dict[str, Any]:
+    sure = {} if response.standard_error is None else {STANDARD_ERROR: response.standard_error}
+    return sure | {"model_version": response.model_version}
 
 
 def _from_records(records: list[dict[str, Any]], expected: Expected) -> list[Tensor]:

@@ -7,7 +7,7 @@ import numpy as np
 from model_server.codecs.v2_rest import elements, length_prefixed, text, texts
 from model_server.errors import InvalidInput
 from model_server.grpc.v2_pb import pb
-from model_server.tensors import FIXED_SIZE, InferRequest, InferResponse, Tensor, requested
+from model_server.tensors import FIXED_SIZE, STANDARD_ERROR, InferRequest, InferResponse, Tensor, requested
 
 _CONTENTS = {
     "UINT8": "uint_contents",
@@ -40,6 +40,9 @@ def decode(message: Any) -> InferRequest:
 def encode(model: str, response: InferResponse, raw: bool) -> Any:
     """`raw` puts the values into raw contents: the answer takes the form of the question."""
     message = pb.ModelInferResponse(model_name=model, model_version=response.model_version, id=response.id)
+    if response.standard_error is not None:
+        # The protocol's parameters have no numbers but whole ones.
+        message.parameters[STANDARD_ERROR].string_param = repr(response.standard_error)
     for output in response.outputs:
         item = message.outputs.add(name=output.name, datatype=output.datatype, shape=output.shape)
         if output.datatype == "BYTES":

@@ -8,7 +8,7 @@ import numpy as np
 
 from model_server.codecs import json
 from model_server.errors import InvalidInput
-from model_server.tensors import FIXED_SIZE, InferRequest, InferResponse, Output, Tensor, requested
+from model_server.tensors import FIXED_SIZE, STANDARD_ERROR, InferRequest, InferResponse, Output, Tensor, requested
 
 JSON_LENGTH = "inference-header-content-length"
 
@@ -114,6 +114,8 @@ def encode(model: str, response: InferResponse, binary: frozenset[str]) -> tuple
     message: dict[str, Any] = {"model_name": model, "model_version": response.model_version}
     if response.id:
         message["id"] = response.id
+    if response.standard_error is not None:
+        message["parameters"] = {STANDARD_ERROR: response.standard_error}
     message["outputs"] = outputs
     head = _encoder.encode(message)
     return (b"".join([head, *blobs]), len(head)) if blobs else (head, None)

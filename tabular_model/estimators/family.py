@@ -7,19 +7,25 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.pipeline import Pipeline
 
+from tabular_model.comparison import Arithmetic
 from tabular_model.parameters import Parameters
 from tabular_model.schema import Schema
 
 
 class Compiled(NamedTuple):
-    """The files that serve, and by column the values at which the model's answer may change, for trial rows."""
+    """The files that serve, and by column the values at which the model's answer may change, for trial rows.
+
+    `missing_anywhere` says that it scores rows also without the values that may not be missing.
+    """
 
     files: Mapping[str, bytes]
     splits: frozenset[tuple[int, float]]
+    arithmetic: Arithmetic = "float64"
+    missing_anywhere: bool = True
 
 
 class Family(Protocol):
-    """A module of this package that is registered in it under the algorithm's name."""
+    """A module of this package that is registered in it under the algorithm's name, or a pipeline of one's own."""
 
     def build(self, schema: Schema, features: Sequence[str], parameters: Parameters, seed: int) -> Pipeline:
         """An unfitted pipeline that takes the matrix [n, columns of the schema] and uses the columns `features`."""

@@ -1,8 +1,9 @@
-"""Why a row has its score: the part of each column, exact for any number of columns, and the reasons that it gives.
+"""Why a row has its score: the part of each column, and the reasons that it gives.
 
-`leaves` for trees and `linear` for sums of columns are linear in the model's size; `coalitions` asks any model.
+`leaves` for trees and `linear` for sums of columns are exact and linear in the model's size. Any other model is asked:
+for every coalition of its columns if they are few, else for a sample, whose standard error is said.
 """
 
-from tabular_model.explain.explainer import REASONS, Explainer, explainer
+from tabular_model.explain.explainer import REASONS, Explainer, Reasons, explainer
 
-__all__ = ["REASONS", "Explainer", "explainer"]
+__all__ = ["REASONS", "Explainer", "Reasons", "explainer"]

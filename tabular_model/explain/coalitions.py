@@ -33,7 +33,7 @@ def coalitions(score: Score, features: Sequence[int], baseline: Floats) -> Score
             rows = matrix[start : start + at_once]
             tried = np.tile(baseline, (len(rows), len(present), 1))
             tried[:, :, features] = np.where(present, rows[:, None, features], tried[:, :, features])
-            values = _log_odds(score(tried.reshape(-1, matrix.shape[1])))
+            values = log_odds(score(tried.reshape(-1, matrix.shape[1])))
             parts[start : start + at_once, features] = values.reshape(len(rows), -1) @ weights.T
         return parts
 
@@ -49,7 +49,8 @@ def _weights(present: NDArray[np.bool_]) -> Floats:
     return weights
 
 
-def _log_odds(probability: Floats) -> Floats:
+def log_odds(probability: Floats) -> Floats:
+    """Of probabilities [n], finite also where one is 0 or 1."""
     clipped = np.clip(probability, 1e-15, 1 - 1e-15)
     odds: Floats = np.log(clipped / (1 - clipped))
     return odds

@@ -5,15 +5,17 @@ applicant's log-odds less those of the typical row.
 """
 
 from collections.abc import Callable, Mapping, Sequence
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from tabular_model.errors import IntegrityError
 from tabular_model.explain import leaves, linear
 from tabular_model.explain.coalitions import MOST_FEATURES, Score, coalitions
 from tabular_model.explain.leaves import Leaves
 from tabular_model.explain.linear import Additive
+from tabular_model.explain.parts import Parts
+from tabular_model.explain.sampling import sampled
 from tabular_model.schema import Column
 
 REASONS = 4
@@ -22,17 +24,32 @@ _LOW, _HIGH, _MISSING, _NONE = range(4)
 Floats = NDArray[np.float64]
 
 
-class Explainer:
-    """Explains the scores of one model; `parts` gives the parts of the log-odds [n, columns] for rows [n, columns]."""
+class Reasons(NamedTuple):
+    """For each row `REASONS` codes, and the largest standard error of their parts in log-odds; None if exact."""
 
-    def __init__(self, parts: Callable[[Floats], Floats], columns: Sequence[Column], baseline: Floats) -> None:
-        self.contributions = parts
+    codes: list[list[str]]
+    standard_error: float | None
+
+
+class Explainer:
+    """Explains the scores of one model; `parts` gives the parts of the log-odds for rows [n, columns]."""
+
+    def __init__(self, parts: Callable[[Floats], Parts], columns: Sequence[Column], baseline: Floats) -> None:
+        self._parts = parts
         self._baseline = baseline
         self._codes = np.array([_codes(column) for column in columns], dtype=object)
 
+    def contributions(self, matrix: Floats) -> Floats:
+        """The parts of the log-odds [n, columns]."""
+        return self._parts(matrix).values
+
     def reason_codes(self, matrix: Floats) -> list[list[str]]:
         """For each row up to four codes such as `CREDIT_SCORE_LOW`, padded with empty strings."""
-        parts = self.contributions(matrix)
+        return self.reasons(matrix).codes
+
+    def reasons(self, matrix: Floats) -> Reasons:
+        """The same, and how sure they are."""
+        parts, errors = self._parts(matrix)
         order = np.argsort(parts, axis=1, kind="stable")[:, :REASONS]
         rows = np.arange(len(matrix))[:, None]
         values = matrix[rows, order]
@@ -40,7 +57,8 @@ class Explainer:
         kinds[parts[rows, order] >= -1e-9] = _NONE
         codes = np.full((len(matrix), REASONS), "", dtype=object)
         codes[:, : order.shape[1]] = self._codes[order, kinds]
-        return codes.tolist()
+        largest = None if errors is None else float(errors[rows, order].max(initial=0.0))
+        return Reasons(codes.tolist(), largest)
 
 
 def explainer(
@@ -52,7 +70,7 @@ def explainer(
 ) -> Explainer:
     """For the files of a version, of whose `columns` the model was trained on `features`.
 
-    A version without a file for explanations is of few columns, and explained by `score` alone; IntegrityError if not.
+    A version without a file for explanations is explained by `score` alone: exactly if it has few columns.
     """
     typical = np.array([baseline[column.name] for column in columns], dtype=np.float64)
     return Explainer(_parts(files, score, columns, features, typical), columns, typical)
@@ -60,15 +78,19 @@ def explainer(
 
 def _parts(
     files: Mapping[str, bytes], score: Score, columns: Sequence[Column], features: Sequence[str], typical: Floats
-) -> Callable[[Floats], Floats]:
+) -> Callable[[Floats], Parts]:
     if leaves.FILE in files:
-        return Leaves.decode(files[leaves.FILE]).against(typical)
+        return _exact(Leaves.decode(files[leaves.FILE]).against(typical))
     if linear.FILE in files:
-        return Additive.decode(files[linear.FILE]).against(typical)
+        return _exact(Additive.decode(files[linear.FILE]).against(typical))
     positions = [index for index, column in enumerate(columns) if column.name in features]
     if len(positions) > MOST_FEATURES:
-        raise IntegrityError(f"The version has {len(positions)} features and no file that explains its scores.")
-    return coalitions(score, positions, typical)
+        return sampled(score, positions, typical)
+    return _exact(coalitions(score, positions, typical))
+
+
+def _exact(parts: Callable[[Floats], Floats]) -> Callable[[Floats], Parts]:
+    return lambda matrix: Parts(parts(matrix))
 
 
 def _codes(column: Column) -> list[str]:

@@ -28,7 +28,11 @@ def compile_pipeline(pipeline: Any) -> dict[str, bytes]:
 
 
 def compiled(pipeline: Any) -> Compiled:
-    family = "gradient_boosting" if hasattr(pipeline["model"], "learning_rate") else "logistic"
+    family = {
+        "HistGradientBoostingClassifier": "gradient_boosting",
+        "LogisticRegression": "logistic",
+        "Scorecard": "scorecard",
+    }[type(pipeline["model"]).__name__]
     return FAMILIES[family].compile(pipeline, LOAN.schema)
 
 

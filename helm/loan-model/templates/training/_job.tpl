@@ -69,7 +69,12 @@ template:
         args:
           - train
           - --json
-          - --algorithm={{ $training.parameters.algorithm }}
+          {{- with $training.parameters.algorithm }}
+          - --algorithm={{ . }}
+          {{- end }}
+          {{- with int $training.parameters.search }}
+          - --search={{ . }}
+          {{- end }}
           - --seed={{ int $training.parameters.seed }}
           {{- range $training.parameters.useProtected }}
           - --use-protected={{ . }}
