@@ -1,17 +1,14 @@
 """A version with one column more, a category, takes the place of one without it, under load and without a failure."""
 
-import itertools
 import json
-import threading
 import time
-from collections import Counter
-from contextlib import AbstractContextManager
 
-import httpx
+import pandas as pd
 import pytest
 
 from loan_model.synthetic import LOAN, generate
-from tests.e2e.cluster import GATEWAY, HOST, wait_for
+from tests.e2e.callers import Callers
+from tests.e2e.cluster import wait_for
 from tests.e2e.rollouts import Workshop, rollout
 from tests.e2e.test_release_on_a_claim import answers
 from tests.e2e.test_rollout import VALUES, split
@@ -37,54 +34,20 @@ frame.to_csv("/tmp/loan8.csv", index=False)
 """
 
 
-class Callers(AbstractContextManager["Callers"]):
-    """Applications over V2, a tensor for each column, some eighty a second; with `purpose` the eighth column too."""
+def callers(purpose: bool) -> Callers:
+    """With `purpose` they send the eighth column too."""
+    rows = generate(500, 7)
+    return Callers("loan", [_body(row, PURPOSES[place % 3] if purpose else "") for place, row in rows.iterrows()])
 
-    def __init__(self, purpose: bool) -> None:
-        self.versions: Counter[str] = Counter()
-        self.failed: list[str] = []
-        self._purpose = purpose
-        self._rows = generate(500, 7)
-        self._stop = threading.Event()
-        self._threads = [threading.Thread(target=self._ask, args=(number,)) for number in range(2)]
 
-    def __enter__(self) -> "Callers":
-        for thread in self._threads:
-            thread.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._stop.set()
-        for thread in self._threads:
-            thread.join()
-
-    @property
-    def sent(self) -> int:
-        return self.versions.total() + len(self.failed)
-
-    def _ask(self, number: int) -> None:
-        bodies = [self._body(place) for place in range(len(self._rows))]
-        end = time.monotonic() + 300
-        with httpx.Client(base_url=f"http://{GATEWAY}", headers={"host": HOST}, timeout=30) as http:
-            for turn in itertools.count(number * 250):
-                if self._stop.wait(0.02) or time.monotonic() > end:
-                    return
-                answer = http.post("/v2/models/loan/infer", content=bodies[turn % len(bodies)])
-                if answer.status_code == 200:
-                    self.versions[answer.json()["model_version"]] += 1
-                else:
-                    self.failed.append(answer.text[:300])
-
-    def _body(self, place: int) -> bytes:
-        row = self._rows.iloc[place]
-        inputs = [
-            {"name": name, "datatype": "FP64", "shape": [1], "data": [None if row[name] != row[name] else row[name]]}
-            for name in LOAN.schema.names
-        ]
-        if self._purpose:
-            word = PURPOSES[place % len(PURPOSES)]
-            inputs.append({"name": "Purpose", "datatype": "BYTES", "shape": [1], "data": [word]})
-        return json.dumps({"inputs": inputs}).encode()
+def _body(row: pd.Series, purpose: str) -> bytes:
+    inputs = [
+        {"name": name, "datatype": "FP64", "shape": [1], "data": [None if row[name] != row[name] else row[name]]}
+        for name in LOAN.schema.names
+    ]
+    if purpose:
+        inputs.append({"name": "Purpose", "datatype": "BYTES", "shape": [1], "data": [purpose]})
+    return json.dumps({"inputs": inputs}).encode()
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -105,9 +68,9 @@ def workshop(release, installed, images):
 
 def accepted() -> bool:
     """Whether an application with the eighth column is answered, however often it is asked."""
-    with Callers(purpose=True) as callers:
+    with callers(purpose=True) as asking:
         time.sleep(3)
-    return not callers.failed and callers.sent > 50
+    return not asking.failed and asking.sent > 50
 
 
 def train(workshop: Workshop, kind: str) -> str:
@@ -130,12 +93,12 @@ def test_a_version_with_a_column_more_takes_all_traffic(release, workshop, figur
         release.upgrade("--set", "serving.settings.LOAN_EXTRA_INPUTS=ignore")
         wait_for(accepted, 180, "all pods to ignore what they do not know")
     assert split(release) == ("v1", "", 0)
-    with Callers(purpose=kind == "required") as callers:
-        wait_for(lambda: callers.sent > 100, 30, "load")
+    with callers(purpose=kind == "required") as asking:
+        wait_for(lambda: asking.sent > 100, 30, "load")
         ended = rollout(release, "--to", version)
         time.sleep(2)
-    figure(f"v1 of 7 columns to 8, {kind}", f"{len(callers.failed)} of {callers.sent} failed; {ended.seconds:.0f} s")
+    figure(f"v1 of 7 columns to 8, {kind}", f"{len(asking.failed)} of {asking.sent} failed; {ended.seconds:.0f} s")
     assert ended.code == 0, ended.messages
-    assert not callers.failed
-    assert callers.versions[version] > 100
+    assert not asking.failed
+    assert asking.versions[version] > 100
     assert split(release) == (version, "", 0)

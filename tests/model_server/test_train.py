@@ -6,6 +6,7 @@ import httpx
 import pytest
 
 from tabular_model.registry import Registry
+from tabular_model.results import Results
 from tests.model_server.serving import APPLICANT, in_process, serving
 
 
@@ -99,3 +100,24 @@ def test_only_data_that_was_configured_by_name_is_trained_on(tmp_path, data_file
         assert http.post("/v2/repository/index").json() == []
         trained = http.post("/train", json={"data": "q3", "algorithm": "logistic"})
         assert trained.json()["new_model_version"] == "v1"
+
+
+def test_it_searches_among_settings_if_asked(tmp_path, data_file):
+    with in_process(tmp_path / "registry", train_data=data_file) as http:
+        answer = http.post("/train", json={"algorithm": "scorecard", "search": 4, "C": 0.5})
+        assert answer.status_code == 200, answer.text
+        assert http.post("/train", json={"search": -1}).status_code == 400
+        assert http.post("/train", json={"search": "many"}).status_code == 400
+    registry = Registry.open(tmp_path / "registry")
+    found = Results.decode(registry.read("v1", "metrics.json")).search
+    assert found is not None
+    assert len(found.tried) == 4
+    assert all("C" not in each.parameters for each in found.tried)
+    assert registry.manifest("v1").parameters["C"] == 0.5
+
+
+def test_a_pipeline_that_is_not_declared_is_refused_in_a_sentence(tmp_path, data_file):
+    with in_process(tmp_path / "registry", train_data=data_file) as http:
+        answer = http.post("/train", json={"algorithm": "pipeline", "depth": 3})
+        assert answer.status_code == 500
+        assert "has no pipeline of its own" in answer.json()["error"]
