@@ -29,7 +29,11 @@ def pipeline(max_iter: int = 60, learning_rate: float = 0.1):
         (words, make_column_selector(dtype_include=object)), ("passthrough", make_column_selector(dtype_include=float))
     )
     model = HistGradientBoostingClassifier(
-        max_iter=max_iter, learning_rate=learning_rate, max_leaf_nodes=6, l2_regularization=20
+        max_iter=max_iter,
+        learning_rate=learning_rate,
+        max_leaf_nodes=6,
+        min_samples_leaf=60,
+        l2_regularization=20,
     )
     return make_pipeline(columns, model)
 """
@@ -38,7 +42,7 @@ CARDS = {
     "training.data.type": "configMap",
     "training.data.configMap.name": "cards",
     "training.data.configMap.key": "cards.csv",
-    "training.parameters.set.max_iter": "50",
+    "training.parameters.set.max_iter": "100",
 }
 
 
