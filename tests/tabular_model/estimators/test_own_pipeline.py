@@ -24,7 +24,7 @@ from tabular_model.estimators.own_pipeline import OwnPipeline
 from tabular_model.parameters import parse
 from tabular_model.schema import Column, Schema
 
-SCHEMA = Schema(
+RECORD = Schema(
     (
         Column(name="age", range=(18, 99), protected=True),
         Column(name="net income", range=(0, 200_000), missing=True),
@@ -34,7 +34,7 @@ SCHEMA = Schema(
         Column(name="home", type="category", levels=("own", "rent")),
     )
 )
-FEATURES = SCHEMA.features()
+FEATURES = RECORD.features()
 NUMBERS, WORDS = ["net income", "months", "owner"], ["job", "home"]
 
 
@@ -68,11 +68,11 @@ def codes() -> ColumnTransformer:
     return columns(OrdinalEncoder(handle_unknown="use_encoded_value", unknown_value=-1), "passthrough")
 
 
-def fitted(model: Any, schema: Schema = SCHEMA, seed: int = 0) -> tuple[OwnPipeline, Pipeline]:
+def fitted(model: Any, schema: Schema = RECORD, seed: int = 0) -> tuple[OwnPipeline, Pipeline]:
     family = OwnPipeline("model:build", lambda: model, "# its code\n")
     matrix, target = data()
-    if len(schema) < len(SCHEMA):
-        matrix = matrix[:, SCHEMA.positions(schema.names)]
+    if len(schema) < len(RECORD):
+        matrix = matrix[:, RECORD.positions(schema.names)]
     return family, family.build(schema, schema.features(), family.parameters()(), seed).fit(matrix, target)
 
 
@@ -91,9 +91,9 @@ def fitted(model: Any, schema: Schema = SCHEMA, seed: int = 0) -> tuple[OwnPipel
 )  # fmt: skip
 def test_what_serves_is_the_pipeline(model: Any) -> None:
     family, pipeline = fitted(model)
-    compiled = family.compile(pipeline, SCHEMA)
+    compiled = family.compile(pipeline, RECORD)
     assert set(compiled.files) == {"model.onnx", "pipeline.py"}
-    found = check_equal(pipeline, compiled, SCHEMA, 0.4711, 0)
+    found = check_equal(pipeline, compiled, RECORD, 0.4711, 0)
     assert (found.arithmetic, found.tolerance) == ("float32", 1e-5)
     assert found.decided_otherwise <= 5
     assert found.beyond <= found.rows / 50  # of random forests, whose splits lie beside the imputed mean
@@ -109,7 +109,7 @@ def test_what_serves_is_the_pipeline(model: Any) -> None:
     ids=["imputed", "XGBoost", "LightGBM"],
 )
 def test_numbers_alone_need_no_columns(model: Any) -> None:
-    numbers = Schema(tuple(column for column in SCHEMA.columns if column.type != "category"))
+    numbers = Schema(tuple(column for column in RECORD.columns if column.type != "category"))
     family, pipeline = fitted(model, numbers)
     assert check_equal(pipeline, family.compile(pipeline, numbers), numbers, 0.5, 0).largest_difference < 1e-5
 
@@ -151,7 +151,7 @@ def test_a_step_that_cannot_be_compiled_is_named(step: Any, name: str) -> None:
     numbers = make_pipeline(SimpleImputer(), step)
     family, pipeline = fitted(Pipeline([("columns", columns(numbers=numbers)), ("model", LogisticRegression())]))
     with pytest.raises(CompileError, match=name) as refused:
-        family.compile(pipeline, SCHEMA)
+        family.compile(pipeline, RECORD)
     assert "\n" not in str(refused.value)
 
 
@@ -161,9 +161,9 @@ def test_rows_that_it_has_not_learned_to_score_are_refused() -> None:
     family = OwnPipeline("model:build", lambda: make_pipeline(strict, LogisticRegression()), "")
     matrix, target = data()
     matrix[:, 5] = 0
-    pipeline = family.build(SCHEMA, FEATURES, family.parameters()(), 0).fit(matrix, target)
+    pipeline = family.build(RECORD, FEATURES, family.parameters()(), 0).fit(matrix, target)
     with pytest.raises(CompileError, match="cannot score rows that the declaration allows"):
-        check_equal(pipeline, family.compile(pipeline, SCHEMA), SCHEMA, 0.5, 0)
+        check_equal(pipeline, family.compile(pipeline, RECORD), RECORD, 0.5, 0)
 
 
 def test_its_parameters_are_the_functions() -> None:
@@ -177,12 +177,12 @@ def test_its_parameters_are_the_functions() -> None:
     for given, said in [({"trees": 0}, ">= 1"), ({"treees": 5}, "did you mean trees"), ({"depth": "deep"}, "depth")]:
         with pytest.raises(ModelError, match=said):
             parse("pipeline", given, types)
-    assert family.build(SCHEMA, FEATURES, found, 7)["model"].random_state == 7
+    assert family.build(RECORD, FEATURES, found, 7)["model"].random_state == 7
 
 
 def test_a_seed_that_is_not_set_is_the_trainings() -> None:
     family = OwnPipeline("m:f", lambda: make_pipeline(columns(), RandomForestClassifier()), "")
-    pipeline = family.build(SCHEMA, FEATURES, family.parameters()(), 3)
+    pipeline = family.build(RECORD, FEATURES, family.parameters()(), 3)
     assert pipeline["model"].get_params()["randomforestclassifier__random_state"] == 3
 
 
@@ -197,7 +197,7 @@ def test_a_seed_that_is_not_set_is_the_trainings() -> None:
 def test_what_is_no_classifier_is_refused(function: Any, said: str) -> None:
     family = OwnPipeline("model:build", function, "")
     with pytest.raises(ModelError, match=said):
-        family.build(SCHEMA, FEATURES, family.parameters()(), 0)
+        family.build(RECORD, FEATURES, family.parameters()(), 0)
 
 
 def test_a_parameter_without_a_default_is_refused() -> None:
