@@ -15,6 +15,10 @@ class ServeError(ModelError):
     grpc: ClassVar[str]
     version = ""
 
+    def __init__(self, sentence: str) -> None:
+        # What a caller sent may be in it, and a line of a log or of an answer ends at a line break.
+        super().__init__("".join(each if each.isprintable() else f"\\x{ord(each):02x}" for each in sentence))
+
 
 class InvalidInput(ServeError):
     http, grpc = 400, "INVALID_ARGUMENT"
