@@ -11,7 +11,7 @@ from tabular_model.data.source import Part, first_line
 from tabular_model.errors import DataError
 
 _ROWS = 65_536
-_BROKEN = (pa.ArrowException, OSError)
+_BROKEN = (pa.ArrowException, OSError, UnicodeError)  # the last for names that are no UTF-8
 
 
 class Typed:
@@ -26,9 +26,10 @@ class Typed:
             self._file = self._open()
             self.schema: pa.Schema = self._columns()
             self.count = self._rows()
+            names = self.schema.names
         except _BROKEN as error:
             raise self._broken(error) from None
-        twice = [name for name in self.schema.names if self.schema.names.count(name) > 1]
+        twice = [name for name in names if names.count(name) > 1]
         if twice:
             raise DataError(f"{part.name} has the column {twice[0]} more than once; each needs a name of its own.")
 

@@ -1,6 +1,8 @@
 """What cannot be read is one sentence with file, row, line, column and value."""
 
 import gzip
+import io
+import re
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -192,3 +194,19 @@ def test_columns_of_dictionaries_and_lists_in_a_file_may_stand_beside(tmp_path: 
         Parser(COLUMNS).matrix(batch)
     with pytest.raises(DataError, match=r"column tags: holds list<.*>, which is no single value"):
         target(batch, Target(name="tags"))
+
+
+@pytest.mark.parametrize("form", ["parquet", "feather"])
+def test_a_column_name_that_is_no_text_is_one_sentence(tmp_path: Path, form: str) -> None:
+    """A byte of a name is broken, wherever the format keeps names; where it does not read them, that is no matter."""
+    file, path = io.BytesIO(), tmp_path / f"data.{form}"
+    MADE.to_parquet(file) if form == "parquet" else MADE.to_feather(file, compression="uncompressed")
+    content, said = file.getvalue(), []
+    for found in re.finditer(b"Income", content):
+        path.write_bytes(content[: found.start()] + b"\x80" + content[found.start() + 1 :])
+        try:
+            parse(path)
+        except DataError as error:
+            said.append(str(error))
+    assert said
+    assert not any("\n" in sentence for sentence in said)
