@@ -1,7 +1,8 @@
 """What changes which model decides: load, unload, train and promote. Each leaves an audit line."""
 
 import asyncio
-from typing import Protocol
+from collections.abc import Mapping
+from typing import Any, Protocol
 
 import msgspec
 from msgspec import UNSET
@@ -30,6 +31,24 @@ class PromotionRequest(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     version: str
     reason: str
     force: bool = False
+
+
+def version_to_load(parameters: Mapping[str, Any]) -> str | None:
+    """The version that a load request names, if any; InvalidInput where it would change it, as Triton's may."""
+    strange = next((name for name in parameters if name == "config" or name.startswith("file")), None)
+    if strange is not None:
+        raise InvalidInput(
+            f"The parameter '{strange}' would change a version, and versions are immutable; send the version to load."
+        )
+    return named_version(parameters)
+
+
+def named_version(parameters: Mapping[str, Any]) -> str | None:
+    """The version that a request names, None where it names none."""
+    version = parameters.get("version")
+    if version is not None and not isinstance(version, str):
+        raise InvalidInput(f"The parameter 'version' must be a string such as v1, not {version!r}.")
+    return version
 
 
 class Control(Protocol):

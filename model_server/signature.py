@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from model_server.errors import InvalidInput
 from model_server.readers import UNKNOWN, elements, reader
-from model_server.tensors import NUMERIC, Tensor
+from model_server.tensors import EXACT, LIMITS, NUMERIC, Tensor
 from tabular_model.schema import Column
 from tabular_model.scoring.scorer import Matrix
 
@@ -137,6 +137,8 @@ class Signature:
             )
         self._check_rows(tensor.name, shape[0])
         numbers = _float64([elements(tensor, shape[0] * width, NUMERIC)], [tensor])
+        if tensor.datatype in LIMITS:
+            _check_limits(tensor, numbers)
         _check_whole(tensor, numbers)
         return numbers.reshape(shape[0], width)
 
@@ -155,6 +157,9 @@ class Signature:
             values.append(read(tensor, rows))
         # One numpy call for all columns: for a single row, a call for each would cost more than the trees.
         by_column = _float64(values, tensors)
+        for index, tensor in enumerate(tensors):
+            if tensor.datatype in LIMITS:
+                _check_limits(tensor, by_column[index])
         for index in self._fractional:  # of the others `check` sees whether they are whole
             if tensors[index].datatype[0] != "F":
                 _check_whole(tensors[index], by_column[index])
@@ -173,6 +178,10 @@ class Signature:
         ]
 
     def _check_rows(self, name: str, rows: int) -> None:
+        if rows < 0:
+            raise InvalidInput(
+                f"Input '{name}' has no rows: its shape begins with {rows}; write out how many there are."
+            )
         if rows < 1:
             raise InvalidInput(f"Input '{name}' has no rows; send at least one.")
         if rows > self._max_rows:
@@ -210,6 +219,21 @@ def _float64(rows: list[Any], tensors: list[Tensor]) -> Matrix:
     except (ValueError, TypeError):
         name = next(t.name for t, row in zip(tensors, rows, strict=True) if any(isinstance(v, list) for v in row))
         raise InvalidInput(f"Input '{name}' has rows of unequal length: numbers and lists among its data.") from None
+
+
+def _check_limits(tensor: Tensor, numbers: Matrix) -> None:
+    """Refuses a value that the tensor's datatype cannot hold, or that float64 does not hold exactly."""
+    low, high = LIMITS[tensor.datatype]
+    if len(numbers) == 1 and low <= numbers[0] <= high:
+        return
+    outside = (numbers < low) | (numbers > high)
+    if outside.any():
+        value = float(numbers[outside][0])
+        why = f"which {tensor.datatype} cannot hold; its values are {low:g} to {high:g}"
+        if high == EXACT:
+            why = f"but it becomes a float64, which holds whole numbers exactly only from {low:.0f} to {high:.0f}"
+        shown = f"{value:.0f}" if abs(value) < 2 * EXACT else f"{value:g}"
+        raise InvalidInput(f"Input '{tensor.name}' of datatype {tensor.datatype} holds {shown}, {why}.")
 
 
 def _check_whole(tensor: Tensor, numbers: Matrix) -> None:

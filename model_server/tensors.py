@@ -23,6 +23,17 @@ NUMERIC: dict[str, np.dtype[Any]] = {
     }.items()
 }
 
+# What a value of each datatype may be for it to be that number: within what the datatype holds, and of whole numbers
+# below what float64, in which all are scored, holds one by one.
+LIMITS: dict[str, tuple[float, float]] = {
+    name: (float(info.min), float(info.max))
+    for name, dtype in NUMERIC.items()
+    if name != "FP64"
+    for info in [np.finfo(dtype) if dtype.kind == "f" else np.iinfo(dtype)]
+}
+EXACT = 2.0**53 - 1
+LIMITS |= {"INT64": (-EXACT, EXACT), "UINT64": (0.0, EXACT)}
+
 FIXED_SIZE = NUMERIC | {"BOOL": np.dtype("?")}
 
 OUTPUTS = ("probability", "decision", "reason_codes")

@@ -14,25 +14,59 @@ Value = float | bool | str | None
 
 # V2 lets NaN stand for a missing value, and some clients write it into JSON, where it is no number.
 _NAN = re.compile(rb'"(?:[^"\\]|\\.)*"|(-?Infinity)|NaN')
+_BYTE_ORDER_MARK = b"\xef\xbb\xbf"
+_WORDS = {
+    "str": "a string",
+    "int": "an integer",
+    "float": "a number",
+    "bool": "a boolean",
+    "array": "an array",
+    "object": "an object",
+    "null": "null",
+}
+
+
+class Malformed(InvalidInput):
+    """JSON that cannot be decoded as what was expected."""
 
 
 def decode(decoder: msgspec.json.Decoder[T], body: bytes, what: str) -> T:
-    """`body` as the decoder's type; InvalidInput says where it is not. `what` names the body in the message."""
+    """`body` as the decoder's type; Malformed says where it is not. `what` names the body in the message."""
     try:
         return decoder.decode(body)
     except msgspec.ValidationError as error:
-        raise InvalidInput(f"{what} is not as expected: {_sentence(error)}") from None
+        raise Malformed(f"{what} cannot be used: {sentence(str(error))}.") from None
     except RecursionError:
-        raise InvalidInput(f"{what} is nested too deeply.") from None
+        raise Malformed(f"{what} cannot be read: it is nested too deeply.") from None
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        mended = _nan_to_null(body)
+        mended = _nan_to_null(body.removeprefix(_BYTE_ORDER_MARK))
         if mended == body:
-            raise InvalidInput(f"{what} is not valid JSON: {str(error).removeprefix('JSON is malformed: ')}.") from None
+            said = str(error).removeprefix("JSON is malformed: ")
+            raise Malformed(f"{what} cannot be read: it is not valid JSON: {said}.") from None
         return decode(decoder, mended, what)
 
 
-def _sentence(error: msgspec.ValidationError) -> str:
-    return str(error).replace("`$", "`").replace("`.", "`") + "."
+def kind(value: object) -> str:
+    """What a decoded value is, in words."""
+    names = {bool: "bool", int: "int", float: "float", str: "str", list: "array", dict: "object", type(None): "null"}
+    return _WORDS[names[type(value)]]
+
+
+def sentence(said: str) -> str:
+    """An error of msgspec in the words of an engineer."""
+    what, _, where = said.partition(" - at ")
+    place = where.strip("`").removeprefix("$").removeprefix(".")
+    if found := re.fullmatch(r"Expected `([^`]+)`, got `([^`]+)`", what):
+        expected, came = (_in_words(types) for types in found.groups())
+        return f"{f'`{place}`' if place else 'it'} must be {expected}, not {came}"
+    if found := re.fullmatch(r"Object (missing required|contains unknown) field `([^`]+)`", what):
+        verb = "lacks" if found[1].startswith("missing") else "has the unknown"
+        return f"{f'`{place}`' if place else 'it'} {verb} field `{found[2]}`"
+    return f"`{place}`: {what[0].lower()}{what[1:]}" if place else f"{what[0].lower()}{what[1:]}"
+
+
+def _in_words(types: str) -> str:
+    return " or ".join(_WORDS.get(each, each) for each in types.split(" | "))
 
 
 def _nan_to_null(body: bytes) -> bytes:

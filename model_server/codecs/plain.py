@@ -1,14 +1,13 @@
 """The plain JSON API: applications as objects, or as columns."""
 
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import Any
 
 import msgspec
 
 from model_server.codecs import json
-from model_server.errors import InvalidInput
+from model_server.codecs.fields import Expected, check_columns, check_fields, check_records, check_repeated
 from model_server.tensors import DEFAULT_OUTPUTS, STANDARD_ERROR, InferRequest, InferResponse, Tensor, requested
-from tabular_model.schema import Column
 
 Record = dict[str, json.Number]
 Columns = dict[str, list[json.Number]]
@@ -18,14 +17,6 @@ TextualColumns = dict[str, list[json.Value]]
 _DATATYPES = {"number": "FP64", "integer": "FP64", "boolean": "BOOL", "category": "BYTES"}
 
 
-class Expected(NamedTuple):
-    """What a version takes: its columns, whether some are no numbers, and whether other fields are passed over."""
-
-    columns: tuple[Column, ...]
-    words: bool
-    ignores_extra: bool
-
-
 Decode = Callable[[bytes, Expected, bool], InferRequest]
 Encode = Callable[[InferResponse], bytes]
 
@@ -33,18 +24,31 @@ _record = msgspec.json.Decoder(Record)
 _batch = msgspec.json.Decoder(list[Record] | Columns)
 _textual_record = msgspec.json.Decoder(TextualRecord)
 _textual_batch = msgspec.json.Decoder(list[TextualRecord] | TextualColumns)
+_anything = msgspec.json.Decoder()
 _encoder = msgspec.json.Encoder()
 
 
 def decode_one(body: bytes, expected: Expected, explain: bool) -> InferRequest:
     decoder: msgspec.json.Decoder[Any] = _textual_record if expected.words else _record
-    return _request(_from_records([json.decode(decoder, body, "The application")], expected), explain)
+    try:
+        record = json.decode(decoder, body, "The application")
+    except json.Malformed:
+        check_records([json.decode(_anything, body, "The application")], expected)
+        record = json.decode(_textual_record, body, "The application")  # it has truths for zeros and ones
+    check_repeated(body, [record])
+    return _request(_from_records([record], expected), explain)
 
 
 def decode_batch(body: bytes, expected: Expected, explain: bool) -> InferRequest:
     """An array of objects, or one object of equally long arrays."""
     decoder: msgspec.json.Decoder[Any] = _textual_batch if expected.words else _batch
-    batch = json.decode(decoder, body, "The batch")
+    try:
+        batch = json.decode(decoder, body, "The batch")
+    except json.Malformed:
+        found = json.decode(_anything, body, "The batch")
+        check_columns(found, expected) if isinstance(found, dict) else check_records(found, expected)
+        batch = json.decode(_textual_batch, body, "The batch")
+    check_repeated(body, [batch] if isinstance(batch, dict) else batch)
     if not isinstance(batch, dict):
         return _request(_from_records(batch, expected), explain)
     datatypes = {column.name: _DATATYPES[column.type] for column in expected.columns}
@@ -83,22 +87,11 @@ def _from_records(records: list[dict[str, Any]], expected: Expected) -> list[Ten
     names = {column.name for column in expected.columns}
     for row, record in enumerate(records):
         if record.keys() != names:
-            _check_fields(row, record, expected)
+            check_fields(row, record, expected)
     return [
         Tensor(column.name, _DATATYPES[column.type], [len(records)], [record.get(column.name) for record in records])
         for column in expected.columns
     ]
-
-
-def _check_fields(row: int, record: dict[str, Any], expected: Expected) -> None:
-    """InvalidInput for a field that is not known, or not there and not optional."""
-    names = [column.name for column in expected.columns]
-    unknown = next((name for name in record if name not in names), None)
-    if unknown is not None and not expected.ignores_extra:
-        raise InvalidInput(f"Application {row} has the unknown field '{unknown}'; the fields are {', '.join(names)}.")
-    absent = next((c.name for c in expected.columns if c.name not in record and not c.optional), None)
-    if absent is not None:
-        raise InvalidInput(f"Application {row} lacks the field '{absent}'; send null for a value that is not known.")
 
 
 def _request(tensors: list[Tensor], explain: bool) -> InferRequest:

@@ -14,16 +14,19 @@ JSON_LENGTH = "inference-header-content-length"
 
 
 class Parameters(msgspec.Struct):
-    explain: bool = False
-    binary_data_output: bool = False
+    explain: bool | None = None
+    binary_data_output: bool | None = None
 
 
 class TensorParameters(msgspec.Struct):
     binary_data_size: int | None = None
+    shared_memory_region: Any = None
 
 
 class OutputParameters(msgspec.Struct):
     binary_data: bool | None = None
+    shared_memory_region: Any = None
+    classification: Any = None
 
 
 class TextualInput(Tensor):
@@ -49,7 +52,7 @@ class TextualBody(msgspec.Struct):
     """The JSON of an inference request to a model that takes categories or booleans."""
 
     inputs: Sequence[TextualInput]
-    id: str = ""
+    id: str | None = None
     parameters: Parameters | None = None
     outputs: list[RequestOutput] | None = None
 
@@ -80,8 +83,7 @@ def decode(body: bytes, json_length: str | None, words: bool = False) -> Call:
     `words` says that the model takes categories or booleans; others are asked with numbers only.
     """
     head, tail = (body, memoryview(b"")) if json_length is None else _split(body, json_length)
-    decoder: msgspec.json.Decoder[Any] = _textual_decoder if words else _decoder
-    message: TextualBody = json.decode(decoder, head, "The request")
+    message = _message(head, words)
     tensors: list[Tensor] = list(message.inputs)
     offset = 0
     for place, item in enumerate(message.inputs):
@@ -90,13 +92,49 @@ def decode(body: bytes, json_length: str | None, words: bool = False) -> Call:
             tensors[place] = _binary(item, size, tail[offset : offset + max(size, 0)])
             offset += size
         elif item.values is None:
+            _check_memory(item)
             raise InvalidInput(f"Input '{item.name}' has no data.")
     if offset != len(tail):
         raise InvalidInput(f"The request has {len(tail)} bytes of binary tensors, but its inputs name {offset}.")
     parameters = message.parameters or _DEFAULTS
     outputs = message.outputs or []
-    names = requested([output.name for output in outputs], parameters.explain)
-    return Call(InferRequest(message.id, tensors, names), _binary_outputs(outputs, names, parameters))
+    names = requested([output.name for output in outputs], bool(parameters.explain))
+    return Call(InferRequest(message.id or "", tensors, names), _binary_outputs(outputs, names, parameters))
+
+
+def _message(head: bytes, words: bool) -> TextualBody:
+    if words:
+        return json.decode(_textual_decoder, head, "The request")
+    try:
+        return json.decode(_decoder, head, "The request")
+    except json.Malformed:
+        # Read again with any values: to take truths, or to name the input whose values are no numbers.
+        message = json.decode(_textual_decoder, head, "The request")
+        for place, item in enumerate(message.inputs):
+            item.values = _numbers(item, place)
+        return message
+
+
+def _numbers(item: TextualInput, place: int) -> Any:
+    """The values of an input of numbers; of a BOOL one, truths as 0 and 1."""
+    truths = item.datatype == "BOOL"
+
+    def number(value: Any, at: str) -> Any:
+        if isinstance(value, list):
+            return [number(each, f"{at}[{index}]") for index, each in enumerate(value)]
+        if isinstance(value, str) or (isinstance(value, bool) and not truths):
+            raise InvalidInput(
+                f"Input '{item.name}' holds {value!r} at `{at}`, {json.kind(value)}; expected numbers, or null for a "
+                "missing value."
+            )
+        return float(value) if isinstance(value, bool) else value
+
+    return None if item.values is None else number(item.values, f"inputs[{place}].data")
+
+
+def _check_memory(item: TextualInput) -> None:
+    if item.parameters and item.parameters.shared_memory_region is not None:
+        raise InvalidInput(f"Input '{item.name}' names a shared memory region; this server takes data in the request.")
 
 
 def encode(model: str, response: InferResponse, binary: frozenset[str]) -> tuple[bytes, int | None]:
@@ -147,10 +185,20 @@ def _binary(item: TextualInput, size: int, content: memoryview) -> Tensor:
 def _binary_outputs(outputs: list[RequestOutput], names: tuple[str, ...], parameters: Parameters) -> frozenset[str]:
     if not outputs:  # as nearly always
         return frozenset(names) if parameters.binary_data_output else _NONE
+    for output in outputs:
+        if output.parameters:
+            _check_asked(output.name, output.parameters)
     chosen = {output.name: output.parameters.binary_data for output in outputs if output.parameters}
     return frozenset(
         name for name in names if (parameters.binary_data_output if chosen.get(name) is None else chosen[name])
     )
+
+
+def _check_asked(name: str, parameters: OutputParameters) -> None:
+    if parameters.shared_memory_region is not None:
+        raise InvalidInput(f"Output '{name}' names a shared memory region; this server answers in the response.")
+    if parameters.classification is not None:
+        raise InvalidInput(f"Output '{name}' asks for a classification; ask for the output decision instead.")
 
 
 def elements(output: Output) -> list[Any]:

@@ -11,7 +11,7 @@ from google.protobuf.message import DecodeError
 
 from model_server.access import Access, Right
 from model_server.codecs import v2_grpc
-from model_server.controlplane import Control
+from model_server.controlplane import Control, named_version, version_to_load
 from model_server.dataplane import DataPlane
 from model_server.errors import NotReady, Overloaded, ServeError
 from model_server.grpc import repository_pb
@@ -114,15 +114,16 @@ class InferenceServicer:
 
     def repository_load(self, request: Any, context: grpc.ServicerContext) -> Any:
         who = self._require(Right.load, context, "repository_load")
-        name, version = self._model(request)
+        name, parameters = self._model(request)
+        version = version_to_load(parameters)
         loaded = self._control.load(who, version)
         context.set_trailing_metadata((("x-loan-version", loaded),))
         return pb.RepositoryModelLoadResponse(model_name=name, isLoaded=True)
 
     def repository_unload(self, request: Any, context: grpc.ServicerContext) -> Any:
         who = self._require(Right.load, context, "repository_unload")
-        name, version = self._model(request)
-        self._control.unload(who, version)
+        name, parameters = self._model(request)
+        self._control.unload(who, named_version(parameters))
         return pb.RepositoryModelUnloadResponse(model_name=name, isUnloaded=True)
 
     def _predicting(self, method: Method) -> Method:
@@ -141,11 +142,10 @@ class InferenceServicer:
         sent = dict(context.invocation_metadata()).get("authorization")
         return self._access.require(right, str(sent) if sent else None, door)
 
-    def _model(self, request: Any) -> tuple[str, str | None]:
+    def _model(self, request: Any) -> tuple[str, dict[str, str]]:
         name = request.model_name or request.first_name
         self._dataplane.check_name(name)
-        version = request.parameters["version"].string_param if "version" in request.parameters else None
-        return name, version
+        return name, {key: value.string_param for key, value in request.parameters.items()}
 
     def _message(self, messages: Any, context: grpc.ServicerContext) -> Any:
         try:

@@ -7,6 +7,7 @@ import msgspec
 
 from model_server.admission import Pool
 from model_server.codecs import json, plain
+from model_server.codecs.fields import Expected
 from model_server.controlplane import Control, PromotionRequest
 from model_server.dataplane import DataPlane
 from model_server.errors import InvalidInput, NotReady
@@ -67,7 +68,7 @@ class PlainDoor:
         repository = self._dataplane.repository
         served = repository.get(version)
         signature = served.signature
-        expected = plain.Expected(signature.columns, signature.words, signature.ignores_extra)
+        expected = Expected(signature.columns, signature.words, signature.ignores_extra)
         call = decode(body, expected, explain)
         response = self._dataplane.infer(repository.name, served.model.version, call)
         request.version = response.model_version
@@ -93,7 +94,9 @@ class PlainDoor:
 def _training(asked: dict[str, Any]) -> TrainingParameters:
     try:
         return TrainingParameters.of(asked)
-    except (msgspec.ValidationError, ModelError) as error:
+    except msgspec.ValidationError as error:
+        raise InvalidInput(f"These parameters cannot be trained with: {json.sentence(str(error))}.") from None
+    except ModelError as error:
         raise InvalidInput(f"These parameters cannot be trained with: {error}") from None
 
 

@@ -7,7 +7,7 @@ import msgspec
 
 from model_server.admission import Pool
 from model_server.codecs import json, v2_rest
-from model_server.controlplane import Control
+from model_server.controlplane import Control, named_version, version_to_load
 from model_server.dataplane import DataPlane
 from model_server.errors import NotReady
 from model_server.rest.http import JSON, Answer, Request, Response, json_response
@@ -17,12 +17,8 @@ from model_server.rest.http import JSON, Answer, Request, Response, json_respons
 INLINE_BYTES = 64 * 1024
 
 
-class _RepositoryParameters(msgspec.Struct):
-    version: str | None = None
-
-
 class _RepositoryRequest(msgspec.Struct):
-    parameters: _RepositoryParameters | None = None
+    parameters: dict[str, Any] | None = None
     ready: bool = False
 
 
@@ -105,19 +101,16 @@ class V2Door:
         )
 
     async def load(self, request: Request, name: str) -> Response:
-        version = self._version(request, name)
+        self._dataplane.check_name(name)
+        version = version_to_load(self._asked(request).parameters or {})
         loaded = await self._pool.load(partial(self._control.load, request.caller, version))
         return json_response({"name": name, "load": True, "model_version": loaded}, 200, version_header(loaded))
 
     async def unload(self, request: Request, name: str) -> Response:
-        version = self._version(request, name)
+        self._dataplane.check_name(name)
+        version = named_version(self._asked(request).parameters or {})
         await self._pool.load(partial(self._control.unload, request.caller, version))
         return json_response({"name": name, "unload": True})
-
-    def _version(self, request: Request, name: str) -> str | None:
-        self._dataplane.check_name(name)
-        asked = self._asked(request)
-        return asked.parameters.version if asked.parameters else None
 
     def _asked(self, request: Request) -> _RepositoryRequest:
         body = request.content()

@@ -1,0 +1,94 @@
+"""What is wrong with the fields of applications in plain JSON, by application and field."""
+
+import json as standard
+from collections import Counter
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+from model_server.codecs import json
+from model_server.errors import InvalidInput
+from tabular_model.schema import Column
+
+
+class Expected(NamedTuple):
+    """What a version takes: its columns, whether some are no numbers, and whether other fields are passed over."""
+
+    columns: tuple[Column, ...]
+    words: bool
+    ignores_extra: bool
+
+
+def check_fields(row: int, record: dict[str, Any], expected: Expected) -> None:
+    """InvalidInput for a field that is not known, or not there and not optional."""
+    names = [column.name for column in expected.columns]
+    unknown = next((name for name in record if name not in names), None)
+    if unknown is not None and not expected.ignores_extra:
+        raise InvalidInput(f"Application {row} has the unknown field '{unknown}'; the fields are {', '.join(names)}.")
+    absent = next((c.name for c in expected.columns if c.name not in record and not c.optional), None)
+    if absent is not None:
+        raise InvalidInput(f"Application {row} lacks the field '{absent}'; send null for a value that is not known.")
+
+
+def check_records(records: Any, expected: Expected) -> None:
+    """InvalidInput names the application and field whose value is not of its type; nothing if all are."""
+    if not isinstance(records, list):
+        raise InvalidInput(f"A batch is an array of applications, not {json.kind(records)}.")
+    for row, record in enumerate(records):
+        if not isinstance(record, dict):
+            raise InvalidInput(
+                f"Application {row} is {json.kind(record)}; send an object with a field for each column."
+            )
+        check_fields(row, record, expected)
+        for column in expected.columns:
+            _check_value(f"Application {row}, field '{column.name}'", record.get(column.name), column)
+
+
+def check_columns(columns: dict[str, Any], expected: Expected) -> None:
+    """The same for one object with an array for each column."""
+    known = {column.name: column for column in expected.columns}
+    if all(name in known and not isinstance(values, list | dict) for name, values in columns.items()):
+        raise InvalidInput("A batch is an array of applications, or an object of arrays; this is one application.")
+    for name, values in columns.items():
+        if name not in known:
+            continue
+        if isinstance(values, dict):
+            raise InvalidInput(
+                f"Field '{name}' is an object with a value for each row, as pandas writes it with orient=\"columns\"; "
+                'send an array of applications (orient="records"), or an array for each field (orient="list").'
+            )
+        if not isinstance(values, list):
+            raise InvalidInput(
+                f"Field '{name}' is {json.kind(values)}; send an array with a value for each application."
+            )
+        for row, value in enumerate(values):
+            _check_value(f"Field '{name}', application {row}", value, known[name])
+
+
+def check_repeated(body: bytes, records: Sequence[dict[str, Any]]) -> None:
+    """InvalidInput for a field that stands twice in one application, of which decoding keeps only the last."""
+    # As many colons as fields: then none is repeated. There are more also where a text holds one.
+    if body.count(b":") > sum(map(len, records)):
+        standard.loads(body, object_pairs_hook=_unrepeated)
+
+
+def _unrepeated(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    counts = Counter(name for name, _ in pairs)
+    repeated = next((name for name, count in counts.items() if count > 1), None)
+    if repeated is not None:
+        raise InvalidInput(f"The field '{repeated}' stands twice in one application; send it once.")
+    return dict(pairs)
+
+
+def _check_value(where: str, value: Any, column: Column) -> None:
+    known: tuple[type, ...] = (str,) if column.type == "category" else (int, float)
+    takes_truths = column.type == "boolean" or column.flag
+    fits = isinstance(value, known) and not isinstance(value, bool)
+    if value is None or fits or (isinstance(value, bool) and takes_truths):
+        return
+    null = ", or null" if column.missing else ""
+    raise InvalidInput(f"{where} is {_shown(value)}, {json.kind(value)}; expected {column.expected()}{null}.")
+
+
+def _shown(value: Any) -> str:
+    text = standard.dumps(value, ensure_ascii=False)
+    return text if len(text) <= 40 else f"{text[:40]}…"

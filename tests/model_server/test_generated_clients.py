@@ -1,0 +1,194 @@
+"""What generated clients, pandas and careless callers send: taken where it has one meaning, named where it has none."""
+
+import json
+
+import numpy as np
+import pytest
+
+from tests.model_server.serving import APPLICANT, outputs, v2_columns
+from tests.model_server.test_v2_rest import INFER, binary_request
+
+ROW = np.array([[41, 82000, 715, 15000, 5, 3, 0]], dtype=float)
+AGE, INCOME, DEFAULT = 0, 1, 6
+
+
+def tensor(index: int, **changes: object) -> dict:
+    request = v2_columns(ROW)
+    request["inputs"][index] |= changes
+    return request
+
+
+@pytest.mark.parametrize(
+    "nulls",
+    [
+        {"id": None},
+        {"outputs": None},
+        {"parameters": None},
+        {"model_version": None, "model_name": None},
+        {"parameters": {"explain": None, "binary_data_output": None, "content_type": None}},
+        {"outputs": [{"name": "probability", "parameters": None}]},
+        {"outputs": [{"name": "probability", "parameters": {"binary_data": None, "classification": None}}]},
+    ],
+    ids=str,
+)
+def test_a_null_is_what_is_not_there(http, nulls):
+    plain = http.post(INFER, json=v2_columns(ROW)).json()
+    answer = http.post(INFER, json=v2_columns(ROW) | nulls)
+    assert answer.status_code == 200, answer.text
+    assert answer.json()["outputs"][0] == plain["outputs"][0]
+    assert "id" not in answer.json()
+    with_nulls = v2_columns(ROW)
+    for item in with_nulls["inputs"]:
+        item["parameters"] = None
+    assert http.post(INFER, json=with_nulls).status_code == 200
+
+
+def test_truths_are_taken_for_zeros_and_ones(http):
+    expected = outputs(http.post(INFER, json=tensor(DEFAULT, data=[1])).json())
+    for data in ([True], [[True]], [1]):
+        shape = [1, 1] if isinstance(data[0], list) else [1]
+        answer = http.post(INFER, json=tensor(DEFAULT, datatype="BOOL", data=data, shape=shape))
+        assert answer.status_code == 200, answer.text
+        assert outputs(answer.json()) == expected
+    one = http.post("/predict", json=APPLICANT | {"Had_Past_Default": True})
+    assert one.json()["probability"] == pytest.approx(expected["probability"][0], abs=1e-12)
+    batch = {name: [value] for name, value in APPLICANT.items()} | {"Had_Past_Default": [True]}
+    assert http.post("/predict_batch", json=batch).status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("index", "datatype", "value", "words"),
+    [
+        (INCOME, "FP16", 82000, ["'Annual_Income'", "FP16", "82000", "-65504 to 65504"]),
+        (AGE, "UINT8", 300, ["'Age'", "UINT8", "300", "0 to 255"]),
+        (AGE, "UINT8", -1, ["'Age'", "UINT8", "-1"]),
+        (INCOME, "INT8", 82000, ["INT8", "82000", "-128 to 127"]),
+        (INCOME, "FP32", 1e39, ["FP32", "1e+39"]),
+        (AGE, "INT64", 2**53 + 1, ["'Age'", "INT64", "float64", "9007199254740991"]),
+        (AGE, "UINT64", 2**60, ["'Age'", "UINT64", "float64"]),
+    ],
+)
+def test_a_value_that_its_datatype_cannot_hold_is_named(http, index, datatype, value, words):
+    answer = http.post(INFER, json=tensor(index, datatype=datatype, data=[value]))
+    assert answer.status_code == 400
+    for word in words:
+        assert word in answer.json()["error"]
+
+
+@pytest.mark.parametrize(("datatype", "value"), [("INT8", 41), ("UINT16", 65535), ("FP16", 41.5), ("INT64", 2**52)])
+def test_values_that_it_can_hold_are_taken(http, datatype, value):
+    assert http.post(INFER, json=tensor(AGE, datatype=datatype, data=[value])).status_code == 200
+
+
+def test_whole_numbers_beyond_float64_are_refused_in_binary_too(http):
+    body, headers = binary_request(ROW)
+    wide = body.replace(b"FP64", b"INT64", 1).replace(ROW[0, :1].tobytes(), np.array([2**53 + 1]).tobytes(), 1)
+    length = int(headers["Inference-Header-Content-Length"]) + 1
+    answer = http.post(INFER, content=wide, headers={"Inference-Header-Content-Length": str(length)})
+    assert answer.status_code == 400
+    assert "float64" in answer.json()["error"]
+
+
+REFUSED = {
+    "a region of shared memory": (
+        tensor(AGE, data=None, parameters={"shared_memory_region": "r", "shared_memory_byte_size": 8}),
+        ["'Age'", "shared memory"],
+    ),
+    "an output in shared memory": (
+        v2_columns(ROW) | {"outputs": [{"name": "probability", "parameters": {"shared_memory_region": "r"}}]},
+        ["'probability'", "shared memory"],
+    ),
+    "a classification": (
+        v2_columns(ROW) | {"outputs": [{"name": "probability", "parameters": {"classification": 2}}]},
+        ["'probability'", "classification", "decision"],
+    ),
+    "a shape that is a string": (tensor(AGE, shape="1"), ["`inputs[0].shape`", "an array", "a string"]),
+    "a number of rows below zero": (
+        {"inputs": [{"name": "x", "datatype": "FP64", "shape": [-1, 7], "data": ROW[0].tolist()}]},
+        ["'x'", "-1", "how many"],
+    ),
+}
+
+
+@pytest.mark.parametrize("case", REFUSED)
+def test_what_this_server_does_not_do_is_said(http, case):
+    request, words = REFUSED[case]
+    answer = http.post(INFER, json=request)
+    assert answer.status_code == 400
+    for word in words:
+        assert word in answer.json()["error"]
+
+
+@pytest.mark.parametrize("parameters", [{"config": "{}"}, {"file:1/model.onnx": "AAAA"}])
+def test_a_load_that_would_change_the_version_is_refused(http, parameters):
+    answer = http.post("/v2/repository/models/loan/load", json={"parameters": parameters})
+    assert answer.status_code == 400
+    assert "immutable" in answer.json()["error"]
+    dependents = {"parameters": {"unload_dependents": False, "version": "v1"}}
+    assert http.post("/v2/repository/models/loan/load", json=dependents).status_code == 200
+    assert http.post("/v2/repository/models/loan/load", json={"parameters": {"version": 3}}).status_code == 400
+    http.post("/v2/repository/models/loan/load")
+
+
+def test_a_byte_order_mark_is_read_over(http):
+    for path, body in ((INFER, v2_columns(ROW)), ("/predict", APPLICANT)):
+        content = b"\xef\xbb\xbf" + json.dumps(body).encode()
+        answer = http.post(path, content=content, headers={"content-type": "application/json"})
+        assert answer.status_code == 200, answer.text
+
+
+FIELDS = {
+    "text for a number": ("/predict", APPLICANT | {"Age": "35"}, ["Application 0", "'Age'", '"35"', "a string", "18"]),
+    "a field too many": ("/predict", APPLICANT | {"Height": "tall"}, ["Application 0", "unknown field 'Height'"]),
+    "a list for a number": ("/predict", APPLICANT | {"Age": [35]}, ["'Age'", "[35]", "an array"]),
+    "a truth for a number": ("/predict", APPLICANT | {"Age": True}, ["'Age'", "true", "a boolean"]),
+    "an array for one": ("/predict", [APPLICANT], ["Application 0", "an array", "object"]),
+    "the second of a batch": ("/predict_batch", [APPLICANT, APPLICANT | {"Age": "x"}], ["Application 1", "'Age'"]),
+    "one for a batch": ("/predict_batch", APPLICANT, ["array", "one application"]),
+    "a text for a batch": ("/predict_batch", "x", ["array of applications", "a string"]),
+    "a number for a column": (
+        "/predict_batch",
+        {name: [value] for name, value in APPLICANT.items()} | {"Age": 3},
+        ["'Age'", "an integer", "array"],
+    ),
+    "a text in a column": (
+        "/predict_batch",
+        {name: [value] for name, value in APPLICANT.items()} | {"Age": ["x"]},
+        ["'Age'", "application 0", '"x"'],
+    ),
+    "pandas' own orientation": (
+        "/predict_batch",
+        {name: {"0": value} for name, value in APPLICANT.items()},
+        ["'Age'", 'orient="columns"', 'orient="records"'],
+    ),
+}
+
+
+@pytest.mark.parametrize("case", FIELDS)
+def test_a_wrong_field_of_the_plain_api_is_named(http, case):
+    path, body, words = FIELDS[case]
+    answer = http.post(path, json=body)
+    assert answer.status_code == 400
+    for word in words:
+        assert word in answer.json()["error"]
+    assert "\n" not in answer.json()["error"]
+
+
+@pytest.mark.parametrize("many", [False, True])
+def test_a_field_that_stands_twice_is_refused(http, many):
+    body = json.dumps(APPLICANT)[:-1] + ', "Age": 30}'
+    path, content = ("/predict_batch", f"[{body}]") if many else ("/predict", body)
+    answer = http.post(path, content=content, headers={"content-type": "application/json"})
+    assert answer.status_code == 400
+    assert "'Age' stands twice" in answer.json()["error"]
+
+
+def test_sentences_are_english(http):
+    answer = http.post("/train", json={"seed": "x"})
+    assert answer.json()["error"] == "These parameters cannot be trained with: `seed` must be an integer, not a string."
+    answer = http.post("/promote", json={"version": 3})
+    assert answer.json()["error"] == "The promotion cannot be used: `version` must be a string, not an integer."
+    answer = http.post("/promote", json={"version": "v1", "reason": "x", "by": "me"})
+    assert answer.json()["error"] == "The promotion cannot be used: it has the unknown field `by`."
+    answer = http.post(INFER, content=b"{}", headers={"content-type": "application/json"})
+    assert answer.json()["error"] == "The request cannot be used: it lacks field `inputs`."
