@@ -6,6 +6,7 @@ a few (Maurer, «Fail at Scale», ACM Queue 13-8, 2015, after CoDel of Nichols a
 """
 
 import asyncio
+import contextvars
 import os
 import random
 import time
@@ -138,7 +139,8 @@ class Pool:
 
     async def load(self, work: Callable[[], T]) -> T:
         """The result of what may have to wait for the registry, in threads that are for nothing else."""
-        return await asyncio.get_running_loop().run_in_executor(self._loaders, work)
+        context = contextvars.copy_context()  # in which a log line finds the request that it is about
+        return await asyncio.get_running_loop().run_in_executor(self._loaders, context.run, work)
 
     async def run(self, work: Callable[[], T]) -> T:
         """The result of `work`; Overloaded when too many wait for a thread, or this waited too long for one."""

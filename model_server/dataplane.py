@@ -3,8 +3,6 @@
 from importlib.metadata import version as installed
 from typing import TYPE_CHECKING, Any
 
-import structlog
-
 from model_server.errors import InvalidInput, ModelFailed, NotFound, ServeError
 from model_server.metrics import Metrics
 from model_server.repository import ModelRepository, Served
@@ -15,8 +13,6 @@ from tabular_model.schema import Column
 
 if TYPE_CHECKING:
     from model_server.prediction_log import PredictionLog
-
-log = structlog.get_logger(__name__)
 
 DATATYPES = {"number": "FP64", "integer": "INT64", "boolean": "BOOL", "category": "BYTES"}
 EXTENSIONS = ["model_repository", "binary_tensor_data"]
@@ -45,7 +41,6 @@ class DataPlane:
             error.version = served.model.version
             raise
         except Exception as error:
-            log.exception("model failed", version=served.model.version)
             failed = ModelFailed("The model failed on this request; the server's log says why.")
             failed.version = served.model.version
             raise failed from error

@@ -40,7 +40,7 @@ class MethodNotAllowed(ServeError):
     http, grpc = 405, "UNIMPLEMENTED"
 
     def __init__(self, method: str, path: str, allowed: list[str]) -> None:
-        self.allow = ", ".join(allowed)
+        self.allow = ", ".join([*allowed, "HEAD"] if "GET" in allowed else allowed)
         super().__init__(f"{method} is not for {path}; use {self.allow}.")
 
 
@@ -54,6 +54,14 @@ class TooLarge(ServeError):
 
 class TooSlow(ServeError):
     http, grpc = 408, "DEADLINE_EXCEEDED"
+
+
+class UrlTooLong(ServeError):
+    http, grpc = 414, "INVALID_ARGUMENT"
+
+
+class UnknownTransferCoding(ServeError):
+    http, grpc = 501, "UNIMPLEMENTED"
 
 
 class UnsupportedMediaType(ServeError):

@@ -65,7 +65,7 @@ class LoanModelServer:
         self._control: Control = group or ControlPlane(self._repository, launcher(settings))
         pool = Pool(settings.queue_seconds)
         app = RestApp(
-            V2Door(plane, self._control, pool),
+            V2Door(plane, self._control, pool, settings),
             PlainDoor(plane, self._control, pool, settings),
             metrics,
             (group or metrics).exposition,

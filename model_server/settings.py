@@ -45,6 +45,9 @@ class ServerSettings(BaseSettings):
     refuse_out_of_range: bool = Field(
         False, description="Refuse values outside the schema's range instead of counting them."
     )
+    cors_origins: Annotated[frozenset[str], NoDecode, BeforeValidator(_words)] = Field(
+        frozenset(), description="Origins whose pages may ask, such as https://bank.example, or *; none unless given."
+    )
     extra_inputs: Literal["refused", "ignore"] = Field(
         "refused", description="What becomes of inputs that a version does not have: ignored while versions differ."
     )

@@ -12,6 +12,7 @@ from datetime import UTC, datetime
 from typing import Literal
 
 import msgspec
+import structlog
 
 from tabular_model.errors import ModelError, PromotionRefused
 
@@ -21,7 +22,10 @@ LONGEST = 500  # characters of one field, some of which a caller chooses
 
 
 class Entry(msgspec.Struct, kw_only=True, omit_defaults=True):
-    """What one line says; `what` is the version, training or release that was acted on, `why` the reason or error."""
+    """What one line says; `what` is the version, training or release that was acted on, `why` the reason or error.
+
+    `request_id` is that of the request that asked for it, if one did.
+    """
 
     audit: Action
     who: str
@@ -29,11 +33,20 @@ class Entry(msgspec.Struct, kw_only=True, omit_defaults=True):
     when: datetime = msgspec.field(default_factory=lambda: datetime.now(UTC))
     result: Result
     why: str = ""
+    request_id: str = ""
 
 
 def record(action: Action, *, who: str, what: str, result: Result, why: str = "") -> None:
     """Writes one line, whole even where several processes share stderr."""
-    entry = Entry(audit=action, who=who[:LONGEST], what=what[:LONGEST], result=result, why=why[:LONGEST])
+    request_id = str(structlog.contextvars.get_contextvars().get("request_id", ""))
+    entry = Entry(
+        audit=action,
+        who=who[:LONGEST],
+        what=what[:LONGEST],
+        result=result,
+        why=why[:LONGEST],
+        request_id=request_id[:LONGEST],
+    )
     line = msgspec.json.encode(entry)
     sys.stderr.write(line.decode() + "\n")
     sys.stderr.flush()

@@ -13,7 +13,7 @@ from model_server.access import Access, Right
 from model_server.codecs import v2_grpc
 from model_server.controlplane import Control, named_version, version_to_load
 from model_server.dataplane import DataPlane
-from model_server.errors import NotReady, Overloaded, ServeError
+from model_server.errors import ModelFailed, NotReady, Overloaded, ServeError
 from model_server.grpc import repository_pb
 from model_server.grpc.intake import Intake
 from model_server.grpc.v2_pb import pb
@@ -139,8 +139,9 @@ class InferenceServicer:
         return admitted
 
     def _require(self, right: Right, context: grpc.ServicerContext, door: str) -> str:
-        sent = dict(context.invocation_metadata()).get("authorization")
-        return self._access.require(right, str(sent) if sent else None, door)
+        structlog.contextvars.clear_contextvars()
+        structlog.contextvars.bind_contextvars(request_id=_metadata(context, "x-request-id"))
+        return self._access.require(right, _metadata(context, "authorization") or None, door)
 
     def _model(self, request: Any) -> tuple[str, dict[str, str]]:
         name = request.model_name or request.first_name
@@ -172,12 +173,20 @@ class InferenceServicer:
             except Overloaded as error:
                 self._shed(error, context)
             except ServeError as error:
+                if isinstance(error, ModelFailed):
+                    request_id = _metadata(context, "x-request-id")
+                    log.error("model failed", version=error.version, request_id=request_id, exc_info=error.__cause__)
                 _abort(context, error.grpc, str(error))
             except Exception:
-                log.exception("call failed", method=method.__name__)
+                log.exception("call failed", method=method.__name__, request_id=_metadata(context, "x-request-id"))
                 _abort(context, "INTERNAL", "The server failed on this request; its log says why.")
 
         return answer
+
+
+def _metadata(context: grpc.ServicerContext, key: str) -> str:
+    """What the caller sent under this key, empty if nothing."""
+    return str(dict(context.invocation_metadata()).get(key, ""))
 
 
 def _abort(context: grpc.ServicerContext, status: str, message: str) -> NoReturn:

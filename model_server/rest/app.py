@@ -13,10 +13,11 @@ import structlog
 from model_server.access import Access, Right
 from model_server.admission import LoopQueue, Pace
 from model_server.counts import CONTENT_TYPE
-from model_server.errors import InvalidInput, MethodNotAllowed, NotFound, Overloaded, ServeError
+from model_server.errors import InvalidInput, MethodNotAllowed, ModelFailed, NotFound, Overloaded, ServeError
 from model_server.metrics import Metrics
 from model_server.rest import docs
-from model_server.rest.http import Answer, Handler, Request, Response, error_response, json_response
+from model_server.rest.cors import Cors
+from model_server.rest.http import Answer, Handler, Request, Response, error_response, json_response, smaller
 from model_server.rest.plain import PlainDoor
 from model_server.rest.v2 import V2Door
 from model_server.settings import ServerSettings
@@ -62,11 +63,17 @@ class RestApp:
         self._metrics = metrics
         self._exposition = exposition
         self._access = access
+        self._cors = Cors(settings.cors_origins) if settings.cors_origins else None
         self._predict = Right.predict if access.guards(Right.predict) else None
         # Callers ask the same few URLs again and again: found so in 0.1 us, matched anew in 5.
         self._target = lru_cache(maxsize=256)(self._find)
 
     def answer(self, request: Request) -> Answer:
+        if self._cors is None:
+            return self._answer(request)
+        return self._cors.preflight(request) or self._cors.answer(request, self._answer(request))
+
+    def _answer(self, request: Request) -> Answer:
         started = time.perf_counter()
         protocol = ""
         try:
@@ -74,7 +81,7 @@ class RestApp:
             protocol = route.protocol
             if request.refusal is not None:
                 raise request.refusal
-            handler = route.handlers.get(request.method)
+            handler = route.handlers.get("GET" if request.method == "HEAD" else request.method)
             if handler is None:
                 raise MethodNotAllowed(request.method, path, list(route.handlers))
             if protocol and not self._queue.admits(started):
@@ -89,6 +96,7 @@ class RestApp:
         return answer
 
     async def _admitted(self, request: Request, right: Right, path: str, handler: Handler) -> Response:
+        structlog.contextvars.bind_contextvars(request_id=request.id.decode("latin-1"))
         request.caller = await self._access.admit(right, request.header("authorization"), path)
         answer = handler(request)
         return answer if isinstance(answer, Response) else await answer
@@ -109,8 +117,10 @@ class RestApp:
             if isinstance(error, Overloaded):
                 self.shed(protocol)
                 return response._replace(delay=self._pace.delay(time.perf_counter()))
+            if isinstance(error, ModelFailed):
+                _log("model failed", request, error.__cause__ or error, version=error.version)
             return response
-        log.exception("request failed", url=request.url.decode("latin-1"), exc_info=error)
+        _log("request failed", request, error)
         return json_response({"error": "The server failed on this request; its log says why."}, 500)
 
     def shed(self, what: str) -> None:
@@ -125,11 +135,11 @@ class RestApp:
             parsed = httptools.parse_url(url)
         except httptools.HttpParserInvalidURLError:
             raise InvalidInput("The URL cannot be read; percent-encode what is not ASCII.") from None
-        path = unquote((parsed.path or b"/").decode("latin-1"))
+        path = (parsed.path or b"/").decode("latin-1")
         return Target(path, (parsed.query or b"").decode("latin-1"), self._route(path))
 
     def _route(self, path: str) -> Route:
-        match path.strip("/").split("/"):
+        match [unquote(part) for part in path.strip("/").split("/")]:
             case ["v2", *rest]:
                 route = self._v2_route(rest)
             case [""]:
@@ -187,6 +197,11 @@ class RestApp:
                 return Route(right=Right.load, POST=lambda request: v2.unload(request, name))
         raise NotFound(f"There is nothing at /v2/{'/'.join(rest)}; /docs lists what there is.")
 
-    async def _expose(self, _: Request) -> Response:
+    async def _expose(self, request: Request) -> Response:
         body = await asyncio.to_thread(self._exposition)
-        return Response(200, body, CONTENT_TYPE.encode())
+        return smaller(request, Response(200, body, CONTENT_TYPE.encode()))
+
+
+def _log(event: str, request: Request, error: BaseException, **more: str) -> None:
+    url, request_id = request.url.decode("latin-1"), request.id.decode("latin-1")
+    log.error(event, url=url, request_id=request_id, exc_info=error, **more)

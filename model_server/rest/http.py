@@ -1,6 +1,10 @@
-"""A request and a response of HTTP, no more than the doors need."""
+"""A request and a response of HTTP, no more than the endpoints need."""
 
+import itertools
+import os
+import time
 from collections.abc import Awaitable, Callable
+from email.utils import formatdate
 from functools import lru_cache
 from http import HTTPStatus
 from typing import Any, NamedTuple
@@ -9,6 +13,7 @@ from urllib.parse import parse_qs
 import msgspec
 
 from model_server.errors import InvalidInput, MethodNotAllowed, Overloaded, ServeError, UnsupportedMediaType
+from model_server.rest.compression import packed, unpacked
 
 JSON = b"application/json"
 _BODY_TYPES = (b"application/json", b"application/octet-stream")
@@ -34,14 +39,15 @@ Handler = Callable[["Request"], Answer]
 class Request:
     """One HTTP request with its body; `refusal` says why it is not answered, where its size already does.
 
-    `version` is set once it is known, for the metrics, `query_string` when the path is looked up, and `caller` where a
-    right is needed.
+    `id` is the caller's `x-request-id`, or one made here. `version` is set once it is known, for the metrics,
+    `query_string` when the path is looked up, and `caller` where a right is needed.
     """
 
     __slots__ = (
         "body",
         "caller",
         "headers",
+        "id",
         "keep_alive",
         "method",
         "query_string",
@@ -60,6 +66,7 @@ class Request:
         self.query_string = ""
         self.version = ""
         self.caller = ""
+        self.id = b""
 
     def header(self, name: str) -> str | None:
         value = self.headers.get(name.encode())
@@ -82,21 +89,39 @@ class Request:
             raise InvalidInput(f"The query parameter {name} is '{value}'; it must be true or false.")
         return value == "true"
 
-    def content(self) -> bytes:
-        """The body; UnsupportedMediaType when it is neither JSON nor binary tensors, or compressed."""
-        if b"content-encoding" in self.headers:
-            raise UnsupportedMediaType("The body is compressed; send it as it is.")
+    @property
+    def is_packed(self) -> bool:
+        """Whether the body is compressed."""
+        return b"content-encoding" in self.headers
+
+    def content(self, limit: int) -> bytes:
+        """The body, unpacked if it is compressed; UnsupportedMediaType when it is neither JSON nor binary tensors.
+
+        TooLarge when it is more than `limit` bytes then.
+        """
         came = self.headers.get(b"content-type", JSON)
         if came not in _BODY_TYPES and came.split(b";", 1)[0].strip().lower() not in _BODY_TYPES:
             raise UnsupportedMediaType(
                 f"Content-Type is '{came.decode('latin-1')}'; send application/json, or application/octet-stream "
                 "for binary tensors."
             )
-        return self.body
+        coding = self.headers.get(b"content-encoding")
+        return self.body if coding is None else unpacked(self.body, coding.decode("latin-1"), limit)
 
 
 def json_response(value: Any, status: int = 200, headers: Headers = ()) -> Response:
     return Response(status, msgspec.json.encode(value), JSON, headers)
+
+
+def smaller(request: Request, response: Response) -> Response:
+    """The response compressed, where it is worth it and the caller accepts it."""
+    body = packed(response.body, request.headers.get(b"accept-encoding"))
+    if body is None:
+        return response
+    return response._replace(body=body, headers=(*response.headers, *_PACKED))
+
+
+_PACKED: Headers = ((b"content-encoding", b"gzip"), (b"vary", b"accept-encoding"))
 
 
 def error_response(error: ServeError) -> Response:
@@ -110,10 +135,25 @@ def error_response(error: ServeError) -> Response:
     return json_response({"error": str(error)}, error.http, headers)
 
 
-def wire(response: Response, method: str, keep_alive: bool) -> bytes:
+_PROCESS = os.urandom(6).hex().encode()
+_numbers = itertools.count()
+
+
+def new_id() -> bytes:
+    """An id that no other request of any server has."""
+    return b"%b-%x" % (_PROCESS, next(_numbers))
+
+
+def wire(response: Response, request_id: bytes, method: str, keep_alive: bool) -> bytes:
     """The response as it is sent."""
-    head = _head(response.status, response.content_type, response.headers, keep_alive) % len(response.body)
+    head = _head(response.status, response.content_type, response.headers, keep_alive)
+    head %= len(response.body), request_id, _date(int(time.time()))
     return head if method == "HEAD" else head + response.body
+
+
+@lru_cache(maxsize=1)
+def _date(second: int) -> bytes:
+    return formatdate(second, usegmt=True).encode()
 
 
 @lru_cache(maxsize=256)  # nearly every answer has one of a few heads; to put one together takes 2 us
@@ -122,4 +162,4 @@ def _head(status: int, content_type: bytes, headers: Headers, keep_alive: bool) 
     lines += [name + b": " + value.replace(b"%", b"%%") for name, value in headers]
     if not keep_alive:
         lines.append(b"connection: close")
-    return b"\r\n".join([*lines, b"content-length: %d\r\n\r\n"])
+    return b"\r\n".join([*lines, b"content-length: %d", b"x-request-id: %b", b"date: %b\r\n\r\n"])

@@ -12,7 +12,7 @@ from model_server.controlplane import Control, PromotionRequest
 from model_server.dataplane import DataPlane
 from model_server.errors import InvalidInput, NotReady
 from model_server.rest import openapi
-from model_server.rest.http import JSON, Answer, Request, Response, json_response
+from model_server.rest.http import JSON, Answer, Request, Response, json_response, smaller
 from model_server.rest.v2 import INLINE_BYTES, version_header
 from model_server.settings import ServerSettings
 from tabular_model.errors import ModelError
@@ -28,6 +28,7 @@ class PlainDoor:
         self._control = control
         self._pool = pool
         self._wait_seconds = settings.train_wait_seconds
+        self._max_bytes = settings.max_body_bytes
 
     async def openapi(self, request: Request) -> Response:
         """The description of the API for the version asked for, else for the one that answers by default."""
@@ -46,20 +47,18 @@ class PlainDoor:
         return self._predict(request, plain.decode_batch, plain.encode_batch)
 
     def _predict(self, request: Request, decode: plain.Decode, encode: plain.Encode) -> Answer:
-        body = request.content()
         version = request.query("version")
         explain = request.flag("explain")
-        work = partial(self._answer, request, body, version, explain, decode, encode)
+        work = partial(self._answer, request, version, explain, decode, encode)
         if not self._dataplane.repository.is_loaded(version):
             return self._pool.load(work)
-        if explain or len(body) > INLINE_BYTES:
+        if explain or len(request.body) > INLINE_BYTES or request.is_packed:
             return self._pool.run(work)
         return work()
 
     def _answer(
         self,
         request: Request,
-        body: bytes,
         version: str | None,
         explain: bool,
         decode: plain.Decode,
@@ -69,13 +68,13 @@ class PlainDoor:
         served = repository.get(version)
         signature = served.signature
         expected = Expected(signature.columns, signature.words, signature.ignores_extra)
-        call = decode(body, expected, explain)
+        call = decode(request.content(self._max_bytes), expected, explain)
         response = self._dataplane.infer(repository.name, served.model.version, call)
         request.version = response.model_version
-        return Response(200, encode(response), JSON, version_header(response.model_version))
+        return smaller(request, Response(200, encode(response), JSON, version_header(response.model_version)))
 
     async def train(self, request: Request) -> Response:
-        body = request.content()
+        body = request.content(self._max_bytes)
         parameters = _training(json.decode(_parameters, body, "The parameters")) if body else TrainingParameters()
         return _trained(await self._control.train(request.caller, parameters, self._wait_seconds))
 
@@ -84,7 +83,7 @@ class PlainDoor:
         return _trained(await self._control.training(name))
 
     async def promote(self, request: Request) -> Response:
-        asked = json.decode(_promotion, request.content(), "The promotion")
+        asked = json.decode(_promotion, request.content(self._max_bytes), "The promotion")
         promotion = await self._pool.load(partial(self._control.promote, request.caller, asked))
         return json_response(
             {"message": f"{promotion.version} is now the champion.", **msgspec.structs.asdict(promotion)}

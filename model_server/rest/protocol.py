@@ -14,13 +14,26 @@ import httptools
 import uvicorn
 from uvicorn.server import ServerState
 
-from model_server.errors import InvalidInput, Overloaded, ServeError, TooLarge, TooSlow
+from model_server.errors import (
+    InvalidInput,
+    Overloaded,
+    ServeError,
+    TooLarge,
+    TooSlow,
+    UnknownTransferCoding,
+    UrlTooLong,
+)
 from model_server.rest.guard import Body, Guard
-from model_server.rest.http import Answer, Request, Response, error_response, wire
+from model_server.rest.http import Answer, Request, Response, error_response, new_id, wire
 
 HEAD_BYTES = 64 * 1024
+URL_BYTES = 16 * 1024
+ID_BYTES = 128  # of a caller's x-request-id, which goes into logs
 READ_BYTES = 256 * 1024  # of a request; who sends more reads on in turn with others who do
 AT_ONCE = 4  # requests that came together, answered before others have their turn
+
+
+_ONCE = frozenset({b"host", b"authorization"})
 
 
 class App(Protocol):
@@ -48,6 +61,7 @@ class HttpProtocol(asyncio.Protocol):
         self._unfinished_bytes = 0  # read for this head without reaching its end
         self._read_bytes = 0  # since the request began
         self._body = Body(guard)
+        self._twice = b""  # a header of this request that may stand once only
         self._ending = False  # the server stops
         self._turn = 0  # requests answered since others had theirs
         self._busy = False  # with an answer that is awaited
@@ -117,12 +131,17 @@ class HttpProtocol(asyncio.Protocol):
 
     def on_url(self, part: bytes) -> None:
         self._request.url += part  # type: ignore[union-attr]
+        if len(self._request.url) > URL_BYTES:  # type: ignore[union-attr]
+            self._refuse_connection(UrlTooLong(f"The URL has more than {URL_BYTES} bytes."))
 
     def on_header(self, name: bytes, value: bytes) -> None:
         request: Request = self._request  # type: ignore[assignment]
         self._header_bytes += len(name) + len(value)
         if not request.method:  # what comes behind a body changes nothing
-            request.headers[name.lower()] = value
+            name = name.lower()
+            if name in request.headers and name in _ONCE:
+                self._twice = name
+            request.headers[name] = value
 
     def on_headers_complete(self) -> None:
         request: Request = self._request  # type: ignore[assignment]
@@ -132,11 +151,28 @@ class HttpProtocol(asyncio.Protocol):
         if self._parser.should_upgrade():
             return
         headers = request.headers
+        request.id = headers.get(b"x-request-id", b"")[:ID_BYTES] or new_id()
+        error = self._wrong_head(headers)
+        if error is not None:
+            self._refuse(error)
+        elif headers.get(b"expect", b"").lower() == b"100-continue" and self._parser.get_http_version() != "1.0":
+            self._transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+
+    def _wrong_head(self, headers: dict[bytes, bytes]) -> ServeError | None:
+        """Why a request with these headers is not answered, whatever its body."""
         announced, limit = int(headers.get(b"content-length", 0)), self._guard.max_body_bytes
         if announced > limit:
-            self._refuse(TooLarge(f"The body has {announced} bytes; this server takes at most {limit}."))
-        elif headers.get(b"expect", b"").lower() == b"100-continue":
-            self._transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+            return TooLarge(f"The body has {announced} bytes; this server takes at most {limit}.")
+        if self._twice:
+            twice, self._twice = self._twice.decode(), b""
+            return InvalidInput(f"The header {twice} stands twice; send it once.")
+        if b"host" not in headers and self._parser.get_http_version() != "1.0":
+            return InvalidInput("The request has no Host header, which HTTP/1.1 asks for.")
+        coding = headers.get(b"transfer-encoding", b"chunked")
+        if coding.strip().lower() != b"chunked":
+            shown = coding.decode("latin-1")
+            return UnknownTransferCoding(f"Transfer-Encoding is '{shown}'; send chunked alone, or a Content-Length.")
+        return None
 
     def on_body(self, part: bytes) -> None:
         self._in_head = False
@@ -240,7 +276,7 @@ class HttpProtocol(asyncio.Protocol):
         if self._closing:
             return
         keep_alive = request.keep_alive and not self._ending
-        self._transport.write(wire(response, request.method, keep_alive))
+        self._transport.write(wire(response, request.id, request.method, keep_alive))
         if not keep_alive and request is not self._request:
             self._close()
 
@@ -268,7 +304,7 @@ class HttpProtocol(asyncio.Protocol):
         if not self._closing:
             if isinstance(error, Overloaded):
                 self._app.shed("connection")
-            self._transport.write(wire(error_response(error), "", keep_alive=False))
+            self._transport.write(wire(error_response(error), new_id(), "", keep_alive=False))
             self._close()
 
     def _look(self) -> None:

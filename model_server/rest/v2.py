@@ -10,7 +10,8 @@ from model_server.codecs import json, v2_rest
 from model_server.controlplane import Control, named_version, version_to_load
 from model_server.dataplane import DataPlane
 from model_server.errors import NotReady
-from model_server.rest.http import JSON, Answer, Request, Response, json_response
+from model_server.rest.http import JSON, Answer, Request, Response, json_response, smaller
+from model_server.settings import ServerSettings
 
 # Below this size a request is answered on the event loop: a hop to a thread costs more than scoring a few rows. Reasons
 # take a millisecond a row and always go to a thread.
@@ -26,16 +27,17 @@ _repository_decoder = msgspec.json.Decoder(_RepositoryRequest)
 
 
 class V2Door:
-    def __init__(self, dataplane: DataPlane, control: Control, pool: Pool) -> None:
+    def __init__(self, dataplane: DataPlane, control: Control, pool: Pool, settings: ServerSettings) -> None:
         self._dataplane = dataplane
         self._control = control
         self._pool = pool
+        self._max_bytes = settings.max_body_bytes
         self._repository = dataplane.repository
 
     def infer(self, request: Request, name: str, version: str | None) -> Answer:
         if not self._repository.is_loaded(version):
             return self._pool.load(partial(self._infer, request, name, version))
-        if len(request.body) > INLINE_BYTES:
+        if len(request.body) > INLINE_BYTES or request.is_packed:
             return self._pool.run(partial(self._infer, request, name, version))
         call = self._decode(request, version)
         if "reason_codes" in call.request.outputs:
@@ -47,7 +49,7 @@ class V2Door:
 
     def _decode(self, request: Request, version: str | None) -> v2_rest.Call:
         words = self._repository.get(version).signature.words
-        return v2_rest.decode(request.content(), request.header(v2_rest.JSON_LENGTH), words)
+        return v2_rest.decode(request.content(self._max_bytes), request.header(v2_rest.JSON_LENGTH), words)
 
     def _score(self, request: Request, name: str, version: str | None, call: v2_rest.Call) -> Response:
         response = self._dataplane.infer(name, version, call.request)
@@ -55,9 +57,9 @@ class V2Door:
         content, head_length = v2_rest.encode(name, response, call.binary)
         headers = version_header(response.model_version)
         if head_length is None:
-            return Response(200, content, JSON, headers)
+            return smaller(request, Response(200, content, JSON, headers))
         length = (b"inference-header-content-length", b"%d" % head_length)
-        return Response(200, content, b"application/octet-stream", (*headers, length))
+        return smaller(request, Response(200, content, b"application/octet-stream", (*headers, length)))
 
     def live(self, _: Request) -> Response:
         return json_response({"live": True})
@@ -113,7 +115,7 @@ class V2Door:
         return json_response({"name": name, "unload": True})
 
     def _asked(self, request: Request) -> _RepositoryRequest:
-        body = request.content()
+        body = request.content(self._max_bytes)
         return json.decode(_repository_decoder, body, "The request") if body else _RepositoryRequest()
 
 

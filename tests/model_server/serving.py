@@ -121,7 +121,7 @@ def in_process(registry: Path, **settings: Any) -> Iterator[httpx.Client]:
     access = Access(TokensFile(chosen.tokens), chosen.anyone_may)
     control = ControlPlane(repository, launcher)
     pool = Pool(chosen.queue_seconds)
-    v2, plain = V2Door(plane, control, pool), PlainDoor(plane, control, pool, chosen)
+    v2, plain = V2Door(plane, control, pool, chosen), PlainDoor(plane, control, pool, chosen)
     app = RestApp(v2, plain, metrics, metrics.exposition, access, chosen)
     server = RestServer(app, chosen)
     thread = threading.Thread(target=lambda: uvloop.run(server.serve()))

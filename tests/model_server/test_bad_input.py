@@ -111,8 +111,9 @@ def test_wrong_content_type_and_compression(http):
     form = http.post(INFER, content="{}", headers={"content-type": "application/x-www-form-urlencoded"})
     assert form.status_code == 415
     assert "application/json" in form.json()["error"]
-    packed = http.post(INFER, content=b"", headers={"content-encoding": "gzip"})
+    packed = http.post(INFER, content=b"", headers={"content-encoding": "br"})
     assert packed.status_code == 415
+    assert "gzip, deflate, zstd" in packed.json()["error"]
 
 
 def test_unknown_model_version_path_and_method(http):

@@ -159,7 +159,7 @@ def test_a_body_that_is_too_large_is_refused_before_all_of_it_came(small, chunke
 
 def test_a_body_too_large_behind_a_slow_request(small):
     connection = Connection(small)
-    connection.send(infer() + b"GET /metrics HTTP/1.1\r\n\r\n" + infer(b"x" * 5000) + LIVE)
+    connection.send(infer() + b"GET /metrics HTTP/1.1\r\nhost: x\r\n\r\n" + infer(b"x" * 5000) + LIVE)
     assert [connection.answer()[0] for _ in range(4)] == [200, 200, 413, 0]
 
 
@@ -167,7 +167,7 @@ def test_a_client_that_asks_and_does_not_read(small):
     """Its questions wait, and others are answered."""
     asking = Connection(small)
     asking.socket.settimeout(0.5)
-    questions = [b"GET /openapi.json HTTP/1.1\r\n\r\n" * 100] * 100_000
+    questions = [b"GET /openapi.json HTTP/1.1\r\nhost: x\r\n\r\n" * 100] * 100_000
     with pytest.raises(TimeoutError):
         asking.send(*questions)
     other = Connection(small)
