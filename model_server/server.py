@@ -19,8 +19,11 @@ from model_server.access.tokens import TokensFile
 from model_server.admission import Pool
 from model_server.controlplane import Control, ControlPlane, launcher
 from model_server.dataplane import DataPlane
+from model_server.grpc import reflection
+from model_server.grpc.health import Health
 from model_server.grpc.intake import Intake, take_up
 from model_server.grpc.servicer import InferenceServicer
+from model_server.grpc.streams import Streams
 from model_server.metrics import Metrics
 from model_server.ports import bound, not_opened
 from model_server.repository import ModelRepository
@@ -44,6 +47,9 @@ log = structlog.get_logger(__name__)
 # As many requests a second are answered.
 SWITCH_SECONDS = 0.0005
 ACCEPTS = 16  # connections in one pass of the loop, as uvloop takes one from each socket that listens
+OPEN_STREAMS = 1000  # of callers who watch the health, or read descriptions
+STREAMS_SECONDS = 0.5  # after which they are ended when the server stops, so that it need not wait for them
+HEALTH_SECONDS = 0.2  # between two looks for who watches the health
 PENDING_CALLS = 5000  # that wait in grpc's core
 
 
@@ -76,7 +82,10 @@ class LoanModelServer:
         self._rest = RestServer(app, settings, self._certificate)
         intake = Intake(settings)
         servicer = InferenceServicer(plane, self._control, metrics, access, intake)
-        self._grpc = _grpc_server(servicer, intake, settings.max_body_bytes, shared=group is not None)
+        self._streams = Streams(OPEN_STREAMS)
+        self._health = Health(self._repository, self._streams)
+        handlers = [servicer.handlers(), self._health.handlers(), *reflection.handlers(self._streams)]
+        self._grpc = _grpc_server(handlers, intake, settings.max_body_bytes, shared=group is not None)
 
     def run(self) -> None:
         """Loads the default version, opens both ports and serves."""
@@ -96,7 +105,9 @@ class LoanModelServer:
         self._open_grpc()
         scheme = "https" if self._settings.tls_certificate else "http"
         log.info("serving", http=f"{scheme}://localhost:{self._settings.http_port}/docs", grpc=self._settings.grpc_port)
+        looking = asyncio.create_task(self._look_at_health())
         await self._rest.serve([http, *(http.dup() for _ in range(ACCEPTS - 1))])
+        looking.cancel()
         await asyncio.to_thread(self._stop_grpc().wait)
         await self._control.stop()
         self._repository.stop()
@@ -104,10 +115,18 @@ class LoanModelServer:
             self._log.stop()
         log.info("stopped")
 
+    async def _look_at_health(self) -> None:
+        """For those who watch; who asks is told by what is then."""
+        while True:
+            await asyncio.sleep(HEALTH_SECONDS)
+            self._health.look()
+
     def stop(self, sig: int) -> None:
         log.info("stopping", signal=signal.Signals(sig).name)
+        self._health.stop()
         self._rest.should_exit = True
         self._stop_grpc()
+        threading.Timer(STREAMS_SECONDS, self._streams.end).start()
 
     def _open_grpc(self) -> None:
         """Not before a version is loaded: from here on the kernel gives this process its share of the connections."""
@@ -157,10 +176,10 @@ def _certificate(settings: ServerSettings) -> Certificate | None:
     return None
 
 
-def _grpc_server(servicer: InferenceServicer, intake: Intake, max_bytes: int, shared: bool) -> grpc.Server:
+def _grpc_server(handlers: list[grpc.GenericRpcHandler], intake: Intake, max_bytes: int, shared: bool) -> grpc.Server:
     return grpc.server(
         intake,
-        handlers=[servicer.handlers()],
+        handlers=handlers,
         options=[
             ("grpc.max_receive_message_length", max_bytes),
             ("grpc.max_send_message_length", -1),
