@@ -27,7 +27,8 @@ class Scoring:
 
     def __init__(self, plane: DataPlane, version: str | None, rows: Rows, explain: bool = False) -> None:
         self._plane = plane
-        self._model = plane.repository.get(version).model
+        self._served = plane.repository.get(version)
+        self._model = self._served.model
         self._rows = rows
         self._outputs = OUTPUTS if explain else DEFAULT_OUTPUTS
         self._answers = _ANSWERS if explain else _ANSWERS[:-1]
@@ -52,9 +53,7 @@ class Scoring:
             if batch.rows.num_rows:
                 tensors = _tensors(self._columns, parser.matrix(batch))
                 try:
-                    response = self._plane.infer(
-                        self._plane.repository.name, self._model.version, InferRequest("", tensors, self._outputs)
-                    )
+                    response = self._plane.infer(self._served, InferRequest("", tensors, self._outputs))
                 except ServeError as error:
                     row = batch.place.row(0)
                     raise DataError(

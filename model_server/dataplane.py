@@ -26,15 +26,21 @@ class DataPlane:
         self._metrics = metrics
         self._log = log
 
-    def infer(self, name: str, version: str | None, request: InferRequest) -> InferResponse:
-        """Raises NotFound, NotReady, InvalidInput or ModelFailed, each with a sentence for the caller."""
+    def served(self, name: str, version: str | None) -> Served:
+        """The version that a request asks for, which it keeps until it is answered; it may have to be loaded.
+
+        NotFound for another model or version, NotReady for one that cannot be loaded.
+        """
         self.check_name(name)
+        return self.repository.get(version)
+
+    def infer(self, served: Served, request: InferRequest) -> InferResponse:
+        """Raises InvalidInput or ModelFailed, each with a sentence for the caller."""
         for output in request.outputs:
             if output not in OUTPUTS:
                 raise InvalidInput(f"Unknown output '{output}': the outputs are {', '.join(OUTPUTS)}.")
         if len(set(request.outputs)) < len(request.outputs):
             raise InvalidInput("An output is asked for twice; ask for each once.")
-        served = self.repository.get(version)
         try:
             return self._infer(served, request)
         except ServeError as error:

@@ -38,7 +38,7 @@ class LoanPredictor(kserve.Model):
         names = [output.name for output in payload.request_outputs or []]
         request = InferRequest(payload.id or "", tensors, requested(names, _explain(payload)))
         try:
-            response = self._dataplane.infer(self.name, payload.model_version, request)
+            response = self._dataplane.infer(self._dataplane.served(self.name, payload.model_version), request)
         except ServeError as error:
             raise kserve.errors.InvalidInput(str(error)) from error
         return kserve.InferResponse(

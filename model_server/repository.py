@@ -72,22 +72,24 @@ class ModelRepository:
     def ready(self) -> bool:
         return self._default is not None
 
-    def is_loaded(self, version: str | None) -> bool:
-        """Whether `get` answers at once."""
-        return self._default is not None if version is None else version in self._loaded
-
-    def get(self, version: str | None) -> Served:
-        """The version asked for, or the default. NotFound says which versions there are."""
+    def loaded(self, version: str | None) -> Served | None:
+        """The version asked for, or the default, if it is in memory."""
         if version is None:
-            if self._default is None:
-                raise NotReady(f"Model '{self.name}' is not loaded; no version of it is ready in the registry.")
             return self._default
         served = self._loaded.get(version)
-        if served is None:
-            return self._load_for_request(version)
-        with suppress(KeyError):  # dropped by another thread since; this request still has it
-            self._loaded.move_to_end(version)
+        if served is not None:
+            with suppress(KeyError):  # dropped by another thread since; this request still has it
+                self._loaded.move_to_end(version)
         return served
+
+    def get(self, version: str | None) -> Served:
+        """The version asked for, or the default, loaded if need be. NotFound says which versions there are."""
+        served = self.loaded(version)
+        if served is not None:
+            return served
+        if version is None:
+            raise NotReady(f"Model '{self.name}' is not loaded; no version of it is ready in the registry.")
+        return self._load_for_request(version)
 
     def load(self, version: str | None) -> str:
         """Loads a version and makes it the default; without one, goes back to following the registry."""

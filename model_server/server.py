@@ -28,9 +28,11 @@ from model_server.metrics import Metrics
 from model_server.ports import bound, not_opened
 from model_server.repository import ModelRepository
 from model_server.rest.app import RestApp
-from model_server.rest.plain import PlainDoor
+from model_server.rest.plain import PlainEndpoints
+from model_server.rest.predictions import Predictions
 from model_server.rest.server import RestServer
-from model_server.rest.v2 import V2Door
+from model_server.rest.v1 import V1Endpoints
+from model_server.rest.v2 import V2Endpoints
 from model_server.settings import ServerSettings
 from model_server.tls import Certificate
 from tabular_model.errors import ModelError
@@ -70,9 +72,11 @@ class LoanModelServer:
         access = Access(_judge(settings), settings.anyone_may)
         self._control: Control = group or ControlPlane(self._repository, launcher(settings))
         pool = Pool(settings.queue_seconds)
+        predictions = Predictions(plane, pool, settings)
         app = RestApp(
-            V2Door(plane, self._control, pool, settings),
-            PlainDoor(plane, self._control, pool, settings),
+            V1Endpoints(plane, predictions),
+            V2Endpoints(plane, self._control, pool, settings),
+            PlainEndpoints(plane, predictions, self._control, pool, settings),
             metrics,
             (group or metrics).exposition,
             access,

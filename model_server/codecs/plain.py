@@ -6,16 +6,21 @@ from typing import Any
 import msgspec
 
 from model_server.codecs import json
-from model_server.codecs.fields import Expected, check_columns, check_fields, check_records, check_repeated
-from model_server.tensors import DEFAULT_OUTPUTS, STANDARD_ERROR, InferRequest, InferResponse, Tensor, requested
+from model_server.codecs.records import (
+    DATATYPES,
+    Expected,
+    asked,
+    check_columns,
+    check_records,
+    check_repeated,
+    from_records,
+)
+from model_server.tensors import STANDARD_ERROR, InferRequest, InferResponse, Tensor
 
 Record = dict[str, json.Number]
 Columns = dict[str, list[json.Number]]
 TextualRecord = dict[str, json.Value]
 TextualColumns = dict[str, list[json.Value]]
-
-_DATATYPES = {"number": "FP64", "integer": "FP64", "boolean": "BOOL", "category": "BYTES"}
-
 
 Decode = Callable[[bytes, Expected, bool], InferRequest]
 Encode = Callable[[InferResponse], bytes]
@@ -36,7 +41,7 @@ def decode_one(body: bytes, expected: Expected, explain: bool) -> InferRequest:
         check_records([json.decode(_anything, body, "The application")], expected)
         record = json.decode(_textual_record, body, "The application")  # it has truths for zeros and ones
     check_repeated(body, [record])
-    return _request(_from_records([record], expected), explain)
+    return asked(from_records([record], expected), explain)
 
 
 def decode_batch(body: bytes, expected: Expected, explain: bool) -> InferRequest:
@@ -50,10 +55,10 @@ def decode_batch(body: bytes, expected: Expected, explain: bool) -> InferRequest
         batch = json.decode(_textual_batch, body, "The batch")
     check_repeated(body, [batch] if isinstance(batch, dict) else batch)
     if not isinstance(batch, dict):
-        return _request(_from_records(batch, expected), explain)
-    datatypes = {column.name: _DATATYPES[column.type] for column in expected.columns}
+        return asked(from_records(batch, expected), explain)
+    datatypes = {column.name: DATATYPES[column.type] for column in expected.columns}
     tensors = [Tensor(name, datatypes.get(name, "FP64"), [len(values)], values) for name, values in batch.items()]
-    return _request(tensors, explain)
+    return asked(tensors, explain)
 
 
 def encode_one(response: InferResponse) -> bytes:
@@ -81,18 +86,3 @@ def encode_batch(response: InferResponse) -> bytes:
 def _about(response: InferResponse) -> dict[str, Any]:
     sure = {} if response.standard_error is None else {STANDARD_ERROR: response.standard_error}
     return sure | {"model_version": response.model_version}
-
-
-def _from_records(records: list[dict[str, Any]], expected: Expected) -> list[Tensor]:
-    names = {column.name for column in expected.columns}
-    for row, record in enumerate(records):
-        if record.keys() != names:
-            check_fields(row, record, expected)
-    return [
-        Tensor(column.name, _DATATYPES[column.type], [len(records)], [record.get(column.name) for record in records])
-        for column in expected.columns
-    ]
-
-
-def _request(tensors: list[Tensor], explain: bool) -> InferRequest:
-    return InferRequest("", tensors, requested(DEFAULT_OUTPUTS, explain))

@@ -88,11 +88,9 @@ class InferenceServicer:
         started = time.perf_counter()
         version, status = "", "OK"
         try:
-            self._repository.get(request.model_version or None)  # which may load it; that is nobody's turn
-            with self._intake.turn():
-                response = self._dataplane.infer(
-                    request.model_name, request.model_version or None, v2_grpc.decode(request)
-                )
+            served = self._dataplane.served(request.model_name, request.model_version or None)
+            with self._intake.turn():  # which whoever waits for a version to be loaded does not take from others
+                response = self._dataplane.infer(served, v2_grpc.decode(request))
                 version = response.model_version
                 # Trailing, not leading: leading metadata would be one more write for each call.
                 context.set_trailing_metadata((("x-loan-version", version),))

@@ -18,11 +18,15 @@ from model_server.metrics import Metrics
 from model_server.rest import docs
 from model_server.rest.cors import Cors
 from model_server.rest.http import Answer, Handler, Request, Response, error_response, json_response, smaller
-from model_server.rest.plain import PlainDoor
-from model_server.rest.v2 import V2Door
+from model_server.rest.plain import PlainEndpoints
+from model_server.rest.v1 import V1Endpoints
+from model_server.rest.v2 import V2Endpoints
 from model_server.settings import ServerSettings
 
 log = structlog.get_logger(__name__)
+
+
+PREDICT = ":predict"
 
 
 class Route:
@@ -49,8 +53,9 @@ class RestApp:
 
     def __init__(
         self,
-        v2: V2Door,
-        plain: PlainDoor,
+        v1: V1Endpoints,
+        v2: V2Endpoints,
+        plain: PlainEndpoints,
         metrics: Metrics,
         exposition: Callable[[], bytes],
         access: Access,
@@ -58,6 +63,7 @@ class RestApp:
     ) -> None:
         self._queue = LoopQueue(settings.queue_seconds)
         self._pace = Pace()
+        self._v1 = v1
         self._v2 = v2
         self._plain = plain
         self._metrics = metrics
@@ -142,6 +148,8 @@ class RestApp:
         match [unquote(part) for part in path.strip("/").split("/")]:
             case ["v2", *rest]:
                 route = self._v2_route(rest)
+            case ["v1", "models", *rest]:
+                route = self._v1_route(rest)
             case [""]:
                 route = Route(GET=self._v2.live)
             case ["predict"]:
@@ -165,6 +173,21 @@ class RestApp:
             case _:
                 raise NotFound(f"There is nothing at {path}; /docs lists what there is.")
         return route
+
+    def _v1_route(self, rest: list[str]) -> Route:
+        v1 = self._v1
+        match rest:
+            case []:
+                return Route(right=self._predict, GET=v1.models)
+            case [last] if last.endswith(PREDICT):
+                name = last.removesuffix(PREDICT)
+                return Route("v1", self._predict, POST=lambda request: v1.predict(request, name, None))
+            case [name]:
+                return Route(GET=lambda _: v1.model_ready(name))
+            case [name, "versions", last] if last.endswith(PREDICT):
+                version = last.removesuffix(PREDICT)
+                return Route("v1", self._predict, POST=lambda request: v1.predict(request, name, version))
+        raise NotFound(f"There is nothing at /v1/models/{'/'.join(rest)}; /docs lists what there is.")
 
     def _v2_route(self, rest: list[str]) -> Route:  # noqa: PLR0911 - one return a path
         v2 = self._v2

@@ -49,7 +49,7 @@ def document(model: TabularModel | None) -> dict[str, Any]:
             "securitySchemes": {"token": {"type": "http", "scheme": "bearer"}},
             "schemas": {**components, "Application": _application(model), "Error": _error()},
         },
-        "paths": _plain_paths(columns, train, promote) | _v2_paths(infer),
+        "paths": _plain_paths(columns, train, promote) | _v1_paths() | _v2_paths(infer),
     }
 
 
@@ -109,6 +109,23 @@ def _plain_paths(columns: Sequence[Column], train: Any, promote: Any) -> dict[st
     }
 
 
+def _v1_paths() -> dict[str, Any]:
+    """KServe's V1 protocol."""
+    application = {"$ref": "#/components/schemas/Application"}
+    row = {"type": "array", "description": "A value for each column, in order"}
+    instances = {"type": "array", "items": {"oneOf": [application, row]}, "minItems": 1}
+    body = {"type": "object", "properties": {"instances": instances}, "required": ["instances"]}
+    model, one = [_path("model")], [_path("model"), _path("version")]
+    return {
+        "/v1/models": {"get": _operation("The models there are", "V1", None, [])},
+        "/v1/models/{model}": {"get": _operation("Is the model loaded", "V1", None, model)},
+        "/v1/models/{model}:predict": {"post": _operation("Predict", "V1", body, model)},
+        "/v1/models/{model}/versions/{version}:predict": {
+            "post": _operation("Predict with a version", "V1", body, one)
+        },
+    }
+
+
 def _v2_paths(infer: Any) -> dict[str, Any]:
     model, one = [_path("model")], [_path("model"), _path("version")]
     repository = {
@@ -119,6 +136,7 @@ def _v2_paths(infer: Any) -> dict[str, Any]:
         "/v2": {"get": _operation("Server metadata", "V2", None, [])},
         "/v2/health/live": {"get": _operation("Is the server alive", "V2", None, [])},
         "/v2/health/ready": {"get": _operation("Is every model loaded", "V2", None, [])},
+        "/v2/models": {"get": _operation("The models there are", "V2", None, [])},
         "/v2/models/{model}": {"get": _operation("Model metadata", "V2", None, model)},
         "/v2/models/{model}/ready": {"get": _operation("Is the model loaded", "V2", None, model)},
         "/v2/models/{model}/infer": {"post": _operation("Infer", "V2", infer, model)},

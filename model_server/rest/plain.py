@@ -7,13 +7,12 @@ import msgspec
 
 from model_server.admission import Pool
 from model_server.codecs import json, plain
-from model_server.codecs.fields import Expected
 from model_server.controlplane import Control, PromotionRequest
 from model_server.dataplane import DataPlane
 from model_server.errors import InvalidInput, NotReady
 from model_server.rest import openapi
-from model_server.rest.http import JSON, Answer, Request, Response, json_response, smaller
-from model_server.rest.v2 import INLINE_BYTES, version_header
+from model_server.rest.http import Answer, Request, Response, json_response
+from model_server.rest.predictions import Predictions
 from model_server.settings import ServerSettings
 from tabular_model.errors import ModelError
 from training_job.launch import Outcome, TrainingParameters
@@ -22,9 +21,12 @@ _parameters = msgspec.json.Decoder(dict[str, Any])
 _promotion = msgspec.json.Decoder(PromotionRequest)
 
 
-class PlainDoor:
-    def __init__(self, dataplane: DataPlane, control: Control, pool: Pool, settings: ServerSettings) -> None:
+class PlainEndpoints:
+    def __init__(
+        self, dataplane: DataPlane, predictions: Predictions, control: Control, pool: Pool, settings: ServerSettings
+    ) -> None:
         self._dataplane = dataplane
+        self._predictions = predictions
         self._control = control
         self._pool = pool
         self._wait_seconds = settings.train_wait_seconds
@@ -41,37 +43,10 @@ class PlainDoor:
             return openapi.document(None)
 
     def predict(self, request: Request) -> Answer:
-        return self._predict(request, plain.decode_one, plain.encode_one)
+        return self._predictions.answer(request, request.query("version"), plain.decode_one, plain.encode_one)
 
     def predict_batch(self, request: Request) -> Answer:
-        return self._predict(request, plain.decode_batch, plain.encode_batch)
-
-    def _predict(self, request: Request, decode: plain.Decode, encode: plain.Encode) -> Answer:
-        version = request.query("version")
-        explain = request.flag("explain")
-        work = partial(self._answer, request, version, explain, decode, encode)
-        if not self._dataplane.repository.is_loaded(version):
-            return self._pool.load(work)
-        if explain or len(request.body) > INLINE_BYTES or request.is_packed:
-            return self._pool.run(work)
-        return work()
-
-    def _answer(
-        self,
-        request: Request,
-        version: str | None,
-        explain: bool,
-        decode: plain.Decode,
-        encode: plain.Encode,
-    ) -> Response:
-        repository = self._dataplane.repository
-        served = repository.get(version)
-        signature = served.signature
-        expected = Expected(signature.columns, signature.words, signature.ignores_extra)
-        call = decode(request.content(self._max_bytes), expected, explain)
-        response = self._dataplane.infer(repository.name, served.model.version, call)
-        request.version = response.model_version
-        return smaller(request, Response(200, encode(response), JSON, version_header(response.model_version)))
+        return self._predictions.answer(request, request.query("version"), plain.decode_batch, plain.encode_batch)
 
     async def train(self, request: Request) -> Response:
         body = request.content(self._max_bytes)

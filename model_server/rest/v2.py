@@ -10,6 +10,7 @@ from model_server.codecs import json, v2_rest
 from model_server.controlplane import Control, named_version, version_to_load
 from model_server.dataplane import DataPlane
 from model_server.errors import NotReady
+from model_server.repository import Served
 from model_server.rest.http import JSON, Answer, Request, Response, json_response, smaller
 from model_server.settings import ServerSettings
 
@@ -26,7 +27,7 @@ class _RepositoryRequest(msgspec.Struct):
 _repository_decoder = msgspec.json.Decoder(_RepositoryRequest)
 
 
-class V2Door:
+class V2Endpoints:
     def __init__(self, dataplane: DataPlane, control: Control, pool: Pool, settings: ServerSettings) -> None:
         self._dataplane = dataplane
         self._control = control
@@ -35,24 +36,26 @@ class V2Door:
         self._repository = dataplane.repository
 
     def infer(self, request: Request, name: str, version: str | None) -> Answer:
-        if not self._repository.is_loaded(version):
-            return self._pool.load(partial(self._infer, request, name, version))
+        self._dataplane.check_name(name)
+        served = self._repository.loaded(version)
+        if served is None:
+            return self._pool.load(lambda: self._infer(request, name, self._repository.get(version)))
         if len(request.body) > INLINE_BYTES or request.is_packed:
-            return self._pool.run(partial(self._infer, request, name, version))
-        call = self._decode(request, version)
+            return self._pool.run(partial(self._infer, request, name, served))
+        call = self._decode(request, served)
         if "reason_codes" in call.request.outputs:
-            return self._pool.run(partial(self._score, request, name, version, call))
-        return self._score(request, name, version, call)
+            return self._pool.run(partial(self._score, request, name, served, call))
+        return self._score(request, name, served, call)
 
-    def _infer(self, request: Request, name: str, version: str | None) -> Response:
-        return self._score(request, name, version, self._decode(request, version))
+    def _infer(self, request: Request, name: str, served: Served) -> Response:
+        return self._score(request, name, served, self._decode(request, served))
 
-    def _decode(self, request: Request, version: str | None) -> v2_rest.Call:
-        words = self._repository.get(version).signature.words
+    def _decode(self, request: Request, served: Served) -> v2_rest.Call:
+        words = served.signature.words
         return v2_rest.decode(request.content(self._max_bytes), request.header(v2_rest.JSON_LENGTH), words)
 
-    def _score(self, request: Request, name: str, version: str | None, call: v2_rest.Call) -> Response:
-        response = self._dataplane.infer(name, version, call.request)
+    def _score(self, request: Request, name: str, served: Served, call: v2_rest.Call) -> Response:
+        response = self._dataplane.infer(served, call.request)
         request.version = response.model_version
         content, head_length = v2_rest.encode(name, response, call.binary)
         headers = version_header(response.model_version)
@@ -80,7 +83,7 @@ class V2Door:
         return json_response(await self._pool.load(partial(self._dataplane.model_metadata, name, version)))
 
     def model_ready(self, name: str, version: str | None) -> Answer:
-        if version is None or self._repository.is_loaded(version):
+        if version is None or self._repository.loaded(version):
             return self._model_ready(name, version)  # a probe has no time to wait for the registry
         return self._pool.load(partial(self._model_ready, name, version))
 

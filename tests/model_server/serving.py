@@ -26,9 +26,11 @@ from model_server.dataplane import DataPlane
 from model_server.metrics import Metrics
 from model_server.repository import ModelRepository
 from model_server.rest.app import RestApp
-from model_server.rest.plain import PlainDoor
+from model_server.rest.plain import PlainEndpoints
+from model_server.rest.predictions import Predictions
 from model_server.rest.server import RestServer
-from model_server.rest.v2 import V2Door
+from model_server.rest.v1 import V1Endpoints
+from model_server.rest.v2 import V2Endpoints
 from model_server.settings import ServerSettings
 from tabular_model.registry import Registry
 from training_job.launch import ProcessLauncher
@@ -121,8 +123,10 @@ def in_process(registry: Path, **settings: Any) -> Iterator[httpx.Client]:
     access = Access(TokensFile(chosen.tokens), chosen.anyone_may)
     control = ControlPlane(repository, launcher)
     pool = Pool(chosen.queue_seconds)
-    v2, plain = V2Door(plane, control, pool, chosen), PlainDoor(plane, control, pool, chosen)
-    app = RestApp(v2, plain, metrics, metrics.exposition, access, chosen)
+    predictions = Predictions(plane, pool, chosen)
+    v1, v2 = V1Endpoints(plane, predictions), V2Endpoints(plane, control, pool, chosen)
+    plain = PlainEndpoints(plane, predictions, control, pool, chosen)
+    app = RestApp(v1, v2, plain, metrics, metrics.exposition, access, chosen)
     server = RestServer(app, chosen)
     thread = threading.Thread(target=lambda: uvloop.run(server.serve()))
     thread.start()

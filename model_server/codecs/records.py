@@ -1,4 +1,4 @@
-"""What is wrong with the fields of applications in plain JSON, by application and field."""
+"""Applications as objects, a field for each column: their tensors, and what is wrong with which of them."""
 
 import json as standard
 from collections import Counter
@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 
 from model_server.codecs import json
 from model_server.errors import InvalidInput
+from model_server.tensors import DEFAULT_OUTPUTS, InferRequest, Tensor, requested
 from tabular_model.schema import Column
 
 
@@ -16,6 +17,26 @@ class Expected(NamedTuple):
     columns: tuple[Column, ...]
     words: bool
     ignores_extra: bool
+
+
+DATATYPES = {"number": "FP64", "integer": "FP64", "boolean": "BOOL", "category": "BYTES"}
+
+
+def asked(tensors: list[Tensor], explain: bool) -> InferRequest:
+    """What a request without names of outputs asks for."""
+    return InferRequest("", tensors, requested(DEFAULT_OUTPUTS, explain))
+
+
+def from_records(records: Sequence[dict[str, Any]], expected: Expected) -> list[Tensor]:
+    """A tensor for each column; InvalidInput for a field that is not known, or not there and not optional."""
+    names = {column.name for column in expected.columns}
+    for row, record in enumerate(records):
+        if record.keys() != names:
+            check_fields(row, record, expected)
+    return [
+        Tensor(column.name, DATATYPES[column.type], [len(records)], [record.get(column.name) for record in records])
+        for column in expected.columns
+    ]
 
 
 def check_fields(row: int, record: dict[str, Any], expected: Expected) -> None:
