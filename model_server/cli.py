@@ -123,4 +123,4 @@ def list_tokens(file: TokensPath = TOKENS) -> None:
 
 
 def _settings(**chosen: Any) -> ServerSettings:
-    return ServerSettings(**{name: value for name, value in chosen.items() if value is not None})
+    return ServerSettings.read(**{name: value for name, value in chosen.items() if value is not None})

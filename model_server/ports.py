@@ -1,5 +1,6 @@
 """The two ports, of one process or of several among which the kernel shares out the connections (SO_REUSEPORT)."""
 
+import ipaddress
 import socket
 
 from model_server.settings import ServerSettings
@@ -20,9 +21,11 @@ def reserve(settings: ServerSettings) -> list[socket.socket]:
 def bound(host: str, port: int, protocol: str, shared: bool) -> socket.socket:
     """A socket at a port; `shared` with others of this user that are bound so. ModelError when it cannot be had."""
     try:
-        family, kind, number, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+        family, kind, number, _, address = socket.getaddrinfo(listening(host), port, type=socket.SOCK_STREAM)[0]
         opened = socket.socket(family, kind, number)
         try:
+            if family == socket.AF_INET6:  # an IPv6 address of all takes IPv4 too
+                opened.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0)
             opened.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             opened.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, int(shared))
             opened.bind(address)
@@ -34,7 +37,26 @@ def bound(host: str, port: int, protocol: str, shared: bool) -> socket.socket:
     return opened
 
 
+def listening(host: str) -> str:
+    """The address to listen on, without brackets; all there are, IPv4 and IPv6, if it is empty."""
+    return host.strip("[]") or ("::" if socket.has_dualstack_ipv6() else "0.0.0.0")  # noqa: S104
+
+
+def target(host: str, port: int) -> str:
+    """Address and port as grpc takes them."""
+    address = listening(host)
+    return f"[{address}]:{port}" if _is_ipv6(address) else f"{address}:{port}"
+
+
+def _is_ipv6(address: str) -> bool:
+    try:
+        return ipaddress.ip_address(address.partition("%")[0]).version == 6
+    except ValueError:  # a name
+        return False
+
+
 def not_opened(host: str, port: int, protocol: str, why: str) -> ModelError:
     return ModelError(
-        f"Port {port} of {host} cannot be opened for {protocol} ({why}); choose another with LOAN_{protocol}_PORT."
+        f"Port {port} of {listening(host)} cannot be opened for {protocol} ({why}); choose another with "
+        f"LOAN_{protocol}_PORT, or another address with LOAN_HOST."
     )

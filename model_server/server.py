@@ -25,7 +25,7 @@ from model_server.grpc.intake import Intake, take_up
 from model_server.grpc.servicer import InferenceServicer
 from model_server.grpc.streams import Streams
 from model_server.metrics import Metrics
-from model_server.ports import bound, not_opened
+from model_server.ports import bound, not_opened, target
 from model_server.repository import ModelRepository
 from model_server.rest.app import RestApp
 from model_server.rest.plain import PlainEndpoints
@@ -107,6 +107,8 @@ class LoanModelServer:
             loop.add_signal_handler(number, self.stop, number)
         http = bound(self._settings.host, self._settings.http_port, "HTTP", shared=self._group is not None)
         self._open_grpc()
+        if self._group:
+            self._group.serving()
         scheme = "https" if self._settings.tls_certificate else "http"
         log.info("serving", http=f"{scheme}://localhost:{self._settings.http_port}/docs", grpc=self._settings.grpc_port)
         looking = asyncio.create_task(self._look_at_health())
@@ -137,9 +139,9 @@ class LoanModelServer:
         host, port = self._settings.host, self._settings.grpc_port
         try:
             if self._certificate:
-                self._grpc.add_secure_port(f"{host}:{port}", self._certificate.for_grpc)
+                self._grpc.add_secure_port(target(host, port), self._certificate.for_grpc)
             else:
-                self._grpc.add_insecure_port(f"{host}:{port}")
+                self._grpc.add_insecure_port(target(host, port))
         except RuntimeError as error:
             raise not_opened(host, port, "GRPC", "grpc's line above says why") from error
         self._grpc.start()

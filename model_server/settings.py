@@ -1,16 +1,24 @@
 """The server's configuration: each field is an environment variable with the prefix `LOAN_`."""
 
+import re
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BeforeValidator, Field
-from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+from pydantic import AfterValidator, BeforeValidator, Field, ValidationError
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict, SettingsError
 
 from model_server.access import Right
+from tabular_model.errors import ModelError
 
 
 def _words(value: Any) -> Any:
     return value.replace(",", " ").split() if isinstance(value, str) else value
+
+
+def _name(value: str) -> str:
+    if value and not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,62}", value):
+        raise ValueError("it takes up to 63 letters, digits, '-', '_' and '.', the first a letter or digit")
+    return value
 
 
 Rights = Annotated[frozenset[Right], NoDecode, BeforeValidator(_words)]
@@ -19,6 +27,19 @@ Rights = Annotated[frozenset[Right], NoDecode, BeforeValidator(_words)]
 class ServerSettings(BaseSettings):
     model_config = SettingsConfigDict(env_prefix="LOAN_")
 
+    @classmethod
+    def read(cls, **chosen: Any) -> "ServerSettings":
+        """From the environment, but for what is `chosen`; ModelError with a sentence for the first that is wrong."""
+        try:
+            return cls(**chosen)
+        except ValidationError as error:
+            first = error.errors()[0]
+            variable = f"LOAN_{str(first['loc'][0]).upper()}"
+            why = first["msg"].removeprefix("Value error, ")
+            raise ModelError(f"{variable} is {first['input']!r}: {why[0].lower()}{why[1:]}.") from None
+        except SettingsError as error:
+            raise ModelError(f"The settings cannot be read: {error}.") from None
+
     registry: str = Field("files/model_version", description="Folder or bucket URL that holds the versions.")
     version: str = Field(
         "", description="Serve this version, or end with an error; empty: the champion, else the latest."
@@ -26,8 +47,10 @@ class ServerSettings(BaseSettings):
     verify_key: Path | None = Field(
         None, description="PEM file of public keys; only versions that one of them signed are served."
     )
-    model_name: str = Field("", description="Name of the model in V2 paths; empty: the one that the version declares.")
-    host: str = Field("0.0.0.0", description="Address that both servers listen on.")  # noqa: S104
+    model_name: Annotated[str, AfterValidator(_name)] = Field(
+        "", description="Name of the model in V2 paths; empty: the one that the version declares."
+    )
+    host: str = Field("", description="Address that both servers listen on; empty: all, IPv4 and IPv6.")
     http_port: int = Field(8080, description="Port of V2 REST, the plain JSON API, metrics and docs.")
     grpc_port: int = Field(8081, description="Port of V2 gRPC.")
     workers: int = Field(1, ge=1, description="Processes that serve at these ports; limits hold for each.")

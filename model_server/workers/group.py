@@ -90,10 +90,13 @@ class WorkerGroup:
 
         def join() -> None:
             self._members.join(line, process.pid)
+
+        def serving() -> None:
             for event in (joined, served):
                 self._loop.call_soon_threadsafe(event.set)
 
-        line = Line(ours, self._methods() | {"join": join}, lambda: self._members.leave(line))
+        methods = self._methods() | {"join": join, "serving": serving}
+        line = Line(ours, methods, lambda: self._members.leave(line))
         process.stdin.write(self._settings.model_dump_json().encode())  # type: ignore[union-attr]
         process.stdin.close()  # type: ignore[union-attr]
         return process

@@ -35,6 +35,10 @@ class Membership:
         self._line = Line(self._end, methods, _leave)
         self._line.call("join", returns=None).result()
 
+    def serving(self) -> None:
+        """Tells the group that this process answers at the ports."""
+        self._line.call("serving", returns=None)
+
     def load(self, who: str, version: str | None) -> str:
         answer: str = self._line.call("load", who, version, returns=str).result()
         return answer

@@ -59,9 +59,9 @@ def free_port() -> int:
 class Server:
     """A running `loan serve`."""
 
-    def __init__(self, registry: Path, **settings: Any) -> None:
+    def __init__(self, registry: Path, live_at: str = "127.0.0.1", **settings: Any) -> None:
         self.http_port, self.grpc_port = free_port(), free_port()
-        self.url = f"http://127.0.0.1:{self.http_port}"
+        self.url = f"http://{live_at}:{self.http_port}"
         self.grpc_target = f"127.0.0.1:{self.grpc_port}"
         chosen = {
             "registry": registry,

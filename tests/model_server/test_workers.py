@@ -216,7 +216,7 @@ def test_a_port_that_another_server_has_is_named(server, trained_registry, worke
     ports = {"HTTP": free_port(), "GRPC": free_port()}
     ports[protocol] = taken = {"HTTP": server.http_port, "GRPC": server.grpc_port}[protocol]
     said = refused(trained_registry, "--workers", workers, "--http-port", ports["HTTP"], "--grpc-port", ports["GRPC"])
-    assert f"Port {taken} of 0.0.0.0 cannot be opened for {protocol}" in said
+    assert f"Port {taken} of :: cannot be opened for {protocol}" in said
     assert f"LOAN_{protocol}_PORT" in said
 
 
