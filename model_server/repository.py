@@ -3,6 +3,7 @@
 import threading
 from collections import OrderedDict
 from contextlib import suppress
+from datetime import datetime
 from typing import NamedTuple
 
 import msgspec
@@ -35,6 +36,19 @@ class Choice(msgspec.Struct):
     default: str | None
     follows: bool
     unloaded: set[str]
+
+
+class Description(msgspec.Struct, frozen=True, kw_only=True):
+    """What people want to know of a version; `reasons` are what its gate said against it."""
+
+    version: str
+    created: datetime
+    algorithm: str
+    passed: bool
+    reasons: tuple[str, ...]
+    state: str
+    default: bool
+    champion: bool
 
 
 class IndexEntry(NamedTuple):
@@ -121,6 +135,15 @@ class ModelRepository:
 
     def index(self) -> list[IndexEntry]:
         return [self._entry(version) for version in self.versions()]
+
+    def described(self) -> list[Description]:
+        """Every version, the newest first, as people look at them."""
+        champion = self._registry.champion()
+        return [self._described(version, champion) for version in reversed(self.versions())]
+
+    def report(self, version: str) -> bytes:
+        """The version's report, as HTML."""
+        return self._registry.read(version, "report.html")
 
     def versions(self) -> list[str]:
         """The registry's versions; those in memory while the registry cannot be reached."""
@@ -240,6 +263,19 @@ class ModelRepository:
             return IndexEntry(version, "READY", failed)
         reason = "unloaded" if version in self._unloaded else "loaded on first use"
         return IndexEntry(version, "UNAVAILABLE", f"{reason}; {failed}" if failed else reason)
+
+    def _described(self, version: str, champion: str | None) -> Description:
+        manifest, verdict = self._registry.manifest(version), self._registry.verdict(version)
+        return Description(
+            version=version,
+            created=manifest.created,
+            algorithm=manifest.algorithm,
+            passed=verdict.passed,
+            reasons=verdict.reasons,
+            state=self._entry(version).state,
+            default=self._default is not None and self._default.model.version == version,
+            champion=version == champion,
+        )
 
     def _passed(self, version: str) -> bool:
         try:

@@ -28,6 +28,7 @@ from model_server.metrics import Metrics
 from model_server.ports import bound, not_opened, target
 from model_server.repository import ModelRepository
 from model_server.rest.app import RestApp
+from model_server.rest.page import Page
 from model_server.rest.plain import PlainEndpoints
 from model_server.rest.predictions import Predictions
 from model_server.rest.server import RestServer
@@ -77,6 +78,7 @@ class LoanModelServer:
             V1Endpoints(plane, predictions),
             V2Endpoints(plane, self._control, pool, settings),
             PlainEndpoints(plane, predictions, self._control, pool, settings),
+            Page(plane, pool, settings),
             metrics,
             (group or metrics).exposition,
             access,

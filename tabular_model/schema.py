@@ -1,7 +1,7 @@
 """The record that a model takes: its columns, and the target that it learns."""
 
 from collections.abc import Sequence
-from typing import Literal
+from typing import Literal, get_args
 
 import msgspec
 
@@ -92,6 +92,10 @@ class Column(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
             return Reason(code=code, text=words)
         return Reason(code=f"{code}_{side.upper()}", text=f"{words} is {side}")
 
+    def wordings(self) -> list[Reason]:
+        """Every reason that the column can be."""
+        return [self.reason(side) for side in get_args(Side)]
+
     def expected(self) -> str:
         """What values are expected, in words."""
         if self.type == "category":
@@ -99,6 +103,8 @@ class Column(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
             return f"one of {shown}" + (f" and {len(self.levels) - _SHOWN} more" if len(self.levels) > _SHOWN else "")
         if self.type == "boolean":
             return "true or false"
+        if self.flag:
+            return "0 or 1"
         unit = f" {self.unit}" if self.unit else ""
         return f"{self.minimum:g} to {self.maximum:g}{unit}"
 

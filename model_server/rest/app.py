@@ -15,9 +15,10 @@ from model_server.admission import LoopQueue, Pace
 from model_server.counts import CONTENT_TYPE
 from model_server.errors import InvalidInput, MethodNotAllowed, ModelFailed, NotFound, Overloaded, ServeError
 from model_server.metrics import Metrics
-from model_server.rest import docs
+from model_server.rest import docs, page
 from model_server.rest.cors import Cors
 from model_server.rest.http import Answer, Handler, Request, Response, error_response, json_response, smaller
+from model_server.rest.page import Page
 from model_server.rest.plain import PlainEndpoints
 from model_server.rest.v1 import V1Endpoints
 from model_server.rest.v2 import V2Endpoints
@@ -56,6 +57,7 @@ class RestApp:
         v1: V1Endpoints,
         v2: V2Endpoints,
         plain: PlainEndpoints,
+        people: Page,
         metrics: Metrics,
         exposition: Callable[[], bytes],
         access: Access,
@@ -66,6 +68,7 @@ class RestApp:
         self._v1 = v1
         self._v2 = v2
         self._plain = plain
+        self._page = people
         self._metrics = metrics
         self._exposition = exposition
         self._access = access
@@ -151,7 +154,15 @@ class RestApp:
             case ["v1", "models", *rest]:
                 route = self._v1_route(rest)
             case [""]:
-                route = Route(GET=self._v2.live)
+                route = Route(GET=self._page.index)
+            case ["ui", name] if name in page.ASSETS:
+                route = Route(GET=lambda _: self._page.asset(name))
+            case ["versions"]:
+                route = Route(right=self._predict, GET=self._page.versions)
+            case ["versions", version, "report"]:
+                route = Route(right=self._predict, GET=lambda request: self._page.report(request, version))
+            case ["explain"]:
+                route = Route("json", self._predict, POST=self._page.explain)
             case ["predict"]:
                 route = Route("json", self._predict, POST=self._plain.predict)
             case ["predict_batch"]:

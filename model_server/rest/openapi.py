@@ -94,6 +94,15 @@ def _plain_paths(columns: Sequence[Column], train: Any, promote: Any) -> dict[st
     return {
         "/predict": {"post": _operation("Predict one application", "Plain JSON", application, chosen)},
         "/predict_batch": {"post": _operation("Predict many applications", "Plain JSON", batch, chosen)},
+        "/explain": {
+            "post": _operation(
+                "Predict one application, with the part of each column", "Plain JSON", application, chosen[:1]
+            )
+        },
+        "/versions": {"get": _operation("The versions there are, with their verdicts", "Plain JSON", None, [])},
+        "/versions/{version}/report": {
+            "get": _operation("A version's report, as HTML", "Plain JSON", None, [_path("version")])
+        },
         "/train": {
             "post": _operation("Train a new version", "Plain JSON", train, [], required=False)
             | {"responses": _responses("200", "202", "400", *_TOKEN, "409", "413", "415", "500"), "security": _SECURITY}

@@ -26,6 +26,7 @@ from model_server.dataplane import DataPlane
 from model_server.metrics import Metrics
 from model_server.repository import ModelRepository
 from model_server.rest.app import RestApp
+from model_server.rest.page import Page
 from model_server.rest.plain import PlainEndpoints
 from model_server.rest.predictions import Predictions
 from model_server.rest.server import RestServer
@@ -126,7 +127,7 @@ def in_process(registry: Path, **settings: Any) -> Iterator[httpx.Client]:
     predictions = Predictions(plane, pool, chosen)
     v1, v2 = V1Endpoints(plane, predictions), V2Endpoints(plane, control, pool, chosen)
     plain = PlainEndpoints(plane, predictions, control, pool, chosen)
-    app = RestApp(v1, v2, plain, metrics, metrics.exposition, access, chosen)
+    app = RestApp(v1, v2, plain, Page(plane, pool, chosen), metrics, metrics.exposition, access, chosen)
     server = RestServer(app, chosen)
     thread = threading.Thread(target=lambda: uvloop.run(server.serve()))
     thread.start()
