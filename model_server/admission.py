@@ -9,6 +9,7 @@ import asyncio
 import contextvars
 import os
 import random
+import sys
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -118,7 +119,13 @@ class LoopQueue:
 
 def _yield_to_loop() -> None:
     """On one core a thread that scores may run for milliseconds before the loop, which others wait for, is woken."""
-    os.nice(NICER)
+    if sys.platform == "linux":  # elsewhere it would be the whole process
+        os.nice(NICER)
+
+
+def _cores() -> int:
+    """Those that this process may use; all where the system does not tell, as macOS."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 class Pool:
@@ -130,7 +137,7 @@ class Pool:
 
     def __init__(self, patience: float) -> None:
         # More than there are cores for this process would share them, and make all late that each could finish in turn.
-        count = min(len(os.sched_getaffinity(0)), 8)
+        count = min(_cores(), 8)
         self._threads = ThreadPoolExecutor(count, thread_name_prefix="score", initializer=_yield_to_loop)
         self._turns = asyncio.Semaphore(count)
         self._loaders = ThreadPoolExecutor(8, thread_name_prefix="registry")

@@ -52,7 +52,7 @@ def named_version(parameters: Mapping[str, Any]) -> str | None:
 
 
 class Control(Protocol):
-    """Knows no protocol of the network. `who` is the caller, whose right the door has checked."""
+    """Knows no protocol of the network. `who` is the caller, whose right the endpoint has checked."""
 
     def load(self, who: str, version: str | None) -> str:
         """Loads a version and makes it the default, or follows the registry again; the version."""

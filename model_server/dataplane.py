@@ -1,4 +1,4 @@
-"""The one path that every request takes, whatever door it came in by: tensors in, scored tensors out."""
+"""The one path that every request takes, whichever endpoint it came to: tensors in, scored tensors out."""
 
 from importlib.metadata import version as installed
 from typing import TYPE_CHECKING, Any, NamedTuple

@@ -89,11 +89,11 @@ class KnativeWorkload(Workload):
         self._services = [service, f"{service}-grpc"]
 
     def health(self, service: str, version: str) -> Health:
-        """Ready: the newest revision of each door is of this version, and Knative routes to it as it was told."""
-        health = _health([pod for door in self._services for pod in self.pods(door) if _version(pod) == version], "")
-        for door in self._services:
-            found = self._object("serving.knative.dev/v1", "services", f"{door}-predictor")
-            if found is None and door != service:
+        """Ready: the newest revision of each service is of this version, and Knative routes to it as it was told."""
+        health = _health([pod for name in self._services for pod in self.pods(name) if _version(pod) == version], "")
+        for name in self._services:
+            found = self._object("serving.knative.dev/v1", "services", f"{name}-predictor")
+            if found is None and name != service:
                 continue
             ready, reason = self._is_routed(found, version)
             if not ready:

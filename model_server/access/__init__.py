@@ -1,4 +1,4 @@
-"""Who may do what: four rights, asked for by every door and judged in one place."""
+"""Who may do what: four rights, asked for by every endpoint and judged in one place."""
 
 import asyncio
 from enum import StrEnum
@@ -53,18 +53,18 @@ class Access:
         """Whether the right needs a token."""
         return right not in self._open
 
-    def require(self, right: Right, authorization: str | None, door: str) -> str:
+    def require(self, right: Right, authorization: str | None, endpoint: str) -> str:
         """The caller's name; Unauthenticated or Forbidden, and an audit line but for predictions.
 
-        `authorization` is the header of that name, if any; `door` is what was asked for, for that line.
+        `authorization` is the header of that name, if any; `endpoint` is what was asked for, for that line.
         """
         if right in self._open:
             return ANYONE
         token = _token(authorization)
         decision = self._judge.recall(token, right) or self._judge.decide(token, right) if token else None
-        return self._admit(right, decision, door)
+        return self._admit(right, decision, endpoint)
 
-    async def admit(self, right: Right, authorization: str | None, door: str) -> str:
+    async def admit(self, right: Right, authorization: str | None, endpoint: str) -> str:
         """As `require`, for an event loop: waits for another system in a thread."""
         if right in self._open:
             return ANYONE
@@ -72,14 +72,14 @@ class Access:
         decision = self._judge.recall(token, right) if token else None
         if token and decision is None:
             decision = await asyncio.to_thread(self._judge.decide, token, right)
-        return self._admit(right, decision, door)
+        return self._admit(right, decision, endpoint)
 
-    def _admit(self, right: Right, decision: Decision | None, door: str) -> str:
+    def _admit(self, right: Right, decision: Decision | None, endpoint: str) -> str:
         if decision and decision.allowed:
             return decision.caller
         caller = decision.caller if decision else ""
         if right in _ACTIONS:
-            record(_ACTIONS[right], who=caller or "nobody known", what=door, result="refused")
+            record(_ACTIONS[right], who=caller or "nobody known", what=endpoint, result="refused")
         advice = self._judge.advice(right)
         if caller:
             raise Forbidden(f"{caller} may not {right}; {advice}.")

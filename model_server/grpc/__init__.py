@@ -1,1 +1,1 @@
-"""The gRPC door: V2 inference, health, metadata and the repository extension."""
+"""The gRPC endpoint: V2 inference, health, metadata and the repository extension."""

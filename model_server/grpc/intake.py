@@ -16,11 +16,14 @@ from queue import SimpleQueue
 from typing import Any
 
 import grpc
+import structlog
 from grpc import _server
 
 from model_server.admission import FEW, LOOK_SECONDS, Pace, Queue
 from model_server.errors import InvalidInput, Overloaded
 from model_server.settings import ServerSettings
+
+log = structlog.get_logger(__name__)
 
 THREADS = 512
 SILENT = THREADS // 2  # calls whose message has not come; of more, the oldest is cancelled
@@ -34,9 +37,13 @@ LOOKS = 8  # over which the mean of what is seen is taken
 def take_up(server: grpc.Server) -> None:
     """Has grpc give a started server TAKEN_UP calls at once, where it would give one after the other.
 
-    So that those who wait do so where they are counted, and not within grpc, which has no public option for it.
+    So that those who wait do so where they are counted, and not within grpc, which has no public option for it. This is
+    the one place that reads grpcio's private state; a grpcio without it serves as it does, one call after the other.
     """
-    state = server._state  # type: ignore[attr-defined]
+    state: Any = getattr(server, "_state", None)
+    if not all(hasattr(state, name) for name in ("lock", "due")) or not hasattr(_server, "_request_call"):
+        log.warning("this grpcio takes up one call after the other", grpcio=grpc.__version__)
+        return
     with state.lock:
         state.due = Due(state.due)
         for _ in range(TAKEN_UP - 1):

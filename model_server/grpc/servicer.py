@@ -136,10 +136,10 @@ class InferenceServicer:
 
         return admitted
 
-    def _require(self, right: Right, context: grpc.ServicerContext, door: str) -> str:
+    def _require(self, right: Right, context: grpc.ServicerContext, endpoint: str) -> str:
         structlog.contextvars.clear_contextvars()
         structlog.contextvars.bind_contextvars(request_id=_metadata(context, "x-request-id"))
-        return self._access.require(right, _metadata(context, "authorization") or None, door)
+        return self._access.require(right, _metadata(context, "authorization") or None, endpoint)
 
     def _model(self, request: Any) -> tuple[str, dict[str, str]]:
         name = request.model_name or request.first_name

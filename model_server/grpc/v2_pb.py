@@ -1,7 +1,7 @@
 """V2's messages, which are KServe's own, without the rest of KServe.
 
-`import kserve` takes 1.5 s and 100 MB, for FastAPI, pandas and clients that a server with doors of its own has no use
-for, and `import kserve.x` runs all of it first. The generated module needs none of it, so it is run from its file.
+`import kserve` takes 1.5 s and 100 MB, for FastAPI, pandas and clients that a server with endpoints of its own does not
+need, and `import kserve.x` runs all of it first. The generated module needs none of it, so it is run from its file.
 """
 
 from importlib.metadata import distribution

@@ -1,1 +1,1 @@
-"""The HTTP doors: V2 REST, the plain JSON API, metrics and the docs page."""
+"""The HTTP endpoints: V2 REST, the plain JSON API, metrics and the docs page."""

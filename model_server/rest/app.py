@@ -50,7 +50,7 @@ class Target(NamedTuple):
 
 
 class RestApp:
-    """All HTTP doors of one server."""
+    """All HTTP endpoints of one server."""
 
     def __init__(
         self,

@@ -12,7 +12,7 @@ from tabular_model.model import TabularModel
 from tabular_model.registry import Registry
 from tests.e2e.cluster import forwarded, kubectl, wait_for
 from tests.e2e.gateway import ROWS, SteadyLoad
-from tests.e2e.test_release_on_a_claim import DOORS, answers
+from tests.e2e.test_release_on_a_claim import ENDPOINTS, answers
 
 KEYS = {"AWS_ACCESS_KEY_ID": "loan", "AWS_SECRET_ACCESS_KEY": "loan-secret", "AWS_REGION": "us-east-1"}
 VALUES = {
@@ -65,9 +65,9 @@ def test_a_bucket_is_trained_to_and_served_from(release):
     wait_for(lambda: answers("v1"), 60, "the first prediction")
 
 
-@pytest.mark.parametrize("door", DOORS)
-def test_every_door_gives_the_probabilities_of_the_version_in_the_bucket(door):
-    version, probabilities = door()
+@pytest.mark.parametrize("endpoint", ENDPOINTS)
+def test_every_endpoint_gives_the_probabilities_of_the_version_in_the_bucket(endpoint):
+    version, probabilities = endpoint()
     assert version == "v1"
     expected = TabularModel.from_registry(Registry.open(VALUES["storage.bucket.url"]), "v1").score(ROWS).probability
     assert np.abs(np.array(probabilities) - expected).max() <= 1e-9

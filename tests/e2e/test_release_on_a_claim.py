@@ -11,7 +11,7 @@ from tabular_model.registry import Registry
 from tests.e2e.cluster import wait_for
 from tests.e2e.gateway import ROWS, SteadyLoad, by_plain_json, by_v2_grpc, by_v2_rest, client
 
-DOORS = [by_v2_rest, by_v2_grpc, by_plain_json]
+ENDPOINTS = [by_v2_rest, by_v2_grpc, by_plain_json]
 VALUES = ["--set", "serving.train.enabled=true", "--set", "serving.replicas.min=2", "--set", "training.run=true"]
 VALUES += ["--set", "access.subjects.train[0].kind=ServiceAccount", "--set", "access.subjects.train[0].name=ci"]
 
@@ -43,9 +43,9 @@ def test_install_trains_and_serves_the_first_version(release, figure):
     figure("helm install to first prediction", f"{time.monotonic() - started:.0f} s, training included")
 
 
-@pytest.mark.parametrize("door", DOORS)
-def test_every_door_gives_the_probabilities_of_the_version_itself(release, door, tmp_path):
-    version, probabilities = door()
+@pytest.mark.parametrize("endpoint", ENDPOINTS)
+def test_every_endpoint_gives_the_probabilities_of_the_version_itself(release, endpoint, tmp_path):
+    version, probabilities = endpoint()
     assert version == "v1"
     expected = local(release, "v1", tmp_path).score(ROWS).probability
     assert np.abs(np.array(probabilities) - expected).max() <= 1e-9

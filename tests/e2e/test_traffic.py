@@ -54,7 +54,7 @@ def rpc(count: int, **metadata: str) -> Answers:
     return [(answer.model_version, float(np.frombuffer(answer.raw_output_contents[0])[0])) for answer in answers]
 
 
-DOORS = [rest, rpc]
+ENDPOINTS = [rest, rpc]
 
 
 def sets(values: dict[str, object]) -> list[str]:
@@ -68,7 +68,7 @@ def versions(answers: Answers) -> Counter[str]:
 def always(version: str, **headers: str) -> bool:
     """Whether this version answers, by either protocol and on several connections."""
     try:
-        return all(set(versions(door(1, **headers))) == {version} for door in DOORS * 3)
+        return all(set(versions(endpoint(1, **headers))) == {version} for endpoint in ENDPOINTS * 3)
     except Exception:  # whatever it is, it is not an answer yet
         return False
 
@@ -167,7 +167,7 @@ def test_the_versions_score_differently(shared):
 
 def share(shared, figure, weight):
     """Whether the canary's share is within three standard deviations, which a right one misses once in 370 times."""
-    answers = [door(REQUESTS) for door in DOORS]
+    answers = [endpoint(REQUESTS) for endpoint in ENDPOINTS]
     taken = [versions(each)["v2"] for each in answers]
     figure(
         f"{shared.mode}, weight {weight}", f"v2 gave {taken[0]} of {REQUESTS} REST and {taken[1]} of {REQUESTS} gRPC"
@@ -187,9 +187,9 @@ def test_the_canary_gets_its_share_and_every_answer_is_of_the_version_that_it_na
 
 
 @pytest.mark.parametrize("version", ["v1", "v2"])
-@pytest.mark.parametrize("door", DOORS)
-def test_a_version_that_is_named_answers(shared, door, version):
-    assert set(versions(door(100, x_loan_version=version))) == {version}
+@pytest.mark.parametrize("endpoint", ENDPOINTS)
+def test_a_version_that_is_named_answers(shared, endpoint, version):
+    assert set(versions(endpoint(100, x_loan_version=version))) == {version}
 
 
 @pytest.mark.parametrize("version", ["v1", "v2"])
@@ -199,11 +199,11 @@ def test_a_version_that_the_path_names_answers(shared, version):
     assert {answer.status_code for answer in answers} == {200}
 
 
-@pytest.mark.parametrize("door", DOORS)
-def test_a_key_stays_with_one_version(shared, door):
+@pytest.mark.parametrize("endpoint", ENDPOINTS)
+def test_a_key_stays_with_one_version(shared, endpoint):
     for key in range(0, 100, 3):
         expected = "v2" if key < 50 else "v1"
-        assert set(versions(door(3, x_loan_key=f"applicant-{key:02}"))) == {expected}
+        assert set(versions(endpoint(3, x_loan_key=f"applicant-{key:02}"))) == {expected}
 
 
 def test_a_canary_taken_back_fails_no_request_and_leaves_stable_its_pods(shared, figure):

@@ -111,7 +111,7 @@ def serving(registry: Path, **settings: Any) -> Iterator[Server]:
 
 @contextmanager
 def in_process(registry: Path, **settings: Any) -> Iterator[httpx.Client]:
-    """The same doors on a port of their own, in a thread instead of a process, for what needs no process."""
+    """The same endpoints on a port of their own, in a thread instead of a process, for what needs no process."""
     fixed = {"registry": str(registry), "host": "127.0.0.1", "http_port": free_port()}
     chosen = ServerSettings(**{"anyone_may": EVERYTHING, "queue_seconds": PATIENCE, **fixed, **settings})
     metrics = Metrics()

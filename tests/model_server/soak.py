@@ -1,6 +1,6 @@
 """Full load for LOAN_SOAK_SECONDS (1200) while versions come, go and change: `make soak`.
 
-Every door is asked all the time, and every answer is compared with what the version that it names gives here.
+Every endpoint is asked all the time, and every answer is compared with what the version that it names gives here.
 Meanwhile versions are trained and published, champions move, versions are loaded and unloaded. At the end: no failed
 request, no wrong answer, and the server's memory where it was.
 """

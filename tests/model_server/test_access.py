@@ -1,4 +1,4 @@
-"""Who may predict, train, load and promote: four rights, at every door, by a tokens file."""
+"""Who may predict, train, load and promote: four rights, at every endpoint, by a tokens file."""
 
 import json
 import shutil

@@ -1,4 +1,4 @@
-"""Which versions are in memory and which answers, seen through the server's doors."""
+"""Which versions are in memory and which answers, seen through the server's endpoints."""
 
 import shutil
 import threading

@@ -25,7 +25,7 @@ rule's place, and a place that is new, or leads elsewhere, fails requests until 
   header: {type: RegularExpression, name: x-loan-key, value: ".*[0-9][0-9]"}
 {{- end }}
 
-{{/* Where a rule leads, `to` stable, canary or what they share, through the `door` of a protocol, in the mode that runs. */}}
+{{/* Where a rule leads, `to` stable, canary or what they share, through the `endpoint` of a protocol, in the mode that runs. */}}
 {{- define "loan-model.target" -}}
 {{- include (printf "loan-model.target%s" .root.Values.mode) . -}}
 {{- end }}
@@ -40,20 +40,20 @@ filters:
       percent: {{ $canary.mirror }}
       backendRef:
         name: {{ $name }}-canary-predictor
-        port: {{ .door.port }}
+        port: {{ .endpoint.port }}
 {{ end -}}
 backendRefs:
 {{- $shared := and $canary.version (eq .to "shared") }}
 {{- if or (not $canary.version) (ne .to "canary") }}
   - name: {{ $name }}-predictor
-    port: {{ .door.port }}
+    port: {{ .endpoint.port }}
 {{- if $shared }}
     weight: {{ sub 100 (int $canary.weight) }}
 {{- end }}
 {{- end }}
 {{- if and $canary.version (ne .to "stable") }}
   - name: {{ $name }}-canary-predictor
-    port: {{ .door.port }}
+    port: {{ .endpoint.port }}
 {{- if $shared }}
     weight: {{ $canary.weight }}
 {{- end }}
@@ -73,7 +73,7 @@ backendRefs:
 filters:
   - type: URLRewrite
     urlRewrite:
-      hostname: {{ $tag }}{{ include "loan-model.fullname" $root }}{{ .door.suffix }}-predictor.{{ $root.Release.Namespace }}.svc.{{ $root.Values.knative.clusterDomain }}
+      hostname: {{ $tag }}{{ include "loan-model.fullname" $root }}{{ .endpoint.suffix }}-predictor.{{ $root.Release.Namespace }}.svc.{{ $root.Values.knative.clusterDomain }}
 backendRefs:
   - name: {{ include "loan-model.knativeIngress" $root }}
     namespace: {{ $root.Values.knative.ingress.namespace }}
@@ -93,10 +93,10 @@ backendRefs:
 {{/* The names of the rules that lead to a prediction, and so may be asked twice. */}}
 {{- define "loan-model.repeatableRules" -}}
 {{- $names := list -}}
-{{- range $door := include "loan-model.doors" . | fromYamlArray -}}
-{{- $names = append $names $door.name -}}
+{{- range $endpoint := include "loan-model.endpoints" . | fromYamlArray -}}
+{{- $names = append $names $endpoint.name -}}
 {{- range include "loan-model.sharedRules" $ | fromYamlArray -}}
-{{- $names = append $names (printf "%s-%s" $door.name .name) -}}
+{{- $names = append $names (printf "%s-%s" $endpoint.name .name) -}}
 {{- end -}}
 {{- end -}}
 {{- toYaml $names -}}
@@ -106,7 +106,7 @@ backendRefs:
 What each protocol is reached by: its port in Standard mode, the suffix of its service in Knative mode, the paths that
 score, by prefix and exactly, and the rest of the paths, which stay with stable.
 */}}
-{{- define "loan-model.doors" -}}
+{{- define "loan-model.endpoints" -}}
 {{- $grpc := "/inference.GRPCInferenceService" -}}
 {{- if or (eq .Values.mode "Standard") .Values.knative.grpc }}
 - name: grpc
@@ -123,5 +123,5 @@ score, by prefix and exactly, and the rest of the paths, which stay with stable.
     - {name: train, type: Exact, value: /train}
     - {name: rest, type: PathPrefix, value: /}
   prefix: [/v2/models/{{ .Values.model.name }}]
-  exact: [/predict, /predict_batch]
+  exact: [/predict, /predict_batch, "/v1/models/{{ .Values.model.name }}:predict"]
 {{- end }}
