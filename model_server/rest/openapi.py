@@ -37,6 +37,8 @@ def document(model: TabularModel | None) -> dict[str, Any]:
         ref_template="#/components/schemas/{name}",
     )
     infer, train, promote = schemas
+    for component in components.values():
+        _require_data(component)
     return {
         "openapi": "3.1.0",
         "info": {
@@ -51,6 +53,14 @@ def document(model: TabularModel | None) -> dict[str, Any]:
         },
         "paths": _plain_paths(columns, train, promote) | _v1_paths() | _v2_paths(infer),
     }
+
+
+def _require_data(component: dict[str, Any]) -> None:
+    """A tensor whose data are not binary has some; null is a value in them, not in their place."""
+    data = component.get("properties", {}).get("data")
+    if data and "anyOf" in data:
+        data["anyOf"] = [each for each in data["anyOf"] if each != {"type": "null"}]
+        data.pop("default", None)
 
 
 def _application(model: TabularModel | None) -> dict[str, Any]:

@@ -25,6 +25,13 @@ def test_the_example_is_answered(http):
     assert http.post("/predict", json=example).status_code == 200
 
 
+def test_data_are_not_null(http):
+    schemas = http.get("/openapi.json").json()["components"]["schemas"]
+    data = schemas["RequestInput"]["properties"]["data"]
+    assert {"type": "null"} not in data["anyOf"]
+    assert "/v2/models" in http.get("/openapi.json").json()["paths"]
+
+
 def test_the_page_names_no_other_host(http):
     page = http.get("/docs").text
     assert not re.search(r"https?://", page)
