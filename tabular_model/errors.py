@@ -31,3 +31,8 @@ class CompileError(ModelError):
 
 class PromotionRefused(ModelError):
     """A version that failed the gate and was not forced."""
+
+
+def first_line(error: Exception) -> str:
+    """The first line of an error's message, without the full stop."""
+    return str(error).strip().splitlines()[0].rstrip(".") if str(error).strip() else type(error).__name__

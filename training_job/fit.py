@@ -10,7 +10,7 @@ from sklearn.pipeline import Pipeline
 
 from tabular_model import evaluate, search
 from tabular_model.comparison import Comparison
-from tabular_model.errors import ModelError
+from tabular_model.errors import ModelError, first_line
 from tabular_model.estimators import Family, probability
 from tabular_model.estimators.equality import check_equal
 from tabular_model.estimators.own_pipeline import OwnPipeline
@@ -58,40 +58,42 @@ class Fitting:
 
         That many settings are tried of its parameters that were not `given`; 0 for none.
         """
-        scores: dict[str, CrossValidation] = {}
-        unseen: dict[str, NDArray[np.float64]] = {}
+        validated: dict[str, tuple[CrossValidation, NDArray[np.float64]]] = {}
         for algorithm, (family, parameters) in candidates.items():
             with self.progress.step(f"Cross-validate {algorithm}"), refusals(algorithm, family):
-                candidate = self._built(family, parameters)
-                scores[algorithm], unseen[algorithm] = evaluate.cross_validate(
-                    candidate, train.frame, train.target, self.seed, train.groups
-                )
-        chosen = min(scores, key=lambda algorithm: scores[algorithm].mean_log_loss)
+                validated[algorithm] = self._validated(train, family, parameters)
+        chosen = min(validated, key=lambda algorithm: validated[algorithm][0].mean_log_loss)
         family, parameters = candidates[chosen]
         found = None
         if settings:
             with self.progress.step(f"Search among settings of {chosen}"), refusals(chosen, family):
+                tried = self._built(family, parameters)
                 found = search.halving(
-                    chosen, self._built(family, parameters), given, settings, train.frame, train.target, self.seed,
-                    train.groups,
-                )  # fmt: skip
+                    chosen, tried, given, settings, train.frame, train.target, self.seed, train.groups
+                )
             self.progress.say(found.said())
             if found.better:
                 parameters = found.applied(parameters)
-                scores[chosen], unseen[chosen] = evaluate.cross_validate(
-                    self._built(family, parameters), train.frame, train.target, self.seed, train.groups
-                )
+                validated[chosen] = self._validated(train, family, parameters)
         with self.progress.step(f"Fit {chosen} to {len(train.target)} rows"), refusals(chosen, family):
             pipeline = self._built(family, parameters).fit(train.frame, train.target)
-        threshold = (
-            Threshold(self.threshold, "was given")
-            if self.threshold is not None
-            else evaluate.choose_threshold(train.target, unseen[chosen], probability(pipeline, train.frame))
-        )
+        threshold = self._threshold(train, pipeline, validated[chosen][1])
         with self.progress.step("Compile it and compare"):
             compiled = family.compile(pipeline, self.schema)
             comparison = check_equal(pipeline, compiled, self.schema, threshold.value, self.seed)
+        scores = {algorithm: score for algorithm, (score, _) in validated.items()}
         return Fitted(chosen, parameters, pipeline, scores, found, threshold, compiled.files, comparison)
+
+    def _validated(
+        self, train: Rows, family: Family, parameters: Parameters
+    ) -> tuple[CrossValidation, NDArray[np.float64]]:
+        pipeline = self._built(family, parameters)
+        return evaluate.cross_validate(pipeline, train.frame, train.target, self.seed, train.groups)
+
+    def _threshold(self, train: Rows, pipeline: Pipeline, unseen: NDArray[np.float64]) -> Threshold:
+        if self.threshold is not None:
+            return Threshold(self.threshold, "was given")
+        return evaluate.choose_threshold(train.target, unseen, probability(pipeline, train.frame))
 
     def _built(self, family: Family, parameters: Parameters) -> Pipeline:
         return family.build(self.schema, self.features, parameters, self.seed)
@@ -107,4 +109,4 @@ def refusals(algorithm: str, family: Family) -> Iterator[None]:
     try:
         yield
     except ValueError as error:
-        raise ModelError(f"{algorithm} cannot be trained on these data: {str(error).splitlines()[0]}") from error
+        raise ModelError(f"{algorithm} cannot be trained on these data: {first_line(error)}.") from error

@@ -14,7 +14,7 @@ from typing import Any
 from sklearn.base import clone
 
 from tabular_model.declaration import Declaration
-from tabular_model.errors import ModelError
+from tabular_model.errors import ModelError, first_line
 from tabular_model.estimators.own_pipeline import OwnPipeline
 from tabular_model.parameters import AUTO
 
@@ -114,5 +114,5 @@ def _importing(name: str) -> Iterator[None]:
         line = getattr(error, "lineno", None) or last.lineno
         file = Path(getattr(error, "filename", None) or last.filename).name
         where = f" ({file}, line {line})" if file.endswith(".py") else ""
-        said = error.msg if isinstance(error, SyntaxError) else next(iter(str(error).splitlines()), "")
-        raise ModelError(f"The pipeline {name} cannot be imported{where}: {type(error).__name__}: {said}") from error
+        said = error.msg if isinstance(error, SyntaxError) else first_line(error)
+        raise ModelError(f"The pipeline {name} cannot be imported{where}: {type(error).__name__}: {said}.") from error

@@ -10,8 +10,8 @@ import pyarrow.csv
 
 from tabular_model.data.dialect import dialect_of, encoding_of, opened, text
 from tabular_model.data.place import Batch, Place
-from tabular_model.data.source import Part, first_line
-from tabular_model.errors import DataError
+from tabular_model.data.source import Part
+from tabular_model.errors import DataError, first_line
 
 _BLOCK = 4 * 2**20  # bytes that are split into cells at once; no row may be longer
 

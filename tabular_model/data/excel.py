@@ -8,8 +8,8 @@ from typing import Any
 import pyarrow as pa
 
 from tabular_model.data.place import Batch, Place
-from tabular_model.data.source import Part, first_line
-from tabular_model.errors import DataError
+from tabular_model.data.source import Part
+from tabular_model.errors import DataError, first_line
 
 _ROWS = 65_536
 

@@ -10,9 +10,9 @@ from tabular_model.data.dialect import opened
 from tabular_model.data.excel import Excel
 from tabular_model.data.jsonlines import JsonLines
 from tabular_model.data.place import Batch
-from tabular_model.data.source import Part, first_line
+from tabular_model.data.source import Part
 from tabular_model.data.typed import ArrowFile, ArrowStream, Parquet
-from tabular_model.errors import DataError
+from tabular_model.errors import DataError, first_line
 
 _MAGIC: dict[bytes, Any] = {
     b"PAR1": Parquet,

@@ -9,8 +9,8 @@ import pyarrow.compute as pc
 
 from tabular_model.data.dialect import encoding_of, text
 from tabular_model.data.place import Batch, Place
-from tabular_model.data.source import Part, first_line
-from tabular_model.errors import DataError
+from tabular_model.data.source import Part
+from tabular_model.errors import DataError, first_line
 
 Record = dict[str, msgspec.Raw]
 _ROWS = 65_536

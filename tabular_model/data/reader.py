@@ -7,8 +7,8 @@ import pyarrow as pa
 
 from tabular_model.data.formats import Table, table
 from tabular_model.data.place import Batch
-from tabular_model.data.source import Part, first_line, parts, sha256
-from tabular_model.errors import DataError
+from tabular_model.data.source import Part, parts, sha256
+from tabular_model.errors import DataError, first_line
 from tabular_model.storage import without_secrets
 
 

@@ -13,7 +13,7 @@ from typing import IO, NamedTuple
 import obstore
 from obstore.exceptions import BaseError
 
-from tabular_model.errors import DataError
+from tabular_model.errors import DataError, first_line
 from tabular_model.storage import open_bucket, without_secrets
 
 STANDARD = "-"  # standard input or output
@@ -55,11 +55,6 @@ def sha256(files: list[Part]) -> str:
             while block := opened.read(1 << 20):
                 digest.update(block)
     return digest.hexdigest()
-
-
-def first_line(error: Exception) -> str:
-    """The first line of an error's message, without the full stop."""
-    return str(error).strip().splitlines()[0].rstrip(".") if str(error).strip() else type(error).__name__
 
 
 def _found(source: str, folder: Path) -> list[Part]:

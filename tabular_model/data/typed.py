@@ -7,8 +7,8 @@ import pyarrow as pa
 import pyarrow.parquet
 
 from tabular_model.data.place import Batch, Place
-from tabular_model.data.source import Part, first_line
-from tabular_model.errors import DataError
+from tabular_model.data.source import Part
+from tabular_model.errors import DataError, first_line
 
 _ROWS = 65_536
 _BROKEN = (pa.ArrowException, OSError, UnicodeError)  # the last for names that are no UTF-8

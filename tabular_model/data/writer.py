@@ -13,8 +13,8 @@ import pyarrow.parquet
 
 from tabular_model.data.cells import plain
 from tabular_model.data.reader import Rows
-from tabular_model.data.source import STANDARD, first_line
-from tabular_model.errors import DataError
+from tabular_model.data.source import STANDARD
+from tabular_model.errors import DataError, first_line
 
 SEPARATOR = "|"  # between the elements of a list in CSV
 _COMPRESSION = {".gz": "gzip", ".zst": "zstd"}

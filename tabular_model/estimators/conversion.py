@@ -14,15 +14,15 @@ from typing import Any
 
 import numpy as np
 import onnx
-from onnx import NodeProto, TensorProto, helper, numpy_helper
+from onnx import NodeProto, TensorProto, helper
 from skl2onnx import convert_sklearn, update_registered_converter
 from skl2onnx.common.data_types import FloatTensorType, StringTensorType
 from skl2onnx.common.shape_calculator import calculate_linear_classifier_output_shapes
 from sklearn.compose import ColumnTransformer
 from sklearn.pipeline import FeatureUnion, Pipeline
 
-from tabular_model.errors import CompileError
-from tabular_model.estimators.graph import IR_VERSION
+from tabular_model.errors import CompileError, first_line
+from tabular_model.estimators.graph import Constants, serialized
 from tabular_model.schema import Schema
 
 OPSETS = {"": 21, "ai.onnx.ml": 3}  # the newest of which all the converters know
@@ -51,7 +51,7 @@ def converted(model: Any, schema: Schema, features: Sequence[str]) -> bytes:
     try:
         found = convert_sklearn(_nameless(model), initial_types=inputs, options={"zipmap": False}, target_opset=OPSETS)
     except Exception as error:  # converters raise what they like
-        raise CompileError(_refusal(model, error)) from error
+        raise CompileError(_refused(*_culprit(model, error), first_line(error))) from error
     return _joined(onnx.compose.add_prefix(found, PREFIX), schema, features, apart)
 
 
@@ -110,15 +110,10 @@ def _nameless(model: Any) -> Any:
     return changed
 
 
-def _refusal(model: Any, error: Exception) -> str:
-    said = next((line.strip() for line in str(error).splitlines() if line.strip()), type(error).__name__)
-    return _refused(*_culprit(model, error), said)
-
-
 def _refused(path: str, step: Any, said: str) -> str:
     what = f"The step {path!r} of the pipeline, a {type(step).__name__}," if path else "The pipeline"
     return (
-        f"{what} cannot be compiled to ONNX, which serves in place of Python: {said.rstrip('.')}. "
+        f"{what} cannot be compiled to ONNX, which serves in place of Python: {said}. "
         "Replace it by a step that skl2onnx converts."
     )
 
@@ -137,31 +132,17 @@ def _joined(pipeline: onnx.ModelProto, schema: Schema, features: Sequence[str], 
     """Behind nodes that make the pipeline's inputs of `X`, and before those that take the probability of approval."""
     inputs = [each.name for each in pipeline.graph.input]
     nodes, constants = _inputs(inputs, schema, features) if apart else _record(inputs[0], schema.positions(features))
-    constants["approval"] = np.int64(1)
+    constants["approval"] = np.array(1)
     last = [
         helper.make_node("Gather", [pipeline.graph.output[-1].name, "approval"], ["narrow"], axis=1),
         helper.make_node("Cast", ["narrow"], ["probability"], to=TensorProto.DOUBLE),
     ]
-    graph = helper.make_graph(
-        [*nodes, *pipeline.graph.node, *last],
-        "model",
-        [helper.make_tensor_value_info("X", TensorProto.DOUBLE, ["n", len(schema)])],
-        [helper.make_tensor_value_info("probability", TensorProto.DOUBLE, ["n"])],
-        [*(_tensor(name, value) for name, value in constants.items()), *pipeline.graph.initializer],
-    )
-    opsets = {each.domain: each.version for each in pipeline.opset_import}
-    opsets.setdefault("", OPSETS[""])
-    model = helper.make_model(
-        graph,
-        opset_imports=[helper.make_opsetid(*each) for each in opsets.items()],
-        ir_version=IR_VERSION,
-        producer_name="tabular-model",
-    )
-    onnx.checker.check_model(model)
-    return bytes(model.SerializeToString())
+    opsets = {"": OPSETS[""]} | {each.domain: each.version for each in pipeline.opset_import}
+    together = [*nodes, *pipeline.graph.node, *last]
+    return serialized(together, constants, len(schema), pipeline.graph.initializer, opsets)
 
 
-def _record(name: str, positions: list[int]) -> tuple[list[NodeProto], dict[str, Any]]:
+def _record(name: str, positions: list[int]) -> tuple[list[NodeProto], Constants]:
     """All columns in one input."""
     return [
         helper.make_node("Gather", ["X", "columns"], ["chosen"], axis=1),
@@ -169,10 +150,10 @@ def _record(name: str, positions: list[int]) -> tuple[list[NodeProto], dict[str,
     ], {"columns": np.array(positions, dtype=np.int64)}
 
 
-def _inputs(names: Sequence[str], schema: Schema, features: Sequence[str]) -> tuple[list[NodeProto], dict[str, Any]]:
+def _inputs(names: Sequence[str], schema: Schema, features: Sequence[str]) -> tuple[list[NodeProto], Constants]:
     """Each column an input [n, 1]: a number, or the word that a level's index stands for."""
     nodes: list[NodeProto] = []
-    constants: dict[str, Any] = {}
+    constants: Constants = {}
     for name, feature in zip(names, features, strict=True):
         column = schema[feature]
         constants[f"{name}_column"] = np.array(schema.positions([feature]), dtype=np.int64)
@@ -181,7 +162,7 @@ def _inputs(names: Sequence[str], schema: Schema, features: Sequence[str]) -> tu
         if column.type != "category":
             nodes.append(helper.make_node("Cast", [value], [name], to=TensorProto.FLOAT))
             continue
-        constants[f"{name}_last"] = np.float64(len(column.levels))
+        constants[f"{name}_last"] = np.array(float(len(column.levels)))
         constants[f"{name}_words"] = np.array([*column.levels, ""], dtype=object)
         nodes += [
             helper.make_node("IsNaN", [value], [f"{name}_missing"]),
@@ -190,7 +171,3 @@ def _inputs(names: Sequence[str], schema: Schema, features: Sequence[str]) -> tu
             helper.make_node("Gather", [f"{name}_words", f"{name}_index"], [name]),
         ]
     return nodes, constants
-
-
-def _tensor(name: str, value: Any) -> TensorProto:
-    return numpy_helper.from_array(np.asarray(value), name)

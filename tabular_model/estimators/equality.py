@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from sklearn.pipeline import Pipeline
 
 from tabular_model.comparison import TOLERANCES, Comparison
-from tabular_model.errors import CompileError, IntegrityError
+from tabular_model.errors import CompileError, IntegrityError, first_line
 from tabular_model.estimators.family import Compiled, probability
 from tabular_model.schema import Schema
 from tabular_model.scoring.scorer import ONNX, TABLES, Scorer
@@ -58,9 +58,9 @@ def _original(pipeline: Pipeline, rows: Floats, schema: Schema) -> Floats:
     try:
         return probability(pipeline, pd.DataFrame(rows, columns=list(schema.names)))
     except Exception as error:  # of a pipeline of one's own, that has not learned what it may meet
-        said = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise CompileError(
-            f"The pipeline cannot score rows that the declaration allows, with missing values and every level: {said}"
+            "The pipeline cannot score rows that the declaration allows, with missing values and every level: "
+            f"{first_line(error)}."
         ) from error
 
 

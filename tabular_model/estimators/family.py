@@ -5,6 +5,7 @@ from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
+from sklearn.compose import ColumnTransformer
 from sklearn.pipeline import Pipeline
 
 from tabular_model.comparison import Arithmetic
@@ -32,6 +33,18 @@ class Family(Protocol):
 
     def compile(self, pipeline: Pipeline, schema: Schema) -> Compiled:
         """The fitted pipeline in the forms that serve; CompileError names what cannot be."""
+
+
+def on_columns(model: Any, schema: Schema, features: Sequence[str]) -> Pipeline:
+    """The model behind what takes the columns `features`, as they are, of the matrix [n, columns of the schema]."""
+    chosen = [("features", "passthrough", schema.positions(features))]
+    return Pipeline([("columns", ColumnTransformer(chosen, verbose_feature_names_out=False)), ("model", model)])
+
+
+def positions(pipeline: Pipeline) -> list[int]:
+    """Where the features of a fitted `on_columns` stand in the matrix."""
+    found: list[int] = pipeline["columns"].transformers_[0][2]
+    return found
 
 
 def probability(pipeline: Pipeline, rows: Any) -> NDArray[np.float64]:

@@ -2,11 +2,10 @@
 
 from collections.abc import Sequence
 
-from sklearn.compose import ColumnTransformer
 from sklearn.ensemble import HistGradientBoostingClassifier
 from sklearn.pipeline import Pipeline
 
-from tabular_model.estimators.family import Compiled
+from tabular_model.estimators.family import Compiled, on_columns, positions
 from tabular_model.estimators.histogram_trees import trees_of
 from tabular_model.estimators.tree_files import tree_files
 from tabular_model.parameters import Parameters
@@ -22,12 +21,10 @@ def build(schema: Schema, features: Sequence[str], parameters: Parameters, seed:
         categorical_features=categories or None,
         random_state=seed,
     )
-    chosen = [("features", "passthrough", schema.positions(features))]
-    return Pipeline([("columns", ColumnTransformer(chosen, verbose_feature_names_out=False)), ("model", model)])
+    return on_columns(model, schema, features)
 
 
 def compile(pipeline: Pipeline, schema: Schema) -> Compiled:
     """ONNX in float64, tables where the trees are small enough for them, and the leaves for explanations."""
-    positions: list[int] = pipeline["columns"].transformers_[0][2]
-    trees = trees_of(pipeline["model"], positions, [len(column.levels) for column in schema.columns])
+    trees = trees_of(pipeline["model"], positions(pipeline), [len(column.levels) for column in schema.columns])
     return tree_files(trees, len(schema))

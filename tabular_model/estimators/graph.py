@@ -4,6 +4,7 @@ Graphs are written by hand: skl2onnx compiles boosting to TreeEnsembleClassifier
 onnxruntime refuses the graph that skl2onnx writes for float64 input.
 """
 
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -11,7 +12,7 @@ import onnx
 from numpy.typing import NDArray
 from onnx import NodeProto, TensorProto, helper
 
-OPSETS = (helper.make_opsetid("", 21), helper.make_opsetid("ai.onnx.ml", 5))
+OPSETS = {"": 21, "ai.onnx.ml": 5}
 IR_VERSION = 10
 
 Constants = dict[str, NDArray[Any]]
@@ -23,14 +24,25 @@ def log_odds_graph(nodes: list[NodeProto], constants: Constants, columns: int) -
         helper.make_node("Sigmoid", ["log_odds"], ["column"]),
         helper.make_node("Reshape", ["column", "flat"], ["probability"]),
     ]
-    constants = constants | {"flat": np.array([-1], dtype=np.int64)}
+    return serialized([*nodes, *logistic], constants | {"flat": np.array([-1], dtype=np.int64)}, columns)
+
+
+def serialized(
+    nodes: Sequence[NodeProto],
+    constants: Constants,
+    columns: int,
+    initializers: Iterable[TensorProto] = (),
+    opsets: Mapping[str, int] = OPSETS,
+) -> bytes:
+    """The model whose `nodes` make `probability` [n] of `X`, with `initializers` beside its own constants."""
     graph = helper.make_graph(
-        [*nodes, *logistic],
+        nodes,
         "model",
         [helper.make_tensor_value_info("X", TensorProto.DOUBLE, ["n", columns])],
         [helper.make_tensor_value_info("probability", TensorProto.DOUBLE, ["n"])],
-        [onnx.numpy_helper.from_array(value, name) for name, value in constants.items()],
+        [*(onnx.numpy_helper.from_array(value, name) for name, value in constants.items()), *initializers],
     )
-    model = helper.make_model(graph, opset_imports=OPSETS, ir_version=IR_VERSION, producer_name="tabular-model")
+    imports = [helper.make_opsetid(*each) for each in opsets.items()]
+    model = helper.make_model(graph, opset_imports=imports, ir_version=IR_VERSION, producer_name="tabular-model")
     onnx.checker.check_model(model)
     return bytes(model.SerializeToString())

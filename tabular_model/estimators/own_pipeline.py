@@ -14,7 +14,7 @@ import pandas as pd
 from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.pipeline import Pipeline
 
-from tabular_model.errors import ModelError
+from tabular_model.errors import ModelError, first_line
 from tabular_model.estimators.family import Compiled
 from tabular_model.parameters import Parameters
 from tabular_model.schema import Schema
@@ -113,7 +113,7 @@ class OwnPipeline:
             file = inspect.getsourcefile(self.function)
             lines = [frame.lineno for frame in traceback.extract_tb(error.__traceback__) if frame.filename == file]
             where = f", line {lines[-1]}" if lines and file else ""
-            said = next((line.strip() for line in str(error).splitlines() if line.strip()), "")
             raise ModelError(
-                f"{self.name} ({Path(file or '?').name}{where}) failed {when}: {type(error).__name__}: {said}"
+                f"{self.name} ({Path(file or '?').name}{where}) failed {when}: "
+                f"{type(error).__name__}: {first_line(error)}."
             ) from error

@@ -11,12 +11,11 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from sklearn.base import BaseEstimator, ClassifierMixin
-from sklearn.compose import ColumnTransformer
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import Pipeline
 from sklearn.utils.validation import check_is_fitted
 
-from tabular_model.estimators.family import Compiled
+from tabular_model.estimators.family import Compiled, on_columns, positions
 from tabular_model.estimators.tree_files import tree_files
 from tabular_model.estimators.weight_of_evidence import Binner, Binning
 from tabular_model.parameters import Parameters
@@ -99,17 +98,15 @@ def build(schema: Schema, features: Sequence[str], parameters: Parameters, seed:
         directions=[schema[name].monotone for name in features],
         **{name: getattr(parameters, name) for name in parameters.__struct_fields__},
     )
-    chosen = [("features", "passthrough", schema.positions(features))]
-    return Pipeline([("columns", ColumnTransformer(chosen, verbose_feature_names_out=False)), ("model", model)])
+    return on_columns(model, schema, features)
 
 
 def compile(pipeline: Pipeline, schema: Schema) -> Compiled:
     """The files of trees, one a column, and the table of points."""
     model: Scorecard = pipeline["model"]
-    positions: list[int] = pipeline["columns"].transformers_[0][2]
     used = [
         (position, binning, weight)
-        for position, binning, weight in zip(positions, model.binnings_, model.coef_.tolist(), strict=True)
+        for position, binning, weight in zip(positions(pipeline), model.binnings_, model.coef_.tolist(), strict=True)
         if weight
     ]
     roots = tuple(_tree(position, binning, weight * binning.evidence) for position, binning, weight in used)
