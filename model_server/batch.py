@@ -11,6 +11,7 @@ from model_server.errors import ServeError
 from model_server.tensors import DEFAULT_OUTPUTS, OUTPUTS, InferRequest, Output, Tensor
 from tabular_model.data import Parser, Rows, open_rows, writing
 from tabular_model.errors import DataError
+from tabular_model.levels import words
 from tabular_model.schema import Column
 
 MOST_ROWS = 1 << 22  # of one batch, which a reader of text cuts by its bytes
@@ -104,6 +105,4 @@ def _tensor(column: Column, values: NDArray[np.float64]) -> Tensor:
     """A number as it is; of a category its level, None where it is missing."""
     if column.type != "category":
         return Tensor(column.name, "FP64", [len(values)], values)
-    levels = np.array([*column.levels, None], object)
-    codes = np.where(np.isnan(values), len(column.levels), values).astype(np.intp)
-    return Tensor(column.name, "BYTES", [len(values)], levels[codes].tolist())
+    return Tensor(column.name, "BYTES", [len(values)], words(column, values, None).tolist())

@@ -1,7 +1,7 @@
 """The one path that every request takes, whichever endpoint it came to: tensors in, scored tensors out."""
 
 from importlib.metadata import version as installed
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from model_server.errors import InvalidInput, ModelFailed, NotFound, ServeError
 from model_server.metrics import Metrics
@@ -16,13 +16,6 @@ if TYPE_CHECKING:
 
 DATATYPES = {"number": "FP64", "integer": "INT64", "boolean": "BOOL", "category": "BYTES"}
 EXTENSIONS = ["model_repository", "binary_tensor_data"]
-
-
-class Explained(NamedTuple):
-    """An answer, and the part of each column in its log-odds."""
-
-    response: InferResponse
-    parts: list[tuple[str, float]]
 
 
 class DataPlane:
@@ -68,15 +61,7 @@ class DataPlane:
             self._log.offer(request.id, model.manifest, matrix, scores)
         reasons = model.reasons(matrix) if "reason_codes" in request.outputs else None
         outputs = [_output(output, scores, reasons) for output in request.outputs]
-        return InferResponse(request.id, model.version, outputs, reasons.standard_error if reasons else None)
-
-    def explain(self, served: Served, request: InferRequest) -> Explained:
-        """The answer to a request of one row, and the part of each column, those that lowered the score most first."""
-        response = self.infer(served, request)
-        matrix = served.signature.matrix(request.tensors)
-        served.signature.check(matrix)
-        parts = served.model.parts(matrix)
-        return Explained(response, sorted(parts.items(), key=lambda part: part[1]))
+        return InferResponse(request.id, model.version, outputs, reasons)
 
     def check_name(self, name: str) -> None:
         if name != self.repository.name:

@@ -14,8 +14,10 @@ from model_server.metrics import Metrics
 from model_server.settings import ServerSettings
 from model_server.signature import Signature
 from tabular_model.errors import IntegrityError, ModelError, RegistryError, VersionNotFound
+from tabular_model.manifest import Manifest
 from tabular_model.model import TabularModel
 from tabular_model.registry import Promotion, Registry
+from tabular_model.verdict import Verdict
 
 log = structlog.get_logger(__name__)
 
@@ -74,6 +76,7 @@ class ModelRepository:
         self._lock = threading.RLock()
         self._loaded: OrderedDict[str, Served] = OrderedDict()
         self._unloaded: set[str] = set()
+        self._known: dict[str, tuple[Manifest, Verdict]] = {}
         self._default: Served | None = None
         self._follows = True
         self._stop = threading.Event()
@@ -138,12 +141,20 @@ class ModelRepository:
 
     def described(self) -> list[Description]:
         """Every version, the newest first, as people look at them."""
-        champion = self._registry.champion()
-        return [self._described(version, champion) for version in reversed(self.versions())]
+        try:
+            champion = self._registry.champion()
+            return [self._described(version, champion) for version in reversed(self.versions())]
+        except RegistryError as error:
+            raise NotReady(str(error)) from error
 
     def report(self, version: str) -> bytes:
         """The version's report, as HTML."""
-        return self._registry.read(version, "report.html")
+        try:
+            return self._registry.read(version, "report.html")
+        except VersionNotFound:
+            raise NotFound(self._absent(version)) from None
+        except RegistryError as error:
+            raise NotReady(str(error)) from error
 
     def versions(self) -> list[str]:
         """The registry's versions; those in memory while the registry cannot be reached."""
@@ -265,7 +276,9 @@ class ModelRepository:
         return IndexEntry(version, "UNAVAILABLE", f"{reason}; {failed}" if failed else reason)
 
     def _described(self, version: str, champion: str | None) -> Description:
-        manifest, verdict = self._registry.manifest(version), self._registry.verdict(version)
+        if version not in self._known:  # which never changes
+            self._known[version] = self._registry.manifest(version), self._registry.verdict(version)
+        manifest, verdict = self._known[version]
         return Description(
             version=version,
             created=manifest.created,

@@ -73,12 +73,12 @@ class LoanModelServer:
         access = Access(_judge(settings), settings.anyone_may)
         self._control: Control = group or ControlPlane(self._repository, launcher(settings))
         pool = Pool(settings.queue_seconds)
-        predictions = Predictions(plane, pool, settings)
+        predictions = Predictions(plane, pool)
         app = RestApp(
             V1Endpoints(plane, predictions),
-            V2Endpoints(plane, self._control, pool, settings),
+            V2Endpoints(plane, self._control, pool),
             PlainEndpoints(plane, predictions, self._control, pool, settings),
-            Page(plane, pool, settings),
+            Page(self._repository, predictions, pool),
             metrics,
             (group or metrics).exposition,
             access,

@@ -1,6 +1,5 @@
 """The server's configuration: each field is an environment variable with the prefix `LOAN_`."""
 
-import re
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -9,6 +8,7 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict, Settin
 
 from model_server.access import Right
 from tabular_model.errors import ModelError
+from tabular_model.schema import MODEL_NAME, NAMED
 
 
 def _words(value: Any) -> Any:
@@ -16,8 +16,8 @@ def _words(value: Any) -> Any:
 
 
 def _name(value: str) -> str:
-    if value and not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,62}", value):
-        raise ValueError("it takes up to 63 letters, digits, '-', '_' and '.', the first a letter or digit")
+    if value and not MODEL_NAME.fullmatch(value):
+        raise ValueError(f"it takes {NAMED}")
     return value
 
 

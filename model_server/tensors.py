@@ -6,6 +6,8 @@ from typing import Any, NamedTuple
 import msgspec
 import numpy as np
 
+from tabular_model.explain import Reasons
+
 NUMERIC: dict[str, np.dtype[Any]] = {
     name: np.dtype(code).newbyteorder("<")
     for name, code in {
@@ -67,12 +69,17 @@ class Output(NamedTuple):
 
 
 class InferResponse(NamedTuple):
-    """`standard_error` is that of the reason codes' parts in log-odds, where those are estimates."""
+    """`reasons` are there where they were asked for."""
 
     id: str
     model_version: str
     outputs: list[Output]
-    standard_error: float | None = None
+    reasons: Reasons | None = None
+
+    @property
+    def standard_error(self) -> float | None:
+        """That of the reasons' parts in log-odds, where those are estimates."""
+        return self.reasons.standard_error if self.reasons else None
 
 
 STANDARD_ERROR = "reason_standard_error"  # its name in an answer's parameters

@@ -7,14 +7,13 @@ from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from tabular_model.declaration_text import Fault, Path
-from tabular_model.schema import Column
+from tabular_model.schema import MODEL_NAME, NAMED, Column
 
 if TYPE_CHECKING:
     from tabular_model.declaration import Declaration
 
 OUTPUTS = ("probability", "decision", "reason_codes", "model_version")
 MOST_LEVELS = 255
-_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,62}")
 _FUNCTION = re.compile(r"\w+(\.\w+)*:\w+")
 
 Broken = tuple[Path, str]
@@ -32,11 +31,10 @@ def check(declaration: "Declaration") -> None:
 
 
 def _of_model(declaration: "Declaration") -> Iterator[Broken]:
-    if not _NAME.fullmatch(declaration.model):
+    if not MODEL_NAME.fullmatch(declaration.model):
         yield (
             ("model",),
-            f"model {declaration.model!r} is no name; it takes up to 63 letters, digits, '-', '_' and '.', "
-            "the first a letter or digit",
+            f"model {declaration.model!r} is no name; it takes {NAMED}",
         )
     target = declaration.target
     for key in ("name", "approved", "rejected"):

@@ -58,11 +58,6 @@ class TabularModel:
         """Up to four reasons a row that lowered its score, most important first, padded with empty strings."""
         return self._explainer.reason_codes(matrix)
 
-    def parts(self, row: Matrix) -> dict[str, float]:
-        """The part of each column in the log-odds of a row [1, columns] against a typical one that is approved."""
-        parts = self._explainer.contributions(row)[0].tolist()
-        return {column.name: part for column, part in zip(self.columns, parts, strict=True)}
-
     def reasons(self, matrix: Matrix) -> Reasons:
-        """The same, with their standard error where they are estimates."""
+        """The same, with the part of each column, and their standard error where they are estimates."""
         return self._explainer.reasons(matrix)

@@ -1,11 +1,15 @@
 """The record that a model takes: its columns, and the target that it learns."""
 
+import re
 from collections.abc import Sequence
 from typing import Literal, get_args
 
 import msgspec
 
 from tabular_model.errors import ModelError
+
+MODEL_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,62}")
+NAMED = "up to 63 letters, digits, '-', '_' and '.', the first a letter or digit"  # that pattern in words
 
 Kind = Literal["number", "integer", "boolean", "category"]
 Side = Literal["low", "high", "missing"]

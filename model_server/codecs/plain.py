@@ -8,12 +8,14 @@ import msgspec
 from model_server.codecs import json
 from model_server.codecs.records import (
     DATATYPES,
+    Decoders,
     Expected,
     asked,
-    check_columns,
+    check_batch,
     check_records,
     check_repeated,
     from_records,
+    read,
 )
 from model_server.tensors import STANDARD_ERROR, InferRequest, InferResponse, Tensor
 
@@ -25,34 +27,22 @@ TextualColumns = dict[str, list[json.Value]]
 Decode = Callable[[bytes, Expected, bool], InferRequest]
 Encode = Callable[[InferResponse], bytes]
 
-_record = msgspec.json.Decoder(Record)
-_batch = msgspec.json.Decoder(list[Record] | Columns)
-_textual_record = msgspec.json.Decoder(TextualRecord)
-_textual_batch = msgspec.json.Decoder(list[TextualRecord] | TextualColumns)
-_anything = msgspec.json.Decoder()
+_one = Decoders(msgspec.json.Decoder(Record), msgspec.json.Decoder(TextualRecord))
+_many = Decoders(
+    msgspec.json.Decoder(list[Record] | Columns), msgspec.json.Decoder(list[TextualRecord] | TextualColumns)
+)
 _encoder = msgspec.json.Encoder()
 
 
 def decode_one(body: bytes, expected: Expected, explain: bool) -> InferRequest:
-    decoder: msgspec.json.Decoder[Any] = _textual_record if expected.words else _record
-    try:
-        record = json.decode(decoder, body, "The application")
-    except json.Malformed:
-        check_records([json.decode(_anything, body, "The application")], expected)
-        record = json.decode(_textual_record, body, "The application")  # it has truths for zeros and ones
+    record = read(body, expected, _one, "The application", lambda found: check_records([found], expected))
     check_repeated(body, [record])
     return asked(from_records([record], expected), explain)
 
 
 def decode_batch(body: bytes, expected: Expected, explain: bool) -> InferRequest:
     """An array of objects, or one object of equally long arrays."""
-    decoder: msgspec.json.Decoder[Any] = _textual_batch if expected.words else _batch
-    try:
-        batch = json.decode(decoder, body, "The batch")
-    except json.Malformed:
-        found = json.decode(_anything, body, "The batch")
-        check_columns(found, expected) if isinstance(found, dict) else check_records(found, expected)
-        batch = json.decode(_textual_batch, body, "The batch")
+    batch = read(body, expected, _many, "The batch", lambda found: check_batch(found, expected))
     check_repeated(body, [batch] if isinstance(batch, dict) else batch)
     if not isinstance(batch, dict):
         return asked(from_records(batch, expected), explain)
@@ -62,6 +52,10 @@ def decode_batch(body: bytes, expected: Expected, explain: bool) -> InferRequest
 
 
 def encode_one(response: InferResponse) -> bytes:
+    return _encoder.encode(answer_of_one(response))
+
+
+def answer_of_one(response: InferResponse) -> dict[str, Any]:
     probability, decision, *reasons = response.outputs
     answer: dict[str, Any] = {
         "prediction": int(decision.values[0]),
@@ -69,7 +63,7 @@ def encode_one(response: InferResponse) -> bytes:
     }
     if reasons:
         answer["reason_codes"] = [code for code in reasons[0].values[0] if code]
-    return _encoder.encode(answer | _about(response))
+    return answer | _about(response)
 
 
 def encode_batch(response: InferResponse) -> bytes:

@@ -2,8 +2,10 @@
 
 import json as standard
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
+
+import msgspec
 
 from model_server.codecs import json
 from model_server.errors import InvalidInput
@@ -19,7 +21,24 @@ class Expected(NamedTuple):
     ignores_extra: bool
 
 
+_anything = msgspec.json.Decoder()
 DATATYPES = {"number": "FP64", "integer": "FP64", "boolean": "BOOL", "category": "BYTES"}
+
+
+class Decoders(NamedTuple):
+    """Of a body to a model that takes numbers only, and to one that takes categories or booleans too."""
+
+    numbers: msgspec.json.Decoder[Any]
+    words: msgspec.json.Decoder[Any]
+
+
+def read(body: bytes, expected: Expected, decoders: Decoders, what: str, check: Callable[[Any], None]) -> Any:
+    """The decoded body; `check` says of what is not as expected which application and field it is."""
+    try:
+        return json.decode(decoders.words if expected.words else decoders.numbers, body, what)
+    except json.Malformed:
+        check(json.decode(_anything, body, what))
+        return json.decode(decoders.words, body, what)  # it has truths for zeros and ones
 
 
 def asked(tensors: list[Tensor], explain: bool) -> InferRequest:
@@ -64,8 +83,12 @@ def check_records(records: Any, expected: Expected) -> None:
             _check_value(f"Application {row}, field '{column.name}'", record.get(column.name), column)
 
 
-def check_columns(columns: dict[str, Any], expected: Expected) -> None:
-    """The same for one object with an array for each column."""
+def check_batch(batch: Any, expected: Expected) -> None:
+    """The same for an array of applications, or an object with an array for each column."""
+    _check_columns(batch, expected) if isinstance(batch, dict) else check_records(batch, expected)
+
+
+def _check_columns(columns: dict[str, Any], expected: Expected) -> None:
     known = {column.name: column for column in expected.columns}
     if all(name in known and not isinstance(values, list | dict) for name, values in columns.items()):
         raise InvalidInput("A batch is an array of applications, or an object of arrays; this is one application.")

@@ -5,7 +5,7 @@ from typing import Any
 import msgspec
 
 from model_server.codecs import json
-from model_server.codecs.records import Expected, asked, check_records, from_records
+from model_server.codecs.records import Decoders, Expected, asked, check_records, from_records, read
 from model_server.errors import InvalidInput
 from model_server.tensors import InferRequest
 
@@ -22,25 +22,20 @@ class TextualInstances(msgspec.Struct):
     instances: list[list[json.Value] | dict[str, json.Value]]
 
 
-class _Anything(msgspec.Struct):
-    instances: list[Any]
-
-
-_decoder = msgspec.json.Decoder(Instances)
-_textual_decoder = msgspec.json.Decoder(TextualInstances)
-_anything = msgspec.json.Decoder(_Anything)
+_decoders = Decoders(msgspec.json.Decoder(Instances), msgspec.json.Decoder(TextualInstances))
 
 
 def decode(body: bytes, expected: Expected, explain: bool) -> InferRequest:
     """The values of a row stand in the order of the columns."""
-    decoder: msgspec.json.Decoder[Any] = _textual_decoder if expected.words else _decoder
-    try:
-        message = json.decode(decoder, body, "The request")
-    except json.Malformed:
-        found = json.decode(_anything, body, "The request")
-        check_records(_records(found.instances, expected), expected)
-        message = json.decode(_textual_decoder, body, "The request")  # it has truths for zeros and ones
+    message = read(body, expected, _decoders, "The request", lambda found: _check(found, expected))
     return asked(from_records(_records(message.instances, expected), expected), explain)
+
+
+def _check(message: Any, expected: Expected) -> None:
+    """Of anything but an object with a list of instances the decoder says what it is."""
+    instances = message.get("instances") if isinstance(message, dict) else None
+    if isinstance(instances, list):
+        check_records(_records(instances, expected), expected)
 
 
 def _records(instances: list[Any], expected: Expected) -> list[dict[str, Any]]:

@@ -98,6 +98,9 @@ def decode(body: bytes, json_length: str | None, words: bool = False) -> Call:
         raise InvalidInput(f"The request has {len(tail)} bytes of binary tensors, but its inputs name {offset}.")
     parameters = message.parameters or _DEFAULTS
     outputs = message.outputs or []
+    for output in outputs:
+        if output.parameters:
+            _check_asked(output.name, output.parameters)
     names = requested([output.name for output in outputs], bool(parameters.explain))
     return Call(InferRequest(message.id or "", tensors, names), _binary_outputs(outputs, names, parameters))
 
@@ -185,9 +188,6 @@ def _binary(item: TextualInput, size: int, content: memoryview) -> Tensor:
 def _binary_outputs(outputs: list[RequestOutput], names: tuple[str, ...], parameters: Parameters) -> frozenset[str]:
     if not outputs:  # as nearly always
         return frozenset(names) if parameters.binary_data_output else _NONE
-    for output in outputs:
-        if output.parameters:
-            _check_asked(output.name, output.parameters)
     chosen = {output.name: output.parameters.binary_data for output in outputs if output.parameters}
     return frozenset(
         name for name in names if (parameters.binary_data_output if chosen.get(name) is None else chosen[name])

@@ -8,8 +8,21 @@ from grpc_reflection.v1alpha import reflection_pb2
 
 from model_server.grpc.v2_pb import pb
 
-_FIELD = descriptor_pb2.FieldDescriptorProto
+KINDS = descriptor_pb2.FieldDescriptorProto
 HEALTH = "grpc.health.v1"
+
+
+def field(
+    message: descriptor_pb2.DescriptorProto,
+    name: str,
+    number: int,
+    kind: int,
+    type_name: str | None = None,
+    repeated: bool = False,
+) -> None:
+    """Adds a field to a message."""
+    label = KINDS.LABEL_REPEATED if repeated else KINDS.LABEL_OPTIONAL
+    message.field.add(name=name, number=number, type=kind, label=label, type_name=type_name)
 
 
 def _published(module: Any) -> descriptor_pb2.FileDescriptorProto:
@@ -22,14 +35,14 @@ def _inference() -> descriptor_pb2.FileDescriptorProto:
     """KServe's, and from Triton's `grpc_service.proto` the index of the repository extension."""
     file = _published(pb)
     asked = file.message_type.add(name="RepositoryIndexRequest")
-    asked.field.add(name="repository_name", number=1, type=_FIELD.TYPE_STRING, label=_FIELD.LABEL_OPTIONAL)
-    asked.field.add(name="ready", number=2, type=_FIELD.TYPE_BOOL, label=_FIELD.LABEL_OPTIONAL)
+    field(asked, "repository_name", 1, KINDS.TYPE_STRING)
+    field(asked, "ready", 2, KINDS.TYPE_BOOL)
     answer = file.message_type.add(name="RepositoryIndexResponse")
     entry = answer.nested_type.add(name="ModelIndex")
     for number, name in enumerate(("name", "version", "state", "reason"), start=1):
-        entry.field.add(name=name, number=number, type=_FIELD.TYPE_STRING, label=_FIELD.LABEL_OPTIONAL)
+        field(entry, name, number, KINDS.TYPE_STRING)
     kind = f".{file.package}.RepositoryIndexResponse.ModelIndex"
-    answer.field.add(name="models", number=1, type=_FIELD.TYPE_MESSAGE, label=_FIELD.LABEL_REPEATED, type_name=kind)
+    field(answer, "models", 1, KINDS.TYPE_MESSAGE, kind, repeated=True)
     (service,) = file.service
     service.method.add(
         name="RepositoryIndex",
@@ -45,11 +58,10 @@ def _health() -> descriptor_pb2.FileDescriptorProto:
     file.message_type.add(name="HealthListRequest")
     answer = file.message_type.add(name="HealthListResponse")
     entry = answer.nested_type.add(name="StatusesEntry", options={"map_entry": True})
-    entry.field.add(name="key", number=1, type=_FIELD.TYPE_STRING, label=_FIELD.LABEL_OPTIONAL)
-    status = f".{HEALTH}.HealthCheckResponse"
-    entry.field.add(name="value", number=2, type=_FIELD.TYPE_MESSAGE, label=_FIELD.LABEL_OPTIONAL, type_name=status)
+    field(entry, "key", 1, KINDS.TYPE_STRING)
+    field(entry, "value", 2, KINDS.TYPE_MESSAGE, f".{HEALTH}.HealthCheckResponse")
     kind = f".{HEALTH}.HealthListResponse.StatusesEntry"
-    answer.field.add(name="statuses", number=1, type=_FIELD.TYPE_MESSAGE, label=_FIELD.LABEL_REPEATED, type_name=kind)
+    field(answer, "statuses", 1, KINDS.TYPE_MESSAGE, kind, repeated=True)
     (service,) = file.service
     service.method.add(
         name="List", input_type=f".{HEALTH}.HealthListRequest", output_type=f".{HEALTH}.HealthListResponse"
@@ -57,29 +69,28 @@ def _health() -> descriptor_pb2.FileDescriptorProto:
     return file
 
 
-def _reflection(version: str) -> descriptor_pb2.FileDescriptorProto:
-    """Of version v1alpha, or of v1, which differs from it in its name only."""
+def _reflection_v1() -> descriptor_pb2.FileDescriptorProto:
+    """It differs from v1alpha in its name only."""
     file = _published(reflection_pb2)
-    if version != "v1alpha":
-        _rename(file, "grpc.reflection.v1alpha", f"grpc.reflection.{version}")
+    old, new = ".grpc.reflection.v1alpha.", ".grpc.reflection.v1."
+    file.name, file.package = file.name.replace("v1alpha", "v1"), new.strip(".")
+    for each in (each for message in file.message_type for each in message.field if each.type_name):
+        each.type_name = each.type_name.replace(old, new)
+    for method in (method for service in file.service for method in service.method):
+        method.input_type = method.input_type.replace(old, new)
+        method.output_type = method.output_type.replace(old, new)
     return file
 
 
-def _rename(file: descriptor_pb2.FileDescriptorProto, old: str, new: str) -> None:
-    file.name = file.name.replace("v1alpha", new.rpartition(".")[2])
-    file.package = new
-    for message in file.message_type:
-        for field in message.field:
-            if field.type_name:
-                field.type_name = field.type_name.replace(f".{old}.", f".{new}.")
-    for service in file.service:
-        for method in service.method:
-            method.input_type = method.input_type.replace(f".{old}.", f".{new}.")
-            method.output_type = method.output_type.replace(f".{old}.", f".{new}.")
-
-
 POOL = descriptor_pool.DescriptorPool()
-for _file in (_inference(), _health(), _reflection("v1alpha"), _reflection("v1")):
+for _file in (_inference(), _health(), _published(reflection_pb2), _reflection_v1()):
     POOL.Add(_file)
 
-HealthListResponse: Any = message_factory.GetMessageClass(POOL.FindMessageTypeByName(f"{HEALTH}.HealthListResponse"))
+
+def _message(name: str) -> Any:
+    return message_factory.GetMessageClass(POOL.FindMessageTypeByName(name))
+
+
+HealthListResponse = _message(f"{HEALTH}.HealthListResponse")
+IndexRequest = _message("inference.RepositoryIndexRequest")
+IndexResponse = _message("inference.RepositoryIndexResponse")

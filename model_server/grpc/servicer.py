@@ -14,7 +14,7 @@ from model_server.codecs import v2_grpc
 from model_server.controlplane import Control, named_version, version_to_load
 from model_server.dataplane import DataPlane
 from model_server.errors import ModelFailed, NotReady, Overloaded, ServeError
-from model_server.grpc import repository_pb
+from model_server.grpc import described, repository_pb
 from model_server.grpc.intake import Intake
 from model_server.grpc.v2_pb import pb
 from model_server.metrics import Metrics
@@ -47,7 +47,7 @@ class InferenceServicer:
             "ModelReady": (self.model_ready, pb.ModelReadyRequest),
             "ModelMetadata": (self._predicting(self.model_metadata), pb.ModelMetadataRequest),
             "ModelInfer": (self._predicting(self.model_infer), pb.ModelInferRequest),
-            "RepositoryIndex": (self._predicting(self.repository_index), repository_pb.IndexRequest),
+            "RepositoryIndex": (self._predicting(self.repository_index), described.IndexRequest),
             "RepositoryModelLoad": (self.repository_load, repository_pb.ModelRequest),
             "RepositoryModelUnload": (self.repository_unload, repository_pb.ModelRequest),
         }
@@ -106,9 +106,7 @@ class InferenceServicer:
 
     def repository_index(self, request: Any, _: grpc.ServicerContext) -> Any:
         entries = [entry for entry in self._repository.index() if entry.state == "READY" or not request.ready]
-        return repository_pb.IndexResponse(
-            models=[{"name": self._repository.name, **entry._asdict()} for entry in entries]
-        )
+        return described.IndexResponse(models=[{"name": self._repository.name, **entry._asdict()} for entry in entries])
 
     def repository_load(self, request: Any, context: grpc.ServicerContext) -> Any:
         who = self._require(Right.load, context, "repository_load")

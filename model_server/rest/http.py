@@ -39,8 +39,9 @@ Handler = Callable[["Request"], Answer]
 class Request:
     """One HTTP request with its body; `refusal` says why it is not answered, where its size already does.
 
-    `id` is the caller's `x-request-id`, or one made here. `version` is set once it is known, for the metrics,
-    `query_string` when the path is looked up, and `caller` where a right is needed.
+    `max_bytes` is what its body may have, also unpacked; `id` is the caller's `x-request-id`, or one made here.
+    `version` is set once it is known, for the metrics, `query_string` when the path is looked up, and `caller` where a
+    right is needed.
     """
 
     __slots__ = (
@@ -49,6 +50,7 @@ class Request:
         "headers",
         "id",
         "keep_alive",
+        "max_bytes",
         "method",
         "query_string",
         "refusal",
@@ -56,7 +58,8 @@ class Request:
         "version",
     )
 
-    def __init__(self) -> None:
+    def __init__(self, max_bytes: int) -> None:
+        self.max_bytes = max_bytes
         self.method = ""
         self.url = b""
         self.headers: dict[bytes, bytes] = {}
@@ -94,10 +97,10 @@ class Request:
         """Whether the body is compressed."""
         return b"content-encoding" in self.headers
 
-    def content(self, limit: int) -> bytes:
+    def content(self) -> bytes:
         """The body, unpacked if it is compressed; UnsupportedMediaType when it is neither JSON nor binary tensors.
 
-        TooLarge when it is more than `limit` bytes then.
+        TooLarge when it is too large then.
         """
         came = self.headers.get(b"content-type", JSON)
         if came not in _BODY_TYPES and came.split(b";", 1)[0].strip().lower() not in _BODY_TYPES:
@@ -106,7 +109,7 @@ class Request:
                 "for binary tensors."
             )
         coding = self.headers.get(b"content-encoding")
-        return self.body if coding is None else unpacked(self.body, coding.decode("latin-1"), limit)
+        return self.body if coding is None else unpacked(self.body, coding.decode("latin-1"), self.max_bytes)
 
 
 def json_response(value: Any, status: int = 200, headers: Headers = ()) -> Response:

@@ -2,19 +2,12 @@
 
 from functools import cache, partial
 from importlib.resources import files
-from typing import Any
-
-import msgspec
 
 from model_server.admission import Pool
 from model_server.codecs import plain
-from model_server.codecs.records import Expected
-from model_server.dataplane import DataPlane
-from model_server.errors import NotFound, NotReady
-from model_server.repository import Served
-from model_server.rest.http import Headers, Request, Response, json_response, smaller
-from model_server.settings import ServerSettings
-from tabular_model.errors import RegistryError, VersionNotFound
+from model_server.repository import ModelRepository, Served
+from model_server.rest.http import Answer, Headers, Request, Response, json_response, smaller
+from model_server.rest.predictions import Predictions
 
 ASSETS = {"page.js": b"text/javascript", "page.css": b"text/css"}
 # A page of this server loads and asks nothing elsewhere, and stands in no other page.
@@ -30,11 +23,10 @@ _POLICY: Headers = (
 class Page:
     """The page and what it asks for that no other endpoint has."""
 
-    def __init__(self, dataplane: DataPlane, pool: Pool, settings: ServerSettings) -> None:
-        self._dataplane = dataplane
-        self._repository = dataplane.repository
+    def __init__(self, repository: ModelRepository, predictions: Predictions, pool: Pool) -> None:
+        self._repository = repository
+        self._predictions = predictions
         self._pool = pool
-        self._max_bytes = settings.max_body_bytes
 
     def index(self, request: Request) -> Response:
         """HTML where that is asked for, as browsers do."""
@@ -47,47 +39,28 @@ class Page:
 
     async def versions(self, _: Request) -> Response:
         """Every version, the newest first, with its verdict and whether it serves by default."""
-        return json_response(await self._pool.load(self._versions))
+        found = await self._pool.load(self._repository.described)
+        return json_response({"model": self._repository.name, "versions": found})
 
     async def report(self, request: Request, version: str) -> Response:
         """The version's own report."""
-        page = await self._pool.load(partial(self._report, version))
+        page = await self._pool.load(partial(self._repository.report, version))
         return smaller(request, Response(200, page, b"text/html; charset=utf-8", _POLICY))
 
-    async def explain(self, request: Request) -> Response:
-        """One application as `/predict` takes it, with the part of each column in its log-odds."""
-        version = request.query("version")
-        served = await self._pool.load(partial(self._repository.get, version))
-        return json_response(await self._pool.run(partial(self._explained, request, served)))
+    def explain(self, request: Request) -> Answer:
+        """One application as `/predict` takes it, with the part of each column, those that lowered the score first."""
+        work = partial(self._explained, request)
+        return self._predictions.scheduled(request, request.query("version"), work, long=True)
 
-    def _versions(self) -> dict[str, Any]:
-        try:
-            found = self._repository.described()
-        except RegistryError as error:
-            raise NotReady(str(error)) from error
-        return {"model": self._repository.name, "versions": found}
-
-    def _report(self, version: str) -> bytes:
-        try:
-            return self._repository.report(version)
-        except VersionNotFound as error:
-            raise NotFound(str(error)) from None
-        except RegistryError as error:
-            raise NotReady(str(error)) from error
-
-    def _explained(self, request: Request, served: Served) -> dict[str, Any]:
-        signature = served.signature
-        expected = Expected(signature.columns, signature.words, signature.ignores_extra)
-        call = plain.decode_one(request.content(self._max_bytes), expected, explain=True)
-        explained = self._dataplane.explain(served, call)
-        request.version = served.model.version
-        answer: dict[str, Any] = msgspec.json.decode(plain.encode_one(explained.response))
-        codes = answer.pop("reason_codes")
-        texts = {reason.code: reason.text for column in signature.columns for reason in column.wordings()}
-        return answer | {
-            "reasons": [{"code": code, "text": texts[code]} for code in codes],
-            "parts": [{"column": name, "part": part} for name, part in explained.parts],
-        }
+    def _explained(self, request: Request, served: Served) -> Response:
+        response = self._predictions.infer(request, served, plain.decode_one, explain=True)
+        answer = plain.answer_of_one(response)
+        columns = served.model.columns
+        texts = {reason.code: reason.text for column in columns for reason in column.wordings()}
+        parts = zip((column.name for column in columns), response.reasons.parts[0].tolist(), strict=True)  # type: ignore[union-attr]
+        answer["reasons"] = [{"code": code, "text": texts[code]} for code in answer.pop("reason_codes")]
+        answer["parts"] = [{"column": name, "part": part} for name, part in sorted(parts, key=lambda each: each[1])]
+        return json_response(answer)
 
 
 @cache

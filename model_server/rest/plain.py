@@ -30,7 +30,6 @@ class PlainEndpoints:
         self._control = control
         self._pool = pool
         self._wait_seconds = settings.train_wait_seconds
-        self._max_bytes = settings.max_body_bytes
 
     async def openapi(self, request: Request) -> Response:
         """The description of the API for the version asked for, else for the one that answers by default."""
@@ -49,7 +48,7 @@ class PlainEndpoints:
         return self._predictions.answer(request, request.query("version"), plain.decode_batch, plain.encode_batch)
 
     async def train(self, request: Request) -> Response:
-        body = request.content(self._max_bytes)
+        body = request.content()
         parameters = _training(json.decode(_parameters, body, "The parameters")) if body else TrainingParameters()
         return _trained(await self._control.train(request.caller, parameters, self._wait_seconds))
 
@@ -58,7 +57,7 @@ class PlainEndpoints:
         return _trained(await self._control.training(name))
 
     async def promote(self, request: Request) -> Response:
-        asked = json.decode(_promotion, request.content(self._max_bytes), "The promotion")
+        asked = json.decode(_promotion, request.content(), "The promotion")
         promotion = await self._pool.load(partial(self._control.promote, request.caller, asked))
         return json_response(
             {"message": f"{promotion.version} is now the champion.", **msgspec.structs.asdict(promotion)}

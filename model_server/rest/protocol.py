@@ -116,7 +116,7 @@ class HttpProtocol(asyncio.Protocol):
             self._unfinished_bytes = size if idle and begun == 1 else 0
 
     def on_message_begin(self) -> None:
-        self._request = Request()
+        self._request = Request(self._guard.max_body_bytes)
         self._began = self._heard
         self._read_bytes = 0
         self._begin_head()

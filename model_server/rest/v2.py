@@ -12,7 +12,6 @@ from model_server.dataplane import DataPlane
 from model_server.errors import NotReady
 from model_server.repository import Served
 from model_server.rest.http import JSON, Answer, Request, Response, json_response, smaller
-from model_server.settings import ServerSettings
 
 # Below this size a request is answered on the event loop: a hop to a thread costs more than scoring a few rows. Reasons
 # take a millisecond a row and always go to a thread.
@@ -28,11 +27,10 @@ _repository_decoder = msgspec.json.Decoder(_RepositoryRequest)
 
 
 class V2Endpoints:
-    def __init__(self, dataplane: DataPlane, control: Control, pool: Pool, settings: ServerSettings) -> None:
+    def __init__(self, dataplane: DataPlane, control: Control, pool: Pool) -> None:
         self._dataplane = dataplane
         self._control = control
         self._pool = pool
-        self._max_bytes = settings.max_body_bytes
         self._repository = dataplane.repository
 
     def infer(self, request: Request, name: str, version: str | None) -> Answer:
@@ -52,7 +50,7 @@ class V2Endpoints:
 
     def _decode(self, request: Request, served: Served) -> v2_rest.Call:
         words = served.signature.words
-        return v2_rest.decode(request.content(self._max_bytes), request.header(v2_rest.JSON_LENGTH), words)
+        return v2_rest.decode(request.content(), request.header(v2_rest.JSON_LENGTH), words)
 
     def _score(self, request: Request, name: str, served: Served, call: v2_rest.Call) -> Response:
         response = self._dataplane.infer(served, call.request)
@@ -118,7 +116,7 @@ class V2Endpoints:
         return json_response({"name": name, "unload": True})
 
     def _asked(self, request: Request) -> _RepositoryRequest:
-        body = request.content(self._max_bytes)
+        body = request.content()
         return json.decode(_repository_decoder, body, "The request") if body else _RepositoryRequest()
 
 

@@ -16,6 +16,7 @@ from sklearn.pipeline import Pipeline
 
 from tabular_model.errors import ModelError, first_line
 from tabular_model.estimators.family import Compiled
+from tabular_model.levels import words
 from tabular_model.parameters import Parameters
 from tabular_model.schema import Schema
 from tabular_model.scoring.scorer import ONNX
@@ -46,10 +47,7 @@ class Record(TransformerMixin, BaseEstimator):  # type: ignore[misc]
 
     def _values(self, name: str, matrix: Any) -> Any:
         column, values = self.schema[name], matrix[:, self.schema.positions([name])[0]]
-        if column.type != "category":
-            return values
-        words = np.array([*column.levels, ""], dtype=object)
-        return words[np.where(np.isnan(values), len(column.levels), values).astype(np.intp)]
+        return words(column, values, "") if column.type == "category" else values
 
 
 @dataclass(frozen=True)

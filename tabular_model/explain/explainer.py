@@ -25,10 +25,14 @@ Floats = NDArray[np.float64]
 
 
 class Reasons(NamedTuple):
-    """For each row `REASONS` codes, and the largest standard error of their parts in log-odds; None if exact."""
+    """For each row `REASONS` codes, and the largest standard error of their parts in log-odds; None if exact.
+
+    `parts` are those of all columns [n, columns].
+    """
 
     codes: list[list[str]]
     standard_error: float | None
+    parts: Floats
 
 
 class Explainer:
@@ -58,7 +62,7 @@ class Explainer:
         codes = np.full((len(matrix), REASONS), "", dtype=object)
         codes[:, : order.shape[1]] = self._codes[order, kinds]
         largest = None if errors is None else float(errors[rows, order].max(initial=0.0))
-        return Reasons(codes.tolist(), largest)
+        return Reasons(codes.tolist(), largest, parts)
 
 
 def explainer(

@@ -26,7 +26,7 @@ def plane(trained_registry):
 
 
 def request(body):
-    made = Request()
+    made = Request(2**20)
     made.method, made.body = "POST", json.dumps(body).encode()
     return made
 
@@ -79,9 +79,9 @@ def test_an_eviction_in_between_loads_nothing(plane, monkeypatch, protocol):
 
 
 def answered(plane, monkeypatch, protocol, version, act):
-    settings, pool = ServerSettings(), Pool(2)
+    pool = Pool(2)
     if protocol == "plain":
         decode = between(monkeypatch, plain, "decode_one", act)
-        return Predictions(plane, pool, settings).answer(request(APPLICANT), version, decode, plain.encode_one)
+        return Predictions(plane, pool).answer(request(APPLICANT), version, decode, plain.encode_one)
     between(monkeypatch, v2_rest, "decode", act)
-    return V2Endpoints(plane, None, pool, settings).infer(request(tensors()), "loan", version)
+    return V2Endpoints(plane, None, pool).infer(request(tensors()), "loan", version)
