@@ -34,6 +34,22 @@ DECLARATION = Declaration(
     model="credit-card", target=Target(name="outcome", approved="good", rejected="bad"), columns=columns()
 )
 
+# A `model.py` of the same model.
+PIPELINE = """
+from sklearn.compose import make_column_selector, make_column_transformer
+from sklearn.ensemble import GradientBoostingClassifier
+from sklearn.impute import SimpleImputer
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import OneHotEncoder
+
+def pipeline(n_estimators: int = 20):
+    columns = make_column_transformer(
+        (OneHotEncoder(handle_unknown="ignore"), make_column_selector(dtype_include=object)),
+        (SimpleImputer(), make_column_selector(dtype_include=float)),
+    )
+    return make_pipeline(columns, GradientBoostingClassifier(n_estimators=n_estimators))
+"""
+
 
 def generate(rows: int = 2000, seed: int = 0) -> pd.DataFrame:
     """Rows with their outcome, which depends on numbers, words and their going together; a tenth of them missing."""

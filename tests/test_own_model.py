@@ -9,13 +9,11 @@ from importlib.metadata import files
 from pathlib import Path
 from typing import Any
 
-import grpc
 import httpx
 import numpy as np
 import pandas as pd
 import pytest
 from kserve.protocol.grpc import grpc_predict_v2_pb2 as pb
-from kserve.protocol.grpc.grpc_predict_v2_pb2_grpc import GRPCInferenceServiceStub
 from sklearn.compose import make_column_selector, make_column_transformer
 from sklearn.ensemble import HistGradientBoostingClassifier
 from sklearn.impute import SimpleImputer
@@ -29,12 +27,11 @@ from tabular_model.declaration import Declaration
 from tabular_model.registry import Registry
 from tabular_model.results import Results
 from tabular_model.schema import Column
-from tests.model_server.serving import outputs, serving
+from tests.model_server.serving import infer_by_grpc, outputs, serving, v2_frame
 from training_job.data import load
 from training_job.split import split
 
 README = (Path(__file__).parents[1] / "README.md").read_text()
-DATATYPES = {"number": "FP64", "integer": "INT64", "boolean": "BOOL", "category": "BYTES"}
 
 
 def german(path: Path) -> None:
@@ -68,25 +65,6 @@ def home(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactor
     return folder
 
 
-def sent(cell: Any, column: Column) -> Any:
-    """A cell of the data as JSON has it."""
-    if pd.isna(cell):
-        return None
-    return cell in ("yes", "true", True) if column.type == "boolean" else cell
-
-
-def v2(rows: pd.DataFrame, declaration: Declaration) -> list[dict[str, Any]]:
-    return [
-        {
-            "name": column.name,
-            "datatype": DATATYPES[column.type],
-            "shape": [len(rows)],
-            "data": [sent(cell, column) for cell in rows[column.name].tolist()],
-        }
-        for column in declaration.columns
-    ]
-
-
 def by_grpc(target: str, declaration: Declaration, tensors: list[dict[str, Any]]) -> list[float]:
     request = pb.ModelInferRequest(model_name=declaration.model)
     for tensor in tensors:
@@ -96,15 +74,14 @@ def by_grpc(target: str, declaration: Declaration, tensors: list[dict[str, Any]]
             item.contents.bytes_contents.extend((cell or "").encode() for cell in tensor["data"])
         else:
             item.contents.fp64_contents.extend(np.nan if cell is None else float(cell) for cell in tensor["data"])
-    with grpc.insecure_channel(target) as channel:
-        return list(GRPCInferenceServiceStub(channel).ModelInfer(request).outputs[0].contents.fp64_contents)
+    return list(infer_by_grpc(target, request).outputs[0].contents.fp64_contents)
 
 
 def test_every_endpoint_gives_the_files_scores(home: Path) -> None:
     declaration = Declaration.read(home / "german.yaml")
     rows = pd.read_csv(home / "germancredit.csv")[:20]
     expected = pd.read_csv(home / "files/german.csv")["probability"][:20].tolist()
-    tensors = v2(rows, declaration)
+    tensors = v2_frame(rows, declaration.columns)["inputs"]
     records = [
         dict(zip([t["name"] for t in tensors], row, strict=True))
         for row in zip(*(t["data"] for t in tensors), strict=True)

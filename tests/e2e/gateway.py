@@ -4,9 +4,9 @@ import itertools
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
-from typing import Any
+from typing import Any, Self
 
 import grpc
 import httpx
@@ -60,22 +60,20 @@ def by_plain_json(rows: np.ndarray = ROWS) -> tuple[str, list[float]]:
     return answer["model_version"], answer["probabilities"]
 
 
-class SteadyLoad(AbstractContextManager["SteadyLoad"]):
-    """Applications from loopback until it is left, half of them by REST and half by gRPC: some forty a second."""
+class Load(AbstractContextManager["Load"]):
+    """Who asks from loopback until it is left, in a thread each, with a pause between two requests."""
 
     MOST_SECONDS = 600
 
-    def __init__(self, pause: float = 0.05, pairs: int = 1, host: str = HOST) -> None:
+    def __init__(self, askers: Sequence[Callable[[int], None]], pause: float) -> None:
+        """An asker is told its number, and asks by `repeat`."""
         self.versions: Counter[str] = Counter()
         self.failed: list[str] = []
         self._pause = pause
-        self._host = host
         self._stop = threading.Event()
-        self._rows = generate(2000, 7)[list(LOAN.schema.names)].to_numpy(dtype=np.float64)
-        asks = [self._ask_rest, self._ask_grpc] * pairs
-        self._askers = [threading.Thread(target=ask, args=(number,)) for number, ask in enumerate(asks)]
+        self._askers = [threading.Thread(target=ask, args=(number,)) for number, ask in enumerate(askers)]
 
-    def __enter__(self) -> "SteadyLoad":
+    def __enter__(self) -> Self:
         for asker in self._askers:
             asker.start()
         return self
@@ -89,6 +87,39 @@ class SteadyLoad(AbstractContextManager["SteadyLoad"]):
     def sent(self) -> int:
         return self.versions.total() + len(self.failed)
 
+    def repeat(self, ask: Callable[[Any], str], questions: Sequence[Any], number: int) -> None:
+        """Asks one question after the other, each asker from another place; `ask` gives the version that answered."""
+        end = time.monotonic() + self.MOST_SECONDS
+        for turn in itertools.count(number * len(questions) // len(self._askers)):
+            if self._stop.wait(self._pause) or time.monotonic() > end:
+                return
+            try:
+                self.versions[ask(questions[turn % len(questions)])] += 1
+            except (httpx.HTTPError, grpc.RpcError) as error:
+                self.failed.append(repr(error)[:300])
+
+
+class Callers(Load):
+    """Two callers of `model` over V2, who send some eighty of the `bodies` a second."""
+
+    def __init__(self, model: str, bodies: Sequence[bytes]) -> None:
+        super().__init__([self._ask] * 2, pause=0.02)
+        self._path = f"/v2/models/{model}/infer"
+        self._bodies = bodies
+
+    def _ask(self, number: int) -> None:
+        with client() as http:
+            self.repeat(lambda body: _version(http.post(self._path, content=body)), self._bodies, number)
+
+
+class SteadyLoad(Load):
+    """Applications, half of them by REST and half by gRPC: some forty a second."""
+
+    def __init__(self, pause: float = 0.05, pairs: int = 1, host: str = HOST) -> None:
+        super().__init__([self._ask_rest, self._ask_grpc] * pairs, pause)
+        self._host = host
+        self._rows = generate(2000, 7)[list(LOAN.schema.names)].to_numpy(dtype=np.float64)
+
     def _ask_rest(self, number: int) -> None:
         with httpx.Client(base_url=f"http://{GATEWAY}", headers={"host": self._host}, timeout=30) as http:
 
@@ -97,7 +128,7 @@ class SteadyLoad(AbstractContextManager["SteadyLoad"]):
                 body = {"inputs": [{"name": "x", "datatype": "FP64", "shape": [1, 7], "data": data}]}
                 return _version(http.post("/v2/models/loan/infer", json=body))
 
-            self._repeat(ask, number)
+            self.repeat(ask, self._rows, number)
 
     def _ask_grpc(self, number: int) -> None:
         options = [("grpc.default_authority", self._host), ("grpc.use_local_subchannel_pool", 1)]
@@ -110,19 +141,11 @@ class SteadyLoad(AbstractContextManager["SteadyLoad"]):
                 request.raw_input_contents.append(row.tobytes())
                 return stub.ModelInfer(request, timeout=30).model_version
 
-            self._repeat(ask, number)
-
-    def _repeat(self, ask: Callable[[np.ndarray], str], number: int) -> None:
-        end = time.monotonic() + self.MOST_SECONDS
-        for turn in itertools.count(number * len(self._rows) // len(self._askers)):
-            if self._stop.wait(self._pause) or time.monotonic() > end:
-                return
-            try:
-                self.versions[ask(self._rows[turn % len(self._rows)])] += 1
-            except (httpx.HTTPError, grpc.RpcError) as error:
-                self.failed.append(repr(error)[:300])
+            self.repeat(ask, self._rows, number)
 
 
 def _version(answer: httpx.Response) -> str:
-    version: str = answer.raise_for_status().json()["model_version"]
+    if not answer.is_success:
+        raise httpx.HTTPError(f"{answer.status_code} {answer.text}")
+    version: str = answer.json()["model_version"]
     return version

@@ -7,8 +7,8 @@ import pandas as pd
 import pytest
 
 from loan_model.synthetic import LOAN, generate
-from tests.e2e.callers import Callers
 from tests.e2e.cluster import wait_for
+from tests.e2e.gateway import Callers
 from tests.e2e.rollouts import Workshop, rollout
 from tests.e2e.test_release_on_a_claim import answers
 from tests.e2e.test_rollout import VALUES, split

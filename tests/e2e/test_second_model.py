@@ -4,17 +4,16 @@ import json
 import re
 import shlex
 import time
-from typing import Any
 
 import httpx
-import pandas as pd
 import pytest
 
 from tests import second_model
-from tests.e2e.callers import Callers
 from tests.e2e.cluster import GATEWAY, HOST, ROOT, wait_for
+from tests.e2e.gateway import Callers
 from tests.e2e.rollouts import Workshop, rollout
 from tests.e2e.test_rollout import VALUES, split
+from tests.model_server.serving import v2_frame
 
 PIPELINE = """
 from sklearn.compose import make_column_selector, make_column_transformer
@@ -53,22 +52,11 @@ def documented(beginning: str) -> list[str]:
     return shlex.split(command)
 
 
-def sent(cell: Any, kind: str) -> Any:
-    if pd.isna(cell):
-        return None
-    return cell == "yes" if kind == "boolean" else cell
-
-
-def body(row: dict[str, Any]) -> bytes:
-    datatypes = {"number": "FP64", "integer": "INT64", "boolean": "BOOL", "category": "BYTES"}
-    inputs = [
-        {"name": c.name, "datatype": datatypes[c.type], "shape": [1], "data": [sent(row[c.name], c.type)]}
-        for c in second_model.DECLARATION.columns
-    ]
-    return json.dumps({"inputs": inputs}).encode()
-
-
-BODIES = [body(row) for row in second_model.generate(500, 7).to_dict(orient="records")]
+ROWS = second_model.generate(500, 7)
+BODIES = [
+    json.dumps(v2_frame(ROWS[place : place + 1], second_model.DECLARATION.columns)).encode()
+    for place in range(len(ROWS))
+]
 
 
 def ask(**parameters: object) -> httpx.Response:

@@ -7,14 +7,17 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import grpc
 import httpx
 import numpy as np
+import pandas as pd
 import uvloop
+from kserve.protocol.grpc.grpc_predict_v2_pb2_grpc import GRPCInferenceServiceStub
 from numpy.typing import NDArray
 
 from loan_model.synthetic import LOAN
@@ -34,6 +37,7 @@ from model_server.rest.v1 import V1Endpoints
 from model_server.rest.v2 import V2Endpoints
 from model_server.settings import ServerSettings
 from tabular_model.registry import Registry
+from tabular_model.schema import Column
 from training_job.launch import ProcessLauncher
 
 APPLICANT = {
@@ -155,6 +159,37 @@ def v2_columns(matrix: NDArray[np.float64]) -> dict[str, Any]:
             for index, column in enumerate(LOAN.columns)
         ]
     }
+
+
+DATATYPES = {"number": "FP64", "integer": "INT64", "boolean": "BOOL", "category": "BYTES"}
+
+
+def sent(cell: Any, column: Column) -> Any:
+    """A cell of a data set as JSON has it."""
+    if pd.isna(cell):
+        return None
+    return cell in ("yes", "true", True) if column.type == "boolean" else cell
+
+
+def v2_frame(rows: pd.DataFrame, columns: Sequence[Column]) -> dict[str, Any]:
+    """The V2 JSON of a data set's rows, a tensor of its natural datatype for each column."""
+    return {
+        "inputs": [
+            {
+                "name": column.name,
+                "datatype": DATATYPES[column.type],
+                "shape": [len(rows)],
+                "data": [sent(cell, column) for cell in rows[column.name].tolist()],
+            }
+            for column in columns
+        ]
+    }
+
+
+def infer_by_grpc(target: str, request: Any) -> Any:
+    """The answer to one call on a connection of its own."""
+    with grpc.insecure_channel(target) as channel:
+        return GRPCInferenceServiceStub(channel).ModelInfer(request, timeout=30)
 
 
 def outputs(answer: dict[str, Any]) -> dict[str, list[Any]]:

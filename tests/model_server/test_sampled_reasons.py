@@ -3,33 +3,18 @@
 from collections.abc import Iterator
 from pathlib import Path
 
-import grpc
 import httpx
 import numpy as np
 import pytest
+from kserve.protocol.grpc import grpc_predict_v2_pb2 as pb
 
-from model_server.grpc.v2_pb import pb
 from tabular_model.model import TabularModel
 from tabular_model.registry import Registry
 from tests import second_model
-from tests.model_server.serving import Server, outputs, serving
+from tests.model_server.serving import Server, infer_by_grpc, outputs, serving
 from training_job.progress import Progress
 from training_job.run import Training, run_training
 
-CODE = """
-from sklearn.compose import make_column_selector, make_column_transformer
-from sklearn.ensemble import GradientBoostingClassifier
-from sklearn.impute import SimpleImputer
-from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import OneHotEncoder
-
-def pipeline():
-    columns = make_column_transformer(
-        (OneHotEncoder(handle_unknown="ignore"), make_column_selector(dtype_include=object)),
-        (SimpleImputer(), make_column_selector(dtype_include=float)),
-    )
-    return make_pipeline(columns, GradientBoostingClassifier(n_estimators=40))
-"""
 NULLS = {
     "inputs": [
         {
@@ -47,7 +32,7 @@ NULLS = {
 def registry(tmp_path_factory: pytest.TempPathFactory) -> Registry:
     folder = tmp_path_factory.mktemp("own")
     _, data = second_model.write(folder, 1000)
-    (folder / "model.py").write_text(CODE)
+    (folder / "model.py").write_text(second_model.PIPELINE)
     made = Registry.open(folder / "registry", create=True)
     run_training(Training(data=str(data), declaration=second_model.DECLARATION, folder=folder), made, Progress())
     return made
@@ -87,13 +72,7 @@ def test_grpc(server: Server, expected: float) -> None:
             item.contents.bytes_contents.append(b"")
         else:
             item.contents.fp64_contents.append(np.nan if value is None else value)
-    with grpc.insecure_channel(server.grpc_target) as channel:
-        call = channel.unary_unary(
-            "/inference.GRPCInferenceService/ModelInfer",
-            request_serializer=pb.ModelInferRequest.SerializeToString,
-            response_deserializer=pb.ModelInferResponse.FromString,
-        )
-        answer = call(request)
+    answer = infer_by_grpc(server.grpc_target, request)
     assert float(answer.parameters["reason_standard_error"].string_param) == expected
 
 

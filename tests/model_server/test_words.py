@@ -4,18 +4,17 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import grpc
 import httpx
 import numpy as np
 import pandas as pd
 import pytest
+from kserve.protocol.grpc import grpc_predict_v2_pb2 as pb
 
 from model_server.codecs.v2_rest import length_prefixed
-from model_server.grpc.v2_pb import pb
 from tabular_model.model import TabularModel
 from tabular_model.registry import Registry
 from tests import second_model
-from tests.model_server.serving import Server, outputs, serving
+from tests.model_server.serving import Server, infer_by_grpc, outputs, sent, serving, v2_frame
 from training_job.progress import Progress
 from training_job.run import Training, run_training
 
@@ -62,32 +61,17 @@ def expected(registry: Path, rows: pd.DataFrame) -> list[float]:
     return found
 
 
-def value(cell: Any, kind: str) -> Any:
-    if pd.isna(cell):
-        return None
-    return cell == "yes" if kind == "boolean" else cell
-
-
 def records(rows: pd.DataFrame) -> list[dict[str, Any]]:
     return [
-        {column.name: value(row[column.name], column.type) for column in COLUMNS}
-        for row in rows.to_dict(orient="records")
+        {column.name: sent(row[column.name], column) for column in COLUMNS} for row in rows.to_dict(orient="records")
     ]
 
 
 def v2(rows: pd.DataFrame) -> dict[str, Any]:
-    datatypes = {"number": "FP64", "integer": "INT64", "boolean": "BOOL", "category": "BYTES"}
-    return {
-        "inputs": [
-            {
-                "name": column.name,
-                "datatype": datatypes[column.type],
-                "shape": [len(rows), 1],
-                "data": [value(cell, column.type) for cell in rows[column.name]],
-            }
-            for column in COLUMNS
-        ]
-    }
+    request = v2_frame(rows, COLUMNS)
+    for item in request["inputs"]:
+        item["shape"] = [len(rows), 1]
+    return request
 
 
 def test_v2_json(http: httpx.Client, rows: pd.DataFrame, expected: list[float]) -> None:
@@ -156,13 +140,7 @@ def test_grpc(server: Server, rows: pd.DataFrame, expected: list[float], raw: bo
             request.raw_input_contents.append(numbers.tobytes())
         else:
             item.contents.fp64_contents.extend(numbers)
-    with grpc.insecure_channel(server.grpc_target) as channel:
-        call = channel.unary_unary(
-            "/inference.GRPCInferenceService/ModelInfer",
-            request_serializer=pb.ModelInferRequest.SerializeToString,
-            response_deserializer=pb.ModelInferResponse.FromString,
-        )
-        answer = call(request)
+    answer = infer_by_grpc(server.grpc_target, request)
     found = np.frombuffer(answer.raw_output_contents[0]) if raw else answer.outputs[0].contents.fp64_contents
     assert list(found) == expected
 

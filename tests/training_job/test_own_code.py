@@ -18,20 +18,7 @@ from training_job.own_code import own_pipeline
 from training_job.progress import Progress
 from training_job.run import Training, run_training
 
-GOOD = """
-from sklearn.compose import make_column_selector, make_column_transformer
-from sklearn.ensemble import GradientBoostingClassifier
-from sklearn.impute import SimpleImputer
-from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import OneHotEncoder
-
-def pipeline(n_estimators: int = 20):
-    columns = make_column_transformer(
-        (OneHotEncoder(handle_unknown="ignore"), make_column_selector(dtype_include=object)),
-        (SimpleImputer(), make_column_selector(dtype_include=float)),
-    )
-    return make_pipeline(columns, GradientBoostingClassifier(n_estimators=n_estimators))
-"""
+GOOD = second_model.PIPELINE
 
 
 def declared(folder: Path, code: str | None, **changes: object) -> Declaration:
