@@ -224,8 +224,8 @@ def _float64(rows: list[Any], tensors: list[Tensor]) -> Matrix:
 def _check_limits(tensor: Tensor, numbers: Matrix) -> None:
     """Refuses a value that the tensor's datatype cannot hold, or that float64 does not hold exactly."""
     low, high = LIMITS[tensor.datatype]
-    if len(numbers) == 1 and low <= numbers[0] <= high:
-        return
+    if numbers.size == 1 and low <= numbers.item() <= high:
+        return  # as of one row in a tensor for each column, without numpy's calls for many
     outside = (numbers < low) | (numbers > high)
     if outside.any():
         value = float(numbers[outside][0])

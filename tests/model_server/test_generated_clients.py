@@ -80,6 +80,22 @@ def test_values_that_it_can_hold_are_taken(http, datatype, value):
     assert http.post(INFER, json=tensor(AGE, datatype=datatype, data=[value])).status_code == 200
 
 
+@pytest.mark.parametrize("datatype", ["FP32", "FP16", "INT64", "UINT32", "FP64"])
+@pytest.mark.parametrize("rows", [1, 2])
+@pytest.mark.parametrize("nested", [False, True])
+def test_a_matrix_of_every_datatype_is_taken_nested_or_flat(http, datatype, rows, nested):
+    matrix = np.tile([41, 60000, 715, 15000, 5, 3, 0], (rows, 1))
+    data = matrix.tolist() if nested else matrix.ravel().tolist()
+    tensor = {"name": "x", "datatype": datatype, "shape": [rows, 7], "data": data}
+    answer = http.post(INFER, json={"inputs": [tensor]})
+    assert answer.status_code == 200, answer.text
+    columns = http.post(INFER, json=v2_columns(matrix.astype(float)))
+    assert outputs(answer.json()) == outputs(columns.json())
+    vast = matrix * 1e30
+    too_much = tensor | {"data": vast.tolist() if nested else vast.ravel().tolist()}
+    assert http.post(INFER, json={"inputs": [too_much]}).status_code == (200 if datatype in ("FP32", "FP64") else 400)
+
+
 def test_whole_numbers_beyond_float64_are_refused_in_binary_too(http):
     body, headers = binary_request(ROW)
     wide = body.replace(b"FP64", b"INT64", 1).replace(ROW[0, :1].tobytes(), np.array([2**53 + 1]).tobytes(), 1)
