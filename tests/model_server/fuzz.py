@@ -1,27 +1,31 @@
-"""Fuzzes the V2 decoders: `python -m tests.model_server.fuzz CASES`.
+"""Fuzzes the decoders of every protocol: `python -m tests.model_server.fuzz CASES`.
 
 atheris (libFuzzer) mutates valid requests, guided by which lines of the decoders they reach; half of the mutations are
 of bytes, the other half of the JSON's tree, so that what comes is still JSON. A case is decoded, checked against the
 schema, and its answer encoded. Anything but an answer or a refusal in one sentence ends the run with the case.
 """
 
+import gzip
 import json
 import random
 import sys
 import tempfile
 import time
+import zlib
 from pathlib import Path
 from typing import Any
 
 import atheris
 import numpy as np
 import psutil
+import zstandard
 from google.protobuf.message import DecodeError
 
 with atheris.instrument_imports(include=["model_server"]):
     from model_server import signature, tensors
-    from model_server.codecs import v2_grpc, v2_rest
+    from model_server.codecs import plain, records, v1, v2_grpc, v2_rest
     from model_server.errors import ServeError
+    from model_server.rest import compression
 
 from kserve.protocol.grpc import grpc_predict_v2_pb2 as pb
 
@@ -61,11 +65,19 @@ HOSTILE: list[Any] = [
     ),
 ]
 SIGNATURE = signature.Signature(LOAN.columns, 1000, False)
+EXPECTED = records.Expected(SIGNATURE.columns, SIGNATURE.words, SIGNATURE.ignores_extra)
+RECORDS = {b"1": (plain.decode_one, plain.encode_one), b"M": (plain.decode_batch, plain.encode_batch)}
+RECORDS[b"V"] = (v1.decode, plain.encode_batch)
+CODINGS = {b"g": "gzip", b"d": "deflate", b"z": "zstd"}
 ROW = np.array([[41, 82000, 715, 15000, 5, 3, 0]], dtype=np.float64)
 
 
 def seeds() -> list[bytes]:
-    """Valid requests: JSON by column and as a matrix, binary tensors, protobuf. The first byte says which."""
+    """Valid requests: JSON by column and as a matrix, binary tensors, protobuf, applications, V1, and compressed ones.
+
+    The first byte says which.
+    """
+    application = dict(zip(LOAN.schema.names, ROW[0].tolist(), strict=True))
     columns = [
         {"name": name, "datatype": "FP64", "shape": [1], "data": [value]}
         for name, value in zip(LOAN.schema.names, ROW[0].tolist(), strict=True)
@@ -83,6 +95,14 @@ def seeds() -> list[bytes]:
         b"B" + len(binary).to_bytes(2, "little") + binary + ROW.tobytes(),
         b"G" + message.SerializeToString(),
         b"G" + typed.SerializeToString(),
+        b"1" + json.dumps(application).encode(),
+        b"M" + json.dumps([application, application]).encode(),
+        b"M" + json.dumps({name: [value, value] for name, value in application.items()}).encode(),
+        b"V" + json.dumps({"instances": [application, ROW[0].tolist()]}).encode(),
+        *(
+            kind + pack(json.dumps({"inputs": columns}).encode())
+            for kind, pack in {b"g": gzip.compress, b"d": zlib.compress, b"z": zstandard.compress}.items()
+        ),
     ]
 
 
@@ -96,6 +116,11 @@ def ask(case: bytes) -> bool:
             except DecodeError:  # which grpc answers itself
                 return False
             answer(v2_grpc.decode(message), lambda response: v2_grpc.encode("loan", response, True))
+        elif kind in RECORDS:
+            decode, encode = RECORDS[kind]
+            answer(decode(body, EXPECTED, kind == b"M"), encode)
+        elif kind in CODINGS:
+            ask(b"J" + compression.unpacked(body, CODINGS[kind], 10_000))
         else:
             length = str(int.from_bytes(body[:2], "little")) if kind == b"B" else None
             call = v2_rest.decode(body[2:] if length else body, length)
@@ -118,6 +143,7 @@ def answer(request: tensors.InferRequest, encode: Any) -> None:
             "v1",
             [
                 tensors.Output("probability", "FP64", [len(matrix)], matrix[:, 0]),
+                tensors.Output("decision", "INT64", [len(matrix)], np.ones(len(matrix), dtype=np.int64)),
                 tensors.Output("reason_codes", "BYTES", [len(matrix), 1], [["AGE"]] * len(matrix)),
             ],
         )
@@ -126,7 +152,7 @@ def answer(request: tensors.InferRequest, encode: Any) -> None:
 
 def mutate(case: bytes, size: int, seed: int) -> bytes:
     chance = random.Random(seed)
-    at = {b"J": 1, b"B": 3}.get(case[:1])
+    at = {b"J": 1, b"B": 3, b"1": 1, b"M": 1, b"V": 1}.get(case[:1])
     if at is None or chance.random() < 0.5:
         return bytes(atheris.Mutate(case, size))
     end = at + int.from_bytes(case[1:3], "little") if case[:1] == b"B" else len(case)
@@ -135,8 +161,8 @@ def mutate(case: bytes, size: int, seed: int) -> bytes:
     except (ValueError, RecursionError):
         return bytes(atheris.Mutate(case, size))
     head = json.dumps(_changed(tree, chance)).encode()
-    if case[:1] == b"J":
-        return (b"J" + head)[:size]
+    if at == 1:
+        return (case[:1] + head)[:size]
     return (b"B" + min(len(head), 65535).to_bytes(2, "little") + head + case[end:])[:size]
 
 
