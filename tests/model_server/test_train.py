@@ -76,6 +76,23 @@ def test_a_training_that_fails_says_why(tmp_path):
         assert http.post("/v2/repository/index").json() == []
 
 
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (lambda text: "Loan export 2024\n" + text, "line 1: 'Loan export 2024' is no line of column names"),
+        (lambda text: text + text.splitlines()[1] + ",9\n", "has 9 cells, more than the 8"),
+    ],
+    ids=["a line before the header", "a row with a cell too many"],
+)
+def test_data_that_cannot_be_read_are_said_in_a_sentence(tmp_path, data_file, change, said):
+    broken = tmp_path / "export.csv"
+    broken.write_text(change(data_file.read_text()))
+    with in_process(tmp_path / "registry", train_data=broken) as http:
+        answer = http.post("/train")
+        assert said in answer.json()["error"]
+        assert "export.csv" in answer.json()["error"]
+
+
 def test_a_long_training_is_a_202_with_a_place_to_ask(tmp_path, data_file, wait_for):
     with (
         serving(tmp_path / "registry", train_data=data_file, train_wait_seconds=0.1) as server,

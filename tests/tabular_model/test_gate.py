@@ -89,3 +89,17 @@ def test_a_verdict_is_read_from_the_metrics() -> None:
 def test_metrics_without_a_verdict_are_refused(content: bytes) -> None:
     with pytest.raises(IntegrityError, match=r"metrics\.json holds no verdict"):
         Verdict.from_metrics(content)
+
+
+@pytest.mark.parametrize(("otherwise", "passes"), [(0, True), (10, True), (11, False)])
+def test_a_model_in_float32_may_decide_one_row_in_ten_thousand_otherwise(otherwise: int, passes: bool) -> None:
+    target, probability, _ = drawn()
+    compiled = Comparison(100_000, 0.01, 1e-5, "float32", beyond=400, decided_otherwise=otherwise)
+    verdict = judge(Quality.of(target, probability, 0), GOOD, compiled, None)
+    assert verdict.passed == passes
+    if not passes:
+        (reason,) = verdict.reasons
+        assert reason == (
+            "The compiled model, which computes in float32, decides 11 of 100000 trial rows otherwise than the "
+            "pipeline; 0.01% of them may differ."
+        )

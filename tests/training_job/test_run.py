@@ -1,3 +1,4 @@
+import html
 import io
 import shutil
 from pathlib import Path
@@ -11,6 +12,7 @@ from loan_model.synthetic import LOAN, best_auc, generate
 from tabular_model.errors import CompileError, DataError
 from tabular_model.estimators import FAMILIES, Compiled
 from tabular_model.manifest import Manifest
+from tabular_model.points import Card
 from tabular_model.reference import Reference
 from tabular_model.registry import Registry
 from tabular_model.results import Results
@@ -136,3 +138,19 @@ def test_a_compiled_model_that_is_unlike_publishes_nothing(
     with pytest.raises(CompileError, match="differ on"):
         train(registry, data_file)
     assert registry.versions() == []
+
+
+def test_a_scorecard_and_a_search_stand_in_the_report(registry: Registry, data_file: Path) -> None:
+    manifest = train(registry, data_file, algorithm="scorecard", search=3, parameters={"pdo": 40})
+    files = registry.load("v1").files
+    card = Card.decode(files["scorecard.json"])
+    assert (manifest.algorithm, manifest.parameters["pdo"], card.pdo) == ("scorecard", 40, 40)
+    found = results(registry, "v1").search
+    assert found is not None
+    page = files["report.html"].decode()
+    assert html.escape(found.said()) in page
+    for variable in card.variables:
+        assert f"{variable.column} (information value {variable.information_value:.2f})" in page
+        for each in variable.bins:
+            assert f"<td>{each.bin}</td>" in page
+            assert f"{each.points:+.1f}" in page

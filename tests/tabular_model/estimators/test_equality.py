@@ -1,9 +1,12 @@
+import tomllib
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import onnx
 import pandas as pd
 import pytest
+import sklearn
 
 from loan_model.synthetic import LOAN, generate
 from tabular_model.errors import CompileError
@@ -14,6 +17,9 @@ from tabular_model.scoring.scorer import Scorer
 
 NAMES = list(LOAN.schema.names)
 
+
+# Of scikit-learn, with which this file was run: trees are read from private attributes, which may change with any.
+TRIED = ("1.7", "1.8", "1.9")
 
 FEATURES = LOAN.schema.features()
 
@@ -126,3 +132,11 @@ def test_a_decision_that_differs_is_found_though_the_probabilities_are_close() -
     between = float(probability(pipeline, rows)[0]) + 1e-11
     with pytest.raises(CompileError, match="nan"):
         check_equal(pipeline, {"model.onnx": model.SerializeToString()}, between, seed=0)
+
+
+def test_scikit_learn_is_of_a_version_that_was_tried() -> None:
+    """A newer one needs this file to be run with it, and `pyproject.toml` to allow it."""
+    assert sklearn.__version__.rpartition(".")[0] in TRIED
+    project = tomllib.loads((Path(__file__).parents[3] / "pyproject.toml").read_text())
+    (bound,) = (each for each in project["project"]["optional-dependencies"]["training"] if each.startswith("scikit-"))
+    assert bound == "scikit-learn>=1.7,<1.10"
