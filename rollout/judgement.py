@@ -1,8 +1,8 @@
 """Is the canary worse than stable? Each check compares what both did over the same window.
 
 A check says `worse` when the difference is beyond chance (at `significance`) and beyond its threshold, at any number of
-requests; `fine` only once both versions have answered enough of them; and `unsure` until then. Traffic is shared at
-random, so that in a check any other difference than the version's own is chance.
+requests; `fine` only once both versions have answered enough of them; and `unsure` until then. Traffic is shared
+without regard to what is asked, so that in a check any other difference than the version's own is chance.
 """
 
 from collections.abc import Iterator
