@@ -14,7 +14,7 @@ import grpc
 import structlog
 import uvloop
 
-from model_server.access import Access, Judge
+from model_server.access import Access, Authorizer
 from model_server.access.tokens import TokensFile
 from model_server.admission import Pool
 from model_server.controlplane import Control, ControlPlane, launcher
@@ -70,7 +70,7 @@ class LoanModelServer:
         self._repository = ModelRepository(registry, settings, metrics)
         self._log = _prediction_log(settings, metrics)
         plane = DataPlane(self._repository, metrics, self._log)
-        access = Access(_judge(settings), settings.anyone_may)
+        access = Access(_authorizer(settings), settings.anyone_may)
         self._control: Control = group or ControlPlane(self._repository, launcher(settings))
         pool = Pool(settings.queue_seconds)
         predictions = Predictions(plane, pool)
@@ -154,14 +154,14 @@ class LoanModelServer:
         return self._grpc.stop(self._settings.grace_seconds)
 
 
-def _judge(settings: ServerSettings) -> Judge:
+def _authorizer(settings: ServerSettings) -> Authorizer:
     if settings.access == "tokens":
         return TokensFile(settings.tokens)
     if not settings.access_service:
         raise ModelError("LOAN_ACCESS is kubernetes, so LOAN_ACCESS_SERVICE must name the InferenceService.")
-    from model_server.access.cluster import ClusterJudge  # noqa: PLC0415 - for the cluster's client, which is slow
+    from model_server.access.cluster import ClusterAuthorizer  # noqa: PLC0415 - for the cluster's client, which is slow
 
-    return ClusterJudge(
+    return ClusterAuthorizer(
         settings.access_service, settings.access_namespace, settings.access_audience, settings.access_seconds
     )
 

@@ -1,4 +1,4 @@
-"""Who may do what: four rights, asked for by every endpoint and judged in one place."""
+"""Who may do what: four rights, asked for by every endpoint and authorized in one place."""
 
 import asyncio
 from enum import StrEnum
@@ -29,7 +29,7 @@ class Decision(NamedTuple):
     allowed: bool
 
 
-class Judge(Protocol):
+class Authorizer(Protocol):
     """Knows tokens and their rights. Never keeps, logs or shows a token."""
 
     def recall(self, token: str, right: Right) -> Decision | None:
@@ -45,8 +45,8 @@ class Judge(Protocol):
 class Access:
     """Lets a caller through or says why not; `open_to_anyone` are the rights that need no token."""
 
-    def __init__(self, judge: Judge, open_to_anyone: frozenset[Right]) -> None:
-        self._judge = judge
+    def __init__(self, authorizer: Authorizer, open_to_anyone: frozenset[Right]) -> None:
+        self._authorizer = authorizer
         self._open = open_to_anyone
 
     def guards(self, right: Right) -> bool:
@@ -61,7 +61,7 @@ class Access:
         if right in self._open:
             return ANYONE
         token = _token(authorization)
-        decision = self._judge.recall(token, right) or self._judge.decide(token, right) if token else None
+        decision = self._authorizer.recall(token, right) or self._authorizer.decide(token, right) if token else None
         return self._admit(right, decision, endpoint)
 
     async def admit(self, right: Right, authorization: str | None, endpoint: str) -> str:
@@ -69,9 +69,9 @@ class Access:
         if right in self._open:
             return ANYONE
         token = _token(authorization)
-        decision = self._judge.recall(token, right) if token else None
+        decision = self._authorizer.recall(token, right) if token else None
         if token and decision is None:
-            decision = await asyncio.to_thread(self._judge.decide, token, right)
+            decision = await asyncio.to_thread(self._authorizer.decide, token, right)
         return self._admit(right, decision, endpoint)
 
     def _admit(self, right: Right, decision: Decision | None, endpoint: str) -> str:
@@ -80,7 +80,7 @@ class Access:
         caller = decision.caller if decision else ""
         if right in _ACTIONS:
             record(_ACTIONS[right], who=caller or "nobody known", what=endpoint, result="refused")
-        advice = self._judge.advice(right)
+        advice = self._authorizer.advice(right)
         if caller:
             raise Forbidden(f"{caller} may not {right}; {advice}.")
         if decision:

@@ -27,7 +27,7 @@ AT_ONCE = 4  # questions, so that who sends ever new tokens holds up neither the
 TIMEOUT_SECONDS = 3.0
 
 
-class ClusterJudge:
+class ClusterAuthorizer:
     """Asks the cluster, and remembers the answer for `seconds`."""
 
     def __init__(

@@ -15,7 +15,7 @@ import uvloop
 from model_server.controlplane import ControlPlane, launcher
 from model_server.ports import reserve
 from model_server.settings import ServerSettings
-from model_server.workers.line import Line
+from model_server.workers.channel import Channel
 from model_server.workers.members import Members
 from tabular_model.errors import ModelError
 from tabular_model.registry import Registry
@@ -89,14 +89,14 @@ class WorkerGroup:
         self._processes.add(process)
 
         def join() -> None:
-            self._members.join(line, process.pid)
+            self._members.join(channel, process.pid)
 
         def serving() -> None:
             for event in (joined, served):
                 self._loop.call_soon_threadsafe(event.set)
 
         methods = self._methods() | {"join": join, "serving": serving}
-        line = Line(ours, methods, lambda: self._members.leave(line))
+        channel = Channel(ours, methods, lambda: self._members.leave(channel))
         process.stdin.write(self._settings.model_dump_json().encode())  # type: ignore[union-attr]
         process.stdin.close()  # type: ignore[union-attr]
         return process

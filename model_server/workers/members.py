@@ -15,7 +15,7 @@ from prometheus_client.registry import Collector
 
 from model_server.counts import Counts, State
 from model_server.errors import NotReady
-from model_server.workers.line import Gone, Line
+from model_server.workers.channel import Channel, Gone
 from tabular_model.registry import Promotion, Registry
 
 ANSWER_SECONDS = 5.0
@@ -25,8 +25,8 @@ LARGEST = ("process_start_time_seconds", "process_max_fds")
 class Member:
     """One worker, and what it told when it was last asked."""
 
-    def __init__(self, line: Line, pid: int) -> None:
-        self.line = line
+    def __init__(self, channel: Channel, pid: int) -> None:
+        self.channel = channel
         self.pid = pid
         self.counts = Counts()
         self.state = State()
@@ -50,21 +50,21 @@ class Members(Collector):
             self._exposed.register(collector)
         PlatformCollector(registry=self._exposed)
 
-    def join(self, line: Line, pid: int) -> None:
+    def join(self, channel: Channel, pid: int) -> None:
         """Takes in a worker, once it has loaded what the others have."""
         with self._changing:
             for member in list(self._members):
                 with suppress(Gone):
-                    choice = member.line.call("choice", returns=msgspec.Raw).result()
-                    line.call("choose", choice, returns=None).result()
+                    choice = member.channel.call("choice", returns=msgspec.Raw).result()
+                    channel.call("choose", choice, returns=None).result()
                     break
-            self._members.append(Member(line, pid))
-        if line.ended:  # before it was taken in, so that nobody said that it left
-            self.leave(line)
+            self._members.append(Member(channel, pid))
+        if channel.ended:  # before it was taken in, so that nobody said that it left
+            self.leave(channel)
 
-    def leave(self, line: Line) -> None:
+    def leave(self, channel: Channel) -> None:
         with self._counting:
-            for member in [each for each in self._members if each.line is line]:
+            for member in [each for each in self._members if each.channel is channel]:
                 self._members.remove(member)
                 self._gone.add(member.counts)
 
@@ -87,7 +87,7 @@ class Members(Collector):
         """Asks each what it has counted."""
         with self._counting:
             asked = [
-                (member, member.line.call("counts", returns=Counts), member.line.call("state", returns=State))
+                (member, member.channel.call("counts", returns=Counts), member.channel.call("state", returns=State))
                 for member in self._members
             ]
             for member, counts, state in asked:
@@ -111,7 +111,7 @@ class Members(Collector):
     def _tell_all(self, method: str, *arguments: object, returns: object) -> list[Any]:
         """What each gives; the first error, but none of those that are gone. NotReady when there is none to tell."""
         with self._changing:
-            told = [member.line.call(method, *arguments, returns=returns) for member in self._members]
+            told = [member.channel.call(method, *arguments, returns=returns) for member in self._members]
             errors = [future.exception() for future in told]
             for error in errors:
                 if error and not isinstance(error, Gone):

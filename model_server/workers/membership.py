@@ -10,13 +10,13 @@ from typing import Any
 from model_server.controlplane import PromotionRequest
 from model_server.metrics import Metrics
 from model_server.repository import ModelRepository
-from model_server.workers.line import Line
+from model_server.workers.channel import Channel
 from tabular_model.registry import Promotion
 from training_job.launch import Outcome, TrainingParameters
 
 
 class Membership:
-    """The group's control, as if it were this process's own; `end` is of the line to the group."""
+    """The group's control, as if it were this process's own; `end` is of the channel to the group."""
 
     def __init__(self, end: socket.socket) -> None:
         self._end = end
@@ -32,37 +32,39 @@ class Membership:
             "counts": metrics.counts,
             "state": lambda: metrics.state,
         }
-        self._line = Line(self._end, methods, _leave)
-        self._line.call("join", returns=None).result()
+        self._channel = Channel(self._end, methods, _leave)
+        self._channel.call("join", returns=None).result()
 
     def serving(self) -> None:
         """Tells the group that this process answers at the ports."""
-        self._line.call("serving", returns=None)
+        self._channel.call("serving", returns=None)
 
     def load(self, who: str, version: str | None) -> str:
-        answer: str = self._line.call("load", who, version, returns=str).result()
+        answer: str = self._channel.call("load", who, version, returns=str).result()
         return answer
 
     def unload(self, who: str, version: str | None) -> None:
-        self._line.call("unload", who, version, returns=None).result()
+        self._channel.call("unload", who, version, returns=None).result()
 
     def promote(self, who: str, asked: PromotionRequest) -> Promotion:
-        answer: Promotion = self._line.call("promote", who, asked, returns=Promotion).result()
+        answer: Promotion = self._channel.call("promote", who, asked, returns=Promotion).result()
         return answer
 
     async def train(self, who: str, parameters: TrainingParameters, seconds: float) -> Outcome:
-        answer: Outcome = await asyncio.wrap_future(self._line.call("train", who, parameters, seconds, returns=Outcome))
+        answer: Outcome = await asyncio.wrap_future(
+            self._channel.call("train", who, parameters, seconds, returns=Outcome)
+        )
         return answer
 
     async def training(self, name: str, seconds: float = 0) -> Outcome:
-        answer: Outcome = await asyncio.wrap_future(self._line.call("training", name, seconds, returns=Outcome))
+        answer: Outcome = await asyncio.wrap_future(self._channel.call("training", name, seconds, returns=Outcome))
         return answer
 
     async def stop(self) -> None:
         """The group ends what it began."""
 
     def exposition(self) -> bytes:
-        answer: bytes = self._line.call("exposition", returns=bytes).result()
+        answer: bytes = self._channel.call("exposition", returns=bytes).result()
         return answer
 
 

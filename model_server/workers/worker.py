@@ -1,6 +1,6 @@
 """One worker's process: `python -m model_server.workers.worker FD` with the settings as JSON on standard input.
 
-`FD` is its end of the line to the group.
+`FD` is its end of the channel to the group.
 """
 
 import socket

@@ -159,14 +159,14 @@ def test_a_token_counts_from_when_it_is_added_until_it_is_removed(http, home):
 def test_a_broken_tokens_file_lets_nobody_in(tmp_path):
     file = tmp_path / "tokens.json"
     token = tokens.add(file, "ada", (Right.load,))
-    judge = tokens.TokensFile(file)
-    assert judge.recall(token, Right.load).allowed
+    authorizer = tokens.TokensFile(file)
+    assert authorizer.recall(token, Right.load).allowed
     file.write_text("{")
-    assert not judge.recall(token, Right.load).caller
+    assert not authorizer.recall(token, Right.load).caller
     with pytest.raises(ModelError, match="cannot be read"):
         tokens.add(file, "grace", (Right.load,))
     file.unlink()
-    assert not judge.recall(token, Right.load).caller
+    assert not authorizer.recall(token, Right.load).caller
 
 
 def test_kubernetes_judges_only_rights_on_a_named_service(home):

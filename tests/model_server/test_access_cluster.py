@@ -8,7 +8,7 @@ import pytest
 from kubernetes import client
 
 from model_server.access import Access, Right
-from model_server.access.cluster import ClusterJudge
+from model_server.access.cluster import ClusterAuthorizer
 from model_server.errors import Forbidden, NotReady, Unauthenticated
 
 USER = {"username": "system:serviceaccount:bank:ci", "uid": "u", "groups": ["g"], "extra": {"scope": ["a"]}}
@@ -71,7 +71,7 @@ def clock():
 
 @pytest.fixture
 def access(api, clock):
-    return Access(ClusterJudge("loans", "bank", "loan-model", 10, api, clock), frozenset())
+    return Access(ClusterAuthorizer("loans", "bank", "loan-model", 10, api, clock), frozenset())
 
 
 def test_a_caller_is_who_the_cluster_says_and_may_what_it_says(access, cluster):
@@ -126,8 +126,8 @@ def test_while_the_cluster_gives_no_answer_only_who_is_remembered_gets_in(access
 
 def test_what_is_remembered_does_not_grow_without_end(api, monkeypatch):
     monkeypatch.setattr("model_server.access.cluster.REMEMBERED", 3)
-    judge = ClusterJudge("loans", "bank", "loan-model", 10, api)
+    authorizer = ClusterAuthorizer("loans", "bank", "loan-model", 10, api)
     for number in range(5):
-        judge.decide(f"made-up-{number}", Right.predict)
-    remembered = [judge.recall(f"made-up-{number}", Right.predict) is not None for number in range(5)]
+        authorizer.decide(f"made-up-{number}", Right.predict)
+    remembered = [authorizer.recall(f"made-up-{number}", Right.predict) is not None for number in range(5)]
     assert remembered == [False, False, True, True, True]

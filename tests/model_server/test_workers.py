@@ -22,7 +22,7 @@ from kserve.protocol.grpc import grpc_predict_v2_pb2 as pb
 from kserve.protocol.grpc.grpc_predict_v2_pb2_grpc import GRPCInferenceServiceStub
 
 from model_server.counts import SECONDS, Counts, Histogram
-from model_server.workers.line import Line
+from model_server.workers.channel import Channel
 from model_server.workers.members import Members
 from tabular_model.registry import Registry
 from tests.model_server.serving import APPLICANT, free_port, serving
@@ -195,11 +195,11 @@ def test_no_worker_outlives_its_group(group):
 
 def test_a_worker_that_ends_while_it_joins_is_no_member(trained_registry, wait_for):
     ours, theirs = socket.socketpair()
-    line = Line(ours, {}, lambda: None)
+    channel = Channel(ours, {}, lambda: None)
     theirs.close()
-    wait_for(lambda: line.ended)
+    wait_for(lambda: channel.ended)
     members = Members(Registry.open(trained_registry))
-    members.join(line, os.getpid())
+    members.join(channel, os.getpid())
     assert b"loan_workers 0.0" in members.exposition()
 
 

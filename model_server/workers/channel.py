@@ -1,4 +1,4 @@
-"""A line between two processes on which each calls the other's methods by name.
+"""A channel between two processes on which each calls the other's methods by name.
 
 A message is MessagePack behind its length in four bytes, over a socket pair: no pickle, which multiprocessing's own
 connections would read. Who reads has a thread of its own, so that a busy event loop does not make the other wait.
@@ -41,7 +41,7 @@ class Message(msgspec.Struct, array_like=True):
     content: msgspec.Raw
 
 
-class Line:
+class Channel:
     """One end. `methods` is what the other end may call; their annotations say how arguments are read."""
 
     def __init__(self, end: socket.socket, methods: Methods, on_end: Callable[[], None]) -> None:
@@ -53,8 +53,8 @@ class Line:
         self._calls: dict[int, tuple[Future[Any], Any]] = {}
         self._lock = threading.Lock()
         self._ended = False
-        self._threads = ThreadPoolExecutor(AT_ONCE, thread_name_prefix="line")
-        threading.Thread(target=self._read, name="line-read", daemon=True).start()
+        self._threads = ThreadPoolExecutor(AT_ONCE, thread_name_prefix="channel")
+        threading.Thread(target=self._read, name="channel-read", daemon=True).start()
 
     @property
     def ended(self) -> bool:
@@ -86,7 +86,7 @@ class Line:
                 content = self._file.read(int.from_bytes(length, "big"))
                 self._take(msgspec.msgpack.decode(content, type=Message))
         except (OSError, msgspec.DecodeError) as error:
-            log.warning("line to another process broke", error=str(error))
+            log.warning("channel to another process broke", error=str(error))
         finally:
             self._end()
 
