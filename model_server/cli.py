@@ -6,16 +6,23 @@ from typing import Annotated, Any
 import typer
 
 from model_server.access import Right
-from model_server.settings import ServerSettings
+from model_server.settings import GROUPS, ServerSettings
 
 tokens = typer.Typer(no_args_is_help=True, help="Give and take the rights to predict, train, load and promote.")
 
 _FIELDS = ServerSettings.model_fields
+_PANELS = {field: title for title, group in GROUPS.items() for field in group.model_fields}
 
 
-def _option(field: str, *flags: str) -> Any:
-    """An option that stands for a field of the settings, with its help; its default is the environment's."""
-    return typer.Option(*flags, help=_FIELDS[field].description, show_default=str(_FIELDS[field].default))
+def _option(field: str, panel: str | None = None) -> Any:
+    """An option for a field of the settings, with its description; without the option the environment decides."""
+    default = _FIELDS[field].default
+    return typer.Option(help=_FIELDS[field].description, show_default=str(default) or False, rich_help_panel=panel)
+
+
+def _setting(field: str) -> Any:
+    """As `_option`, below the title of the field's group."""
+    return _option(field, _PANELS[field])
 
 
 TokensPath = Annotated[
@@ -25,11 +32,11 @@ TOKENS: Path = _FIELDS["tokens"].default
 
 
 def serve(
-    registry: Annotated[str | None, _option("registry", "--registry")] = None,
-    http_port: Annotated[int | None, _option("http_port", "--http-port")] = None,
-    grpc_port: Annotated[int | None, _option("grpc_port", "--grpc-port")] = None,
-    model_name: Annotated[str | None, _option("model_name", "--model-name")] = None,
-    workers: Annotated[int | None, _option("workers", "--workers")] = None,
+    registry: Annotated[str | None, _setting("registry")] = None,
+    model_name: Annotated[str | None, _setting("model_name")] = None,
+    http_port: Annotated[int | None, _setting("http_port")] = None,
+    grpc_port: Annotated[int | None, _setting("grpc_port")] = None,
+    workers: Annotated[int | None, _setting("workers")] = None,
 ) -> None:
     """Serve the model over V2 REST, V2 gRPC and the plain JSON API.
 
@@ -57,7 +64,7 @@ def predict(
     version: Annotated[str | None, typer.Option(help="Version to ask; the champion, else the latest.")] = None,
     explain: Annotated[bool, typer.Option("--explain", help="Add each row's reason codes.")] = False,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace an output that is there.")] = False,
-    registry: Annotated[str | None, _option("registry", "--registry")] = None,
+    registry: Annotated[str | None, _option("registry")] = None,
 ) -> None:
     """Score a file of applications: CSV, JSON lines, Parquet, Arrow or Feather, and Excel to read.
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from model_server.settings import ServerSettings
+from model_server.settings import GROUPS
 from tests.model_server.serving import serving
 from tests.test_own_model import german
 
@@ -106,9 +106,14 @@ def test_every_test_that_the_page_on_security_names_is_there():
         assert (ROOT / name).is_file() if "/" in name else f"def {name}(" in tests, name
 
 
-def test_every_setting_is_described():
-    for name in ServerSettings.model_fields:
-        assert f"LOAN_{name.upper()}" in README, name
+def test_every_setting_is_described_in_its_group():
+    named: dict[str, list[str]] = {}
+    for title, variables in re.findall(r"(?m)^\| (?:\*\*(.+)\*\* )?\| (`LOAN_[^|]+) \|", README):
+        group = title or list(named)[-1]
+        named.setdefault(group, []).extend(re.findall(r"`LOAN_(\w+)`", variables))
+    assert list(named) == list(GROUPS)
+    for title, group in GROUPS.items():
+        assert named[title] == [name.upper() for name in group.model_fields]
 
 
 def test_the_folders_named_exist():
