@@ -10,7 +10,7 @@ from model_server import cli as serving
 from rollout.cli import app as rollout
 from tabular_model.cli import app as versions
 from tabular_model.cli import keys
-from tabular_model.errors import ModelError
+from tabular_model.errors import GateFailed, ModelError, NotSigned, RegistryEmpty, RegistryNotFound
 from training_job import cli as training
 
 EXAMPLES = """
@@ -30,6 +30,15 @@ Examples:
 """
 
 
+# The domain's messages reach callers over HTTP, and so name no command and no option; here they are added.
+_ADVICE: dict[type[BaseException], str] = {
+    RegistryNotFound: "`loan train` makes one.",
+    RegistryEmpty: "`loan train` publishes one.",
+    NotSigned: "`loan train --signing-key FILE` signs what it publishes.",
+    GateFailed: "Use --force to promote it nevertheless.",
+}
+
+
 class _Commands(TyperGroup):
     """Prints a domain error as one sentence and exits with 1; anything else is a bug and keeps its traceback."""
 
@@ -37,8 +46,18 @@ class _Commands(TyperGroup):
         try:
             return super().invoke(context)
         except ModelError as error:
-            typer.secho(f"error: {error}", fg="red", err=True)
+            advice = _advice(error, context.invoked_subcommand)
+            typer.secho(f"error: {error}{advice}", fg="red", err=True)
             raise typer.Exit(1) from error
+
+
+def _advice(error: BaseException | None, command: str | None) -> str:
+    """What helps against the error or what caused it, after a space; empty where nothing is known."""
+    if command == "train":  # whose error is the answer to POST /train
+        return ""
+    while error and type(error) not in _ADVICE:
+        error = error.__cause__
+    return f" {_ADVICE[type(error)]}" if error else ""
 
 
 app = typer.Typer(
@@ -63,7 +82,8 @@ def main(
     version: Annotated[
         bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version and exit.")
     ] = False,
-) -> None: ...
+) -> None:
+    """Takes the option --version; the help of the program is the one given to `app`."""
 
 
 app.command(rich_help_panel="Basic Commands")(training.data)

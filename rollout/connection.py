@@ -42,6 +42,7 @@ class Connection:
         self._workload = kind(self._revision.service, self._namespace, self._core, client.CustomObjectsApi(api))
 
     def controller(self, watch: Watch, halt: Callable[[], str]) -> Controller:
+        """It calls `watch` after each look at the traffic, and stops once `halt` gives a reason that is not empty."""
         return Controller(
             self._release,
             self._workload,
@@ -53,6 +54,7 @@ class Connection:
         )
 
     def lease(self) -> Lease:
+        """Not taken until it is entered with `with`; its holder is named by user, host and process id."""
         name = f"{self._revision.service}-rollout"
         return Lease(name, self._namespace, f"{me()}, process {os.getpid()}", client.CoordinationV1Api(self._api))
 

@@ -31,7 +31,8 @@ T = TypeVar("T")
 class Watch(Protocol):
     """Follows a judgement while traffic comes in."""
 
-    def __call__(self, split: Split, judged: Judged, seconds: float) -> None: ...
+    def __call__(self, split: Split, judged: Judged, seconds: float) -> None:
+        """Called after each look at the traffic; `seconds` have passed since this split's judgement began."""
 
 
 class Controller:

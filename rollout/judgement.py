@@ -23,6 +23,8 @@ EMPTY_BIN = 0.5  # what an empty bin counts as, since PSI takes logarithms
 
 
 class Outcome(StrEnum):
+    """The worst first: a judgement's outcome is the first of these that one of its findings has."""
+
     worse = "worse"
     unsure = "unsure"
     fine = "fine"
@@ -41,6 +43,8 @@ class Finding(msgspec.Struct, frozen=True):
 
 
 class Judged(msgspec.Struct, frozen=True):
+    """The worst outcome of all findings, and how many requests each version had in the traffic compared."""
+
     outcome: Outcome
     findings: tuple[Finding, ...]
     stable_requests: int

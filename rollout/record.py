@@ -48,6 +48,7 @@ class Record:
         self._core = core
 
     def decided(self, event: str, before: Split, after: Split, why: str, judged: Judged | None = None) -> None:
+        """RolledBack and Stopped are Warnings; if the cluster does not take the event, standard error says so."""
         decision = Decision(
             event=event,
             who=me(),

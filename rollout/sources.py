@@ -24,6 +24,7 @@ class PrometheusSource:
         self._labels = labels
 
     def snapshot(self, version: str, ago: float = 0) -> Snapshot:
+        """Looks back at most an hour from `ago` seconds ago; ClusterError if Prometheus gives no usable answer."""
         matchers = {**self._labels, "version": version}
         chosen = ",".join(f'{name}="{value}"' for name, value in matchers.items())
         query = f'last_over_time({{__name__=~"{"|".join(METRICS)}",{chosen}}}[{REACH}])'
@@ -48,6 +49,7 @@ class PodSource:
         self._seen: dict[str, dict[Series, float]] = {}
 
     def snapshot(self, version: str, ago: float = 0) -> Snapshot:
+        """Empty unless `ago` is 0; a pod without an answer counts as it last did; ApiException if access is denied."""
         if ago:
             return {}
         seen = self._seen.setdefault(version, {})

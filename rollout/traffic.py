@@ -30,10 +30,12 @@ class Series(NamedTuple):
     labels: frozenset[tuple[str, str]]
 
     def label(self, name: str) -> str:
+        """The label's value; empty if the series has no such label."""
         return next((value for label, value in self.labels if label == name), "")
 
     @property
     def pod(self) -> frozenset[tuple[str, str]]:
+        """The labels that the server did not set itself, which together identify the pod."""
         return frozenset(each for each in self.labels if each[0] not in OWN_LABELS)
 
 
@@ -46,7 +48,8 @@ class Source(Protocol):
     `ago` seconds back, if the source remembers; one that does not gives nothing, so that all that was counted counts.
     """
 
-    def snapshot(self, version: str, ago: float = 0) -> Snapshot: ...
+    def snapshot(self, version: str, ago: float = 0) -> Snapshot:
+        """Each counter as it stood `ago` seconds ago, 0 being now; empty if the source keeps no past values."""
 
 
 class Histogram(msgspec.Struct, frozen=True):
@@ -57,6 +60,7 @@ class Histogram(msgspec.Struct, frozen=True):
 
     @property
     def total(self) -> float:
+        """The number of values in all buckets; 0 without buckets."""
         return sum(self.counts)
 
     def quantile(self, share: float) -> float:

@@ -43,10 +43,14 @@ class Rollout(msgspec.Struct, frozen=True, rename="camel", kw_only=True):
 
 
 class Stable(msgspec.Struct, frozen=True):
+    """The version that is served; empty before the first training, when nothing is."""
+
     version: str
 
 
 class Canary(msgspec.Struct, frozen=True):
+    """A second version, empty for none; its share of the traffic, and the share mirrored to it, are in percent."""
+
     version: str
     weight: int
     mirror: int
@@ -81,6 +85,7 @@ class Values(msgspec.Struct, frozen=True):
 
     @property
     def split(self) -> Split:
+        """The versions and the canary's share; the share mirrored to it is not part of a split."""
         return Split(self.stable.version, self.canary.version, self.canary.weight)
 
     @classmethod

@@ -37,6 +37,7 @@ def status(release: str, revision: Revision, stable: Health, canary: Health | No
 
 
 def checks(judged: Judged) -> Table:
+    """A row for each finding: latencies in ms, scores as their PSI, restarts as a number, the rest in percent."""
     table = Table("CHECK", "STABLE", "CANARY", "AT MOST", "P", "", box=None, pad_edge=False)
     for each in judged.findings:
         mark, colour = MARKS[each.outcome]
@@ -46,6 +47,7 @@ def checks(judged: Judged) -> Table:
 
 
 def verdict(judged: Judged) -> Text:
+    """One line: the mark and colour of the outcome, and what decided it."""
     mark, colour = MARKS[judged.outcome]
     return Text(f"{mark} {judged.why}", style=colour)
 
@@ -56,6 +58,7 @@ def progress(split: Split, judged: Judged, seconds: float) -> str:
 
 
 def console(stderr: bool = False) -> Console:
+    """Writes to standard output unless `stderr`, and does not colour numbers and paths by itself."""
     return Console(stderr=stderr, highlight=False)
 
 

@@ -40,11 +40,15 @@ DEFAULT_ROOT = "files/model_version"
 
 
 class Format(StrEnum):
+    """How `loan versions list` prints: a table for people, or JSON for programs."""
+
     table = "table"
     json = "json"
 
 
 class ExtraInputs(StrEnum):
+    """What the servers do with a request that has inputs which the version does not: reject it, or ignore them."""
+
     refused = "refused"
     ignore = "ignore"
 
@@ -132,7 +136,8 @@ def _leave(result: Path | None, value: msgspec.Struct) -> None:
 
 
 @keys.callback()
-def keys_commands() -> None: ...
+def keys_commands() -> None:
+    """Keeps `make` a subcommand if this app runs by itself: without a callback Typer drops an only command's name."""
 
 
 @keys.command()

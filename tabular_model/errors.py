@@ -13,12 +13,24 @@ class RegistryError(ModelError):
     """The registry cannot be opened, read or written."""
 
 
+class RegistryNotFound(RegistryError):
+    """There is no registry at that place."""
+
+
 class VersionNotFound(RegistryError):
     """A version that the registry does not hold; the message names those that it does."""
 
 
+class RegistryEmpty(VersionNotFound):
+    """A version was to be chosen, and the registry holds none yet."""
+
+
 class IntegrityError(RegistryError):
     """A file of a version that does not match the manifest; the message names the file."""
+
+
+class NotSigned(IntegrityError):
+    """A version without a signature, where only signed ones are taken."""
 
 
 class KeyUnusable(ModelError):
@@ -30,7 +42,11 @@ class CompileError(ModelError):
 
 
 class PromotionRefused(ModelError):
-    """A version that failed the gate and was not forced."""
+    """A version that is not to be promoted, or a promotion without a reason."""
+
+
+class GateFailed(PromotionRefused):
+    """A version that failed the gate; it is promoted only by force."""
 
 
 def first_line(error: Exception) -> str:

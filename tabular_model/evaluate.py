@@ -38,6 +38,7 @@ class CrossValidation(msgspec.Struct, frozen=True):
 
     @property
     def mean_log_loss(self) -> float:
+        """The plain mean over the folds, in nats; lower is better."""
         return float(np.mean(self.log_loss))
 
 
@@ -58,6 +59,7 @@ class Decisions(msgspec.Struct, frozen=True):
 
     @classmethod
     def of(cls, target: Integers, score: Floats, threshold: float) -> "Decisions":
+        """For `target` [n] of 0 and 1 and probabilities `score` [n]; one equal to the threshold is an approval."""
         approved = score >= threshold
         good = target == 1
         cells = (approved & good, approved & ~good, ~approved & ~good, ~approved & good)

@@ -33,6 +33,8 @@ class Champion(msgspec.Struct, frozen=True):
     def compare(
         cls, version: str, target: NDArray[np.int64], score: Floats, champion_score: Floats, seed: int
     ) -> "Champion":
+        """From probabilities [n] of the same rows as `target` [n]; `seed` is that of the bootstrap's resamples."""
+
         def aucs(weights: Floats) -> Floats:
             new, _ = discrimination(target, score, weights)
             old, _ = discrimination(target, champion_score, weights)

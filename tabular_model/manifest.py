@@ -18,6 +18,7 @@ SIGNATURE = "manifest.sig"  # of the bytes of that file, see `signing`
 
 
 def sha256(content: bytes) -> str:
+    """The digest as 64 lower-case hexadecimal digits."""
     return hashlib.sha256(content).hexdigest()
 
 

@@ -29,6 +29,7 @@ class Estimate(msgspec.Struct, frozen=True):
 
     @classmethod
     def of(cls, value: float, resampled: Floats) -> "Estimate":
+        """The interval runs from percentile 2.5 to 97.5 of `resampled` [b], without its values that are not finite."""
         known = resampled[np.isfinite(resampled)]
         low, high = np.quantile(known, [0.025, 0.975]) if len(known) else (np.nan, np.nan)
         return cls(*(float(x) if np.isfinite(x) else None for x in (value, low, high)))

@@ -43,6 +43,7 @@ class TabularModel:
 
     @classmethod
     def from_registry(cls, registry: Registry, version: str, threads: int = 1) -> "TabularModel":
+        """VersionNotFound if there is none; IntegrityError if a file was changed or the model cannot be loaded."""
         return cls(registry.load(version), threads)
 
     def example(self) -> dict[str, Any]:

@@ -40,8 +40,10 @@ class Card(msgspec.Struct, frozen=True, kw_only=True):
     variables: tuple[Variable, ...]
 
     def encode(self) -> bytes:
+        """UTF-8 JSON, indented by two spaces, its keys in the order of the fields."""
         return msgspec.json.format(msgspec.json.encode(self), indent=2)
 
     @classmethod
     def decode(cls, content: bytes) -> "Card":
+        """msgspec.DecodeError for other JSON than a card's; fields that it does not know are ignored."""
         return msgspec.json.decode(content, type=cls)

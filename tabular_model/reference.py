@@ -74,10 +74,12 @@ class Reference(msgspec.Struct, frozen=True):
         )
 
     def encode(self) -> bytes:
+        """UTF-8 JSON, indented by two spaces, its keys in the order of the fields."""
         return msgspec.json.format(msgspec.json.encode(self), indent=2)
 
     @classmethod
     def decode(cls, content: bytes) -> "Reference":
+        """msgspec.DecodeError for other JSON than a reference's; fields that it does not know are ignored."""
         return msgspec.json.decode(content, type=cls)
 
 

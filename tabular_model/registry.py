@@ -17,7 +17,14 @@ import msgspec
 from msgspec import UNSET
 
 from tabular_model import manifest as manifests
-from tabular_model.errors import IntegrityError, PromotionRefused, RegistryError, VersionNotFound
+from tabular_model.errors import (
+    GateFailed,
+    IntegrityError,
+    PromotionRefused,
+    RegistryEmpty,
+    RegistryError,
+    VersionNotFound,
+)
 from tabular_model.manifest import Manifest, sha256
 from tabular_model.storage import Storage
 from tabular_model.verdict import Verdict
@@ -82,20 +89,22 @@ class Registry:
         return [f"v{number}" for number in sorted(_numbers(self._storage.names())) if self._is_published(number)]
 
     def latest(self) -> str | None:
+        """The version with the highest number, whatever its gate said; None if nothing is published."""
         versions = self.versions()
         return versions[-1] if versions else None
 
     def champion(self) -> str | None:
+        """The version promoted last; None if none ever was; IntegrityError if that promotion cannot be read."""
         numbers = self._promotion_numbers()
         return self._promotion(numbers[-1]).version if numbers else None
 
     def default(self) -> str:
-        """The champion, else the latest that passed the gate, else the latest; VersionNotFound when there is none."""
+        """The champion, else the latest that passed the gate, else the latest; RegistryEmpty when there is none."""
         if champion := self.champion():
             return champion
         versions = self.versions()
         if not versions:
-            raise VersionNotFound(f"The registry {self.url} holds no version yet; `loan train` publishes one.")
+            raise RegistryEmpty(f"The registry {self.url} holds no version yet.")
         return next(filter(self.passed, reversed(versions)), versions[-1])
 
     def passed(self, version: str) -> bool:
@@ -113,6 +122,7 @@ class Registry:
         return Verdict.from_metrics(self.read(version, "metrics.json"))
 
     def manifest(self, version: str) -> Manifest:
+        """VersionNotFound if absent; IntegrityError if changed, is another version's, or lacks a required signature."""
         folder = self._folder(version)
         try:
             content = self._storage.read(folder + manifests.FILE)
@@ -169,14 +179,12 @@ class Registry:
         return None
 
     def promote(self, version: str, *, by: str, reason: str, force: bool = False) -> Promotion:
-        """Makes a version the champion; PromotionRefused without a reason, or if it failed the gate, unless forced."""
+        """Makes a version the champion; PromotionRefused without a reason, GateFailed if it failed, unless forced."""
         if not reason.strip():
             raise PromotionRefused(f"{version} is not promoted without a reason, which is kept with the promotion.")
         verdict = self.verdict(version)
         if not verdict.passed and not force:
-            raise PromotionRefused(
-                f"{version} failed the gate: {'; '.join(verdict.reasons)}. Use --force to promote it nevertheless."
-            )
+            raise GateFailed(f"{version} failed the gate: {'; '.join(verdict.reasons)}.")
         promotion = Promotion(version=version, by=by, reason=reason, forced=not verdict.passed, at=datetime.now(UTC))
         number = max(self._promotion_numbers(), default=0) + 1
         while not self._storage.create(f"promotions/{number:06}.json", msgspec.json.encode(promotion)):

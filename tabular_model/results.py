@@ -34,8 +34,10 @@ class Results(msgspec.Struct, frozen=True, kw_only=True):
     notes: tuple[str, ...]
 
     def encode(self) -> bytes:
+        """UTF-8 JSON, indented by two spaces, its keys in the order of the fields."""
         return msgspec.json.format(msgspec.json.encode(self), indent=2)
 
     @classmethod
     def decode(cls, content: bytes) -> "Results":
+        """msgspec.DecodeError for other JSON; `periods` and `search` may be absent, and unknown fields are ignored."""
         return msgspec.json.decode(content, type=cls)

@@ -131,10 +131,12 @@ class Schema(msgspec.Struct, frozen=True):
 
     @property
     def names(self) -> tuple[str, ...]:
+        """The column names in the order of the matrix."""
         return tuple(column.name for column in self.columns)
 
     @property
     def protected(self) -> tuple[str, ...]:
+        """The names of the protected columns, in the order of the matrix; empty if there are none."""
         return tuple(column.name for column in self.columns if column.protected)
 
     def features(self, use_protected: Sequence[str] = ()) -> tuple[str, ...]:

@@ -71,6 +71,7 @@ class Search(msgspec.Struct, frozen=True):
         return msgspec.structs.replace(parameters, **self.tried[0].parameters)
 
     def said(self) -> str:
+        """One sentence: how many settings were tried, the best, how its log loss differs, and whether it is taken."""
         best = ", ".join(f"{name} {value}" for name, value in self.tried[0].parameters.items())
         by = f"{self.difference.value:+.4f} (95 % interval {self.difference.low:+.4f} to {self.difference.high:+.4f})"
         taken = "it is taken" if self.better else "that may be chance, so the setting without a search stays"

@@ -13,7 +13,7 @@ from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 
-from tabular_model.errors import IntegrityError, KeyUnusable
+from tabular_model.errors import IntegrityError, KeyUnusable, NotSigned
 from tabular_model.manifest import Manifest
 
 _PUBLIC = re.compile(rb"-----BEGIN PUBLIC KEY-----.+?-----END PUBLIC KEY-----", re.DOTALL)
@@ -40,6 +40,7 @@ class Signer:
         return cls(key)
 
     def sign(self, content: bytes) -> bytes:
+        """The 64 bytes of the Ed25519 signature over `content`."""
         return self._key.sign(content)
 
 
@@ -71,10 +72,7 @@ class Trust:
         Says whether the version is unsigned, signed by another, or changed after it was signed.
         """
         if signature is None or not isinstance(manifest.signer, str):
-            raise IntegrityError(
-                f"{where} is not signed, and only versions signed by {self} are taken; "
-                "train it with LOAN_SIGNING_KEY set."
-            )
+            raise NotSigned(f"{where} is not signed, and only versions signed by {self} are taken.")
         key = self._keys.get(manifest.signer)
         if key is None:
             raise IntegrityError(

@@ -10,7 +10,7 @@ import obstore
 from obstore.exceptions import AlreadyExistsError, BaseError
 from obstore.store import LocalStore, ObjectStore, from_url
 
-from tabular_model.errors import RegistryError
+from tabular_model.errors import RegistryError, RegistryNotFound
 
 SCHEMES = ("s3://", "gs://", "az://")
 
@@ -30,6 +30,7 @@ class Storage:
         return {path.rpartition("/")[2] for path in paths}
 
     def exists(self, name: str) -> bool:
+        """Asks without reading the object; RegistryError if the store cannot be asked."""
         try:
             with self._reaching():
                 obstore.head(self._store, name)
@@ -70,7 +71,7 @@ def _open(url: str, create: bool) -> ObjectStore:
     if not url.startswith(SCHEMES):
         path = Path(url)
         if not create and not path.is_dir():
-            raise RegistryError(f"There is no registry at {url}; `loan train` makes one.")
+            raise RegistryNotFound(f"There is no registry at {url}.")
         try:
             return LocalStore(path, mkdir=create)
         except (BaseError, OSError) as error:

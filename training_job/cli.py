@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
 
 class Choice(StrEnum):
+    """The algorithms: auto compares logistic and gradient_boosting, pipeline is the declaration's own code."""
+
     auto = "auto"
     logistic = "logistic"
     gradient_boosting = "gradient_boosting"
@@ -24,6 +26,8 @@ class Choice(StrEnum):
 
 
 class Output(StrEnum):
+    """How `loan versions diff` prints: lines for people, or JSON for programs."""
+
     table = "table"
     json = "json"
 

@@ -44,10 +44,12 @@ class JobLauncher:
         self.sources = sources
 
     async def start(self, parameters: TrainingParameters) -> str:
+        """The Job's name; AlreadyRunning while another of the CronJob runs, LaunchFailed if the cluster refuses it."""
         with _sentence():
             return await asyncio.to_thread(self._start, parameters)
 
     async def wait(self, name: str, seconds: float) -> Outcome:
+        """Asks each second; KeyError for a Job that is not the CronJob's, LaunchFailed if the cluster refuses."""
         with _sentence():
             return await asyncio.to_thread(self._wait, name, seconds)
 

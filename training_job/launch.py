@@ -61,6 +61,8 @@ class LaunchFailed(Exception):
 
 
 class Launcher(Protocol):
+    """Starts trainings outside the server's own process, one at a time."""
+
     sources: Mapping[str, str]
     """The path or URL of each data source, by the name that a caller gives; its own choice has none."""
 
@@ -92,6 +94,7 @@ class ProcessLauncher:
         self._runs: dict[str, asyncio.Task[Outcome]] = {}
 
     async def start(self, parameters: TrainingParameters) -> str:
+        """The name is 12 hexadecimal digits; AlreadyRunning while a training that this launcher started runs."""
         for name, run in self._runs.items():
             if not run.done():
                 raise AlreadyRunning(f"Training {name} is running; ask for it at /train/{name}.")
@@ -100,6 +103,7 @@ class ProcessLauncher:
         return name
 
     async def wait(self, name: str, seconds: float) -> Outcome:
+        """KeyError for a name that this launcher did not give; a training that `stop` ended counts as failed."""
         run = self._runs[name]
         await asyncio.wait([run], timeout=seconds)
         if run.cancelled():
@@ -141,10 +145,12 @@ def arguments(parameters: TrainingParameters, sources: Mapping[str, str]) -> lis
 
 
 def succeeded(name: str, line: str) -> Outcome:
+    """The outcome of a training whose last line is `line`; msgspec.DecodeError if that is not a Result in JSON."""
     result = msgspec.json.decode(line, type=Result)
     return Outcome(name=name, state="succeeded", version=result.version, passed=result.passed, reasons=result.reasons)
 
 
 def last_line(output: bytes) -> str:
+    """Bytes that are not UTF-8 are replaced; empty output gives a sentence that says so."""
     lines = output.decode(errors="replace").strip().splitlines()
     return lines[-1] if lines else "it ended without a word"

@@ -15,6 +15,7 @@ class Progress:
 
     @contextmanager
     def step(self, title: str) -> Iterator[None]:
+        """Prints the title and its seconds when the block ends, and nothing if it raises an error."""
         start = time.monotonic()
         if self._console.is_terminal:
             with self._console.status(title):
@@ -24,4 +25,5 @@ class Progress:
         self._console.print(f"{title} [dim]({time.monotonic() - start:.1f} s)[/dim]")
 
     def say(self, remark: str) -> None:
+        """Prints the remark as it is: square brackets in it are not markup."""
         self._console.print(remark, markup=False)

@@ -31,6 +31,7 @@ class Delimited:
         self.notes = [self._encoding.note] if self._encoding.note else []
 
     def batches(self) -> Iterator[Batch]:
+        """Reads the file anew each time; DataError names the first row with more or fewer cells than column names."""
         if self._dialect.empty:
             return
         first = 0

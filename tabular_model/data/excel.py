@@ -37,6 +37,7 @@ class Excel:
         self.notes = [f"{part.name} has several sheets; only {sheet} was read."] if sheet else []
 
     def batches(self) -> Iterator[Batch]:
+        """Up to 65 536 rows each, from memory: the sheet was read when the file was opened."""
         for first in range(0, len(self._rows), _ROWS):
             columns = [pa.array(column, pa.string()) for column in zip(*self._rows[first : first + _ROWS], strict=True)]
             yield Batch(pa.RecordBatch.from_arrays(columns, schema=self.schema), Place(self._part.name, first))

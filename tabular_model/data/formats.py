@@ -37,7 +37,8 @@ class Table(Protocol):
     notes: list[str]
 
     @property
-    def count(self) -> int | None: ...
+    def count(self) -> int | None:
+        """Counts empty rows too; None for the formats that do not state it: CSV, JSON lines and Arrow."""
 
     def batches(self) -> Iterator[Batch]:
         """The rows in order, from the first, each time it is called."""

@@ -37,6 +37,7 @@ class JsonLines:
         self.schema = pa.schema([(name, pa.json_()) for name in names])
 
     def batches(self) -> Iterator[Batch]:
+        """Up to 65 536 objects each; DataError names a line that is no JSON object, or has a key that is no column."""
         records, names, first = self._records(), set(self.schema.names), 0
         while chunk := list(islice(records, _ROWS)):
             for line, record in chunk:

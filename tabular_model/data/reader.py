@@ -30,9 +30,11 @@ class Rows:
 
     @property
     def names(self) -> tuple[str, ...]:
+        """The column names in the order of the first file."""
         return tuple(self.schema.names)
 
     def sha256(self) -> str:
+        """The hex digest of the bytes of all files, one after the other; compressed files are not unpacked for it."""
         return sha256(self.files)
 
     def __iter__(self) -> Iterator[Batch]:

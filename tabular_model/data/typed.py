@@ -34,6 +34,7 @@ class Typed:
             raise DataError(f"{part.name} has the column {twice[0]} more than once; each needs a name of its own.")
 
     def batches(self) -> Iterator[Batch]:
+        """Up to 65 536 rows each; DataError if the file is broken, perhaps after some batches."""
         first = 0
         try:
             for rows in self._batches():
@@ -59,6 +60,8 @@ class Typed:
 
 
 class Parquet(Typed):
+    """A Parquet file, whose footer states the number of rows."""
+
     format = "Parquet"
 
     def _open(self) -> Any:
@@ -75,6 +78,8 @@ class Parquet(Typed):
 
 
 class ArrowFile(Typed):
+    """Arrow's file format, which is Feather of version 2; it is mapped into memory, and its rows are not counted."""
+
     format = "Arrow"
 
     def _open(self) -> Any:
@@ -86,6 +91,8 @@ class ArrowFile(Typed):
 
 
 class ArrowStream(Typed):
+    """Arrow's stream format, which can be read once only: each call of `batches` opens the file again."""
+
     format = "an Arrow stream"
 
     def _open(self) -> Any:

@@ -24,9 +24,11 @@ _json = msgspec.json.Encoder(decimal_format="number").encode
 class Writer(Protocol):
     """Takes batches of one schema."""
 
-    def write(self, rows: pa.RecordBatch) -> None: ...
+    def write(self, rows: pa.RecordBatch) -> None:
+        """Appends the rows, whose schema is the one that the writer was made with."""
 
-    def close(self) -> None: ...
+    def close(self) -> None:
+        """Writes what the format needs after the last row; also called after an error."""
 
 
 @contextmanager
@@ -102,10 +104,11 @@ class Csv:
         self._write_lines(names)
 
     def write(self, rows: pa.RecordBatch) -> None:
+        """A list of texts becomes one cell, its elements separated by `|`; null becomes an empty cell."""
         self._write_lines([_as_text(column) for column in rows.columns])
 
     def close(self) -> None:
-        pass
+        """Does nothing: CSV has no footer, and the stream belongs to the caller."""
 
     def _write_lines(self, columns: list[pa.Array]) -> None:
         if len(columns[0]) == 0:
@@ -129,13 +132,14 @@ class JsonLines:
         self._before = [b"{" + keys[0], *(b"," + key for key in keys[1:])]
 
     def write(self, rows: pa.RecordBatch) -> None:
+        """Values of arrow's JSON type are written as they are, and null as null, so that each object has all keys."""
         columns = [
             [key + value for value in _as_json(column)] for key, column in zip(self._before, rows.columns, strict=True)
         ]
         self._stream.write(b"".join(b"".join(cells) + b"}\n" for cells in zip(*columns, strict=True)))
 
     def close(self) -> None:
-        pass
+        """Does nothing: JSON lines have no footer, and the stream belongs to the caller."""
 
 
 class Parquet:
@@ -152,6 +156,7 @@ class Parquet:
         return pa.parquet.ParquetWriter(stream, self._schema)
 
     def write(self, rows: pa.RecordBatch) -> None:
+        """Converts first the columns whose type the format does not keep, such as JSON to text."""
         columns = [
             plain(column) if column.type != field.type else column
             for column, field in zip(rows.columns, self._schema, strict=True)
@@ -159,6 +164,7 @@ class Parquet:
         self._writer.write_batch(pa.RecordBatch.from_arrays(columns, schema=self._schema))
 
     def close(self) -> None:
+        """Writes the footer, without which no reader can open the file."""
         self._writer.close()
 
 

@@ -36,12 +36,14 @@ class Record(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         self.features = features
 
     def fit(self, X: Any, y: Any = None) -> "Record":  # noqa: ARG002 - scikit-learn's signature
+        """Learns nothing, for the schema has all that `transform` needs; returns itself."""
         return self
 
     def __sklearn_is_fitted__(self) -> bool:
         return True
 
     def transform(self, X: Any) -> pd.DataFrame:
+        """A frame of the features in their order: numbers as float64, booleans as 0 and 1, categories as words."""
         matrix = np.asarray(X, dtype=np.float64)
         return pd.DataFrame({name: self._values(name, matrix) for name in self.features})
 

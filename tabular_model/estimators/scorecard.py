@@ -85,6 +85,7 @@ class Scorecard(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         return np.column_stack([1 - approval, approval])
 
     def predict(self, X: ArrayLike) -> Integers:
+        """Int64 [n], 1 where approval has a probability of at least 0.5, whatever threshold the version will have."""
         return (self.predict_proba(X)[:, 1] >= 0.5).astype(np.int64)
 
     def _evidence(self, matrix: Floats) -> Floats:

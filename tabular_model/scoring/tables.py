@@ -84,6 +84,7 @@ class Tables:
 
     @classmethod
     def decode(cls, content: bytes) -> "Tables":
+        """What `encode` wrote; pickled objects are refused with ValueError, so that no file can run code."""
         with np.load(BytesIO(content), allow_pickle=False) as parts:
             indices = [int(name.removeprefix("bits")) for name in parts if name.startswith("bits")]
             columns = [Column(i, parts[f"thresholds{i}"], parts[f"bits{i}"]) for i in indices]

@@ -59,10 +59,12 @@ def protected(name: str) -> bool:
 
 
 def age(name: str) -> bool:
+    """Whether a word of the name means an age: `Alter` and `age_group`, but not `average`."""
     return _any(name, _AGE)
 
 
 def birth(name: str) -> bool:
+    """Whether a word of the name means a birth: `DateOfBirth`, `dob` or `Geburtsdatum`."""
     return _any(name, _BIRTH)
 
 
@@ -73,6 +75,7 @@ def identifier(name: str) -> bool:
 
 
 def row_number(name: str) -> bool:
+    """Whether the name is empty or its first word means a row's number, as in `Unnamed: 0`."""
     return not name.strip() or any(word in _ROW for word in tokens(name)[:1])
 
 
