@@ -122,7 +122,7 @@ class Registry:
         return Verdict.from_metrics(self.read(version, "metrics.json"))
 
     def manifest(self, version: str) -> Manifest:
-        """VersionNotFound if absent; IntegrityError if changed, is another version's, or lacks a required signature."""
+        """VersionNotFound if absent; IntegrityError if it is changed, another version's, or not signed as required."""
         folder = self._folder(version)
         try:
             content = self._storage.read(folder + manifests.FILE)
