@@ -83,6 +83,7 @@ def predict(
     settings = _settings(registry=registry, max_rows=batch.MOST_ROWS)
     metrics = Metrics()
     opened = Registry.open(settings.registry, verify_key=settings.verify_key)
+    version = version or opened.default()
     repository = ModelRepository(opened, settings, metrics)
     repository.refresh()
     rows = 0

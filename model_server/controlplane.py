@@ -10,7 +10,7 @@ from msgspec import UNSET
 from model_server.errors import Conflict, InvalidInput, NotFound, TrainingFailed
 from model_server.settings import ServerSettings
 from tabular_model.audit import audited, record
-from tabular_model.errors import PromotionRefused, RegistryError, VersionNotFound
+from tabular_model.errors import GateFailed, PromotionRefused, RegistryError, VersionNotFound
 from tabular_model.registry import Promotion
 from training_job.launch import (
     AlreadyRunning,
@@ -111,6 +111,8 @@ class ControlPlane:
                 promotion = self._versions.promote(asked.version, who, asked.reason, asked.force)
         except VersionNotFound as error:
             raise NotFound(str(error)) from None
+        except GateFailed as error:
+            raise Conflict(f"{error} Send `force: true` with a reason to promote it nevertheless.") from None
         except (PromotionRefused, RegistryError) as error:
             raise Conflict(str(error)) from None
         self._versions.refresh()

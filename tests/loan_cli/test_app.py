@@ -9,6 +9,8 @@ import pytest
 from typer.testing import CliRunner
 
 from loan_cli.app import app
+from tabular_model.registry import Registry
+from tests.tabular_model.versions import publish
 
 
 @pytest.fixture
@@ -73,6 +75,22 @@ def test_an_error_is_one_sentence_and_exit_code_1(loan, trained_registry, tmp_pa
 
 def test_no_versions_yet_says_what_to_do(loan, tmp_path):
     assert "loan train" in loan("versions", "list", "--registry", tmp_path).output
+
+
+def test_an_error_of_the_registry_says_which_command_or_option_helps(loan, tmp_path):
+    root = tmp_path / "registry"
+    score = ("predict", "--input", tmp_path / "data.csv", "--output", tmp_path / "out.csv", "--registry", root)
+    assert loan(*score).output == f"error: There is no registry at {root}. `loan train` makes one.\n"
+    root.mkdir()
+    said = f"error: The registry {root} holds no version yet. `loan train` publishes one.\n"
+    assert loan(*score).output == said
+    publish(Registry.open(root), passed=False)
+    promoted = loan("versions", "promote", "v1", "--reason", "hope", "--registry", root)
+    said = "error: v1 failed the gate: no better than chance. Use --force to promote it nevertheless.\n"
+    assert promoted.output.endswith(said)
+    loan("keys", "make", tmp_path)
+    shown = loan("versions", "show", "v1", "--registry", root, "--verify-key", tmp_path / "signing.pub")
+    assert shown.output.endswith(" are taken. `loan train --signing-key FILE` signs what it publishes.\n")
 
 
 def test_signed_from_the_command_line_to_the_promotion(loan, data_file, tmp_path):

@@ -12,6 +12,7 @@ from model_server.errors import NotFound
 from tabular_model.registry import Registry
 from tests.model_server.serving import in_process, v2_columns
 from tests.model_server.test_v2_rest import INFER
+from tests.tabular_model.versions import publish
 
 ROWS = v2_columns(np.array([[41, 82000, 715, 15000, 5, 3, 0]], dtype=float))
 
@@ -116,6 +117,23 @@ def test_the_version_that_the_settings_name_is_served_or_the_server_ends(registr
         assert version(http) == "v1"
     with pytest.raises(NotFound, match="has no version v9; it has v1, v2"), in_process(registry, version="v9"):
         pass
+
+
+def test_messages_of_the_registry_say_what_helps_over_http(tmp_path):
+    root = tmp_path / "registry"
+    with in_process(root) as http:
+        empty = http.post("/v2/repository/models/loan/load")
+        publish(Registry.open(root), passed=False)
+        failed = http.post("/promote", json={"version": "v1", "reason": "hope"})
+        absent = http.post("/promote", json={"version": "v2", "reason": "hope"})
+        forced = http.post("/promote", json={"version": "v1", "reason": "ordered", "force": True})
+    assert (empty.status_code, empty.json()["error"]) == (503, f"The registry {root} holds no version yet.")
+    assert (failed.status_code, failed.json()["error"]) == (
+        409,
+        "v1 failed the gate: no better than chance. Send `force: true` with a reason to promote it nevertheless.",
+    )
+    assert (absent.status_code, absent.json()["error"]) == (404, f"The registry {root} has no version v2; it has v1.")
+    assert forced.json()["forced"]
 
 
 def test_a_folder_of_one_version_is_served_as_that_version(registry):
