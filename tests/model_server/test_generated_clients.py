@@ -9,6 +9,7 @@ from tests.model_server.serving import APPLICANT, outputs, v2_columns
 from tests.model_server.test_v2_rest import INFER, binary_request
 
 ROW = np.array([[41, 82000, 715, 15000, 5, 3, 0]], dtype=float)
+TWO = np.array([[np.nan, 82000, 715, 15000, 5, 3, 0], [41, 38000.5, np.nan, 45000, 20, 9, 1]])
 AGE, INCOME, DEFAULT = 0, 1, 6
 
 
@@ -94,6 +95,119 @@ def test_a_matrix_of_every_datatype_is_taken_nested_or_flat(http, datatype, rows
     vast = matrix * 1e30
     too_much = tensor | {"data": vast.tolist() if nested else vast.ravel().tolist()}
     assert http.post(INFER, json={"inputs": [too_much]}).status_code == (200 if datatype in ("FP32", "FP64") else 400)
+
+
+@pytest.mark.parametrize("whole", ["FP64", "INT64"])
+def test_what_mlservers_pandas_codec_writes_is_taken(http, whole):
+    """NaN for a missing value, and a shape of [n, 1] for a flat column."""
+    request = v2_columns(TWO) | {"parameters": {"content_type": "pd"}}
+    for item in request["inputs"]:
+        item |= {"shape": [2, 1], "parameters": {"content_type": "np"}}
+        item["datatype"] = "FP64" if item["name"] == "Annual_Income" else whole
+    body = json.dumps(request).replace("null", "NaN")
+    assert body.count("NaN") == 2
+    answer = http.post(INFER, content=body, headers={"content-type": "application/json"})
+    assert answer.status_code == 200, answer.text
+    assert outputs(answer.json()) == outputs(http.post(INFER, json=v2_columns(TWO)).json())
+
+
+def test_nested_rows_of_fp32_keep_their_order(http):
+    rows = [[41.5, 82000.25, 715, 15000, 5, 3, 0], [29, 38000, 480.5, 45000, 20, 9, 1]]
+    matrix = {"name": "input-0", "datatype": "FP32", "shape": [2, 7], "data": rows}
+    answer = http.post(INFER, json={"inputs": [matrix]})
+    assert answer.status_code == 200, answer.text
+    assert outputs(answer.json()) == outputs(http.post(INFER, json=v2_columns(np.array(rows))).json())
+    first, second = outputs(answer.json())["probability"]
+    assert first > second
+
+
+@pytest.mark.parametrize(
+    ("wrong", "said"),
+    [
+        (None, "not valid JSON"),
+        ("717", "not valid JSON"),
+        ("719", "not valid JSON"),
+        ("0", "not valid JSON"),
+        ("774", "not valid JSON"),
+        ("775", "Header Inference-Header-Content-Length is '775', but the body has 774 bytes."),
+        (str(2**63), f"Header Inference-Header-Content-Length is '{2**63}', but the body has 774 bytes."),
+        ("-1", "Header Inference-Header-Content-Length is '-1', but the body has 774 bytes."),
+        ("", "Header Inference-Header-Content-Length is '', but the body has 774 bytes."),
+        ("718, 718", "Header Inference-Header-Content-Length is '718, 718', but the body has 774 bytes."),
+    ],
+)
+def test_a_wrong_length_of_the_json_before_binary_tensors(http, wrong, said):
+    body, right = binary_request(ROW)
+    assert (right["Inference-Header-Content-Length"], len(body)) == ("718", 774)
+    headers = {} if wrong is None else {"Inference-Header-Content-Length": wrong}
+    answer = http.post(INFER, content=body, headers=headers)
+    assert answer.status_code == 400
+    assert said in answer.json()["error"]
+    assert http.post(INFER, content=body, headers=right).status_code == 200
+
+
+@pytest.mark.parametrize("also", [{}, {"data": [41]}], ids=["sizes alone", "data beside them"])
+def test_sizes_of_binary_tensors_that_did_not_come(http, also):
+    body, headers = binary_request(ROW)
+    message = json.loads(body[: int(headers["Inference-Header-Content-Length"])])
+    message["inputs"][AGE] |= also
+    content = json.dumps(message).encode()
+    for length in ({}, {"Inference-Header-Content-Length": str(len(content))}):
+        answer = http.post(INFER, content=content, headers=length)
+        assert answer.status_code == 400
+        assert "'Age' names 8 bytes of FP64, but 0 came" in answer.json()["error"]
+
+
+def test_the_length_of_json_alone_is_that_of_the_body(http):
+    content = json.dumps(v2_columns(ROW)).encode()
+    answer = http.post(INFER, content=content, headers={"Inference-Header-Content-Length": str(len(content))})
+    assert answer.status_code == 200, answer.text
+    assert outputs(answer.json()) == outputs(http.post(INFER, json=v2_columns(ROW)).json())
+
+
+@pytest.mark.parametrize("rows", [2**61, 2**63 - 1, 2**63, 2**64])
+@pytest.mark.parametrize("shape", [[7], [1], []], ids=["matrix", "column vector", "column"])
+@pytest.mark.parametrize("binary", [False, True])
+def test_more_rows_than_a_counter_holds(http, rows, shape, binary):
+    name, values = ("x", ROW[0]) if shape == [7] else ("Age", ROW[0, :1])
+    tensor = {"name": name, "datatype": "FP64", "shape": [rows, *shape], "data": values.tolist()}
+    if binary:
+        tensor |= {"data": None, "parameters": {"binary_data_size": values.nbytes}}
+    others = [] if shape == [7] else v2_columns(ROW)["inputs"][1:]
+    content = json.dumps({"inputs": [tensor, *others]}).encode()
+    headers = {"Inference-Header-Content-Length": str(len(content))} if binary else {}
+    answer = http.post(INFER, content=content + (values.tobytes() if binary else b""), headers=headers)
+    assert answer.status_code == 400
+    assert answer.json()["error"] == (
+        f"Input '{name}' has {rows} rows; this server takes at most 100000 in one request."
+    )
+
+
+HALF = {
+    "id": {"id": "\ud800"} | v2_columns(ROW),
+    "the second half as id": {"id": "\udc00"} | v2_columns(ROW),
+    "the name of an input": tensor(AGE, name="\ud800"),
+    "the datatype of an input": tensor(AGE, datatype="\ud800"),
+    "a value": tensor(AGE, data=["\ud800"]),
+}
+
+
+@pytest.mark.parametrize("case", HALF)
+def test_half_a_surrogate_pair_is_no_text(http, case):
+    content = json.dumps(HALF[case])
+    assert "\\ud" in content
+    answer = http.post(INFER, content=content, headers={"content-type": "application/json"})
+    assert answer.status_code == 400
+    for word in ("not valid JSON", "surrogate pair", "byte"):
+        assert word in answer.json()["error"]
+
+
+def test_a_whole_surrogate_pair_is_text(http):
+    content = json.dumps({"id": "\U0001f600"} | v2_columns(ROW))
+    assert "\\ud83d\\ude00" in content
+    answer = http.post(INFER, content=content, headers={"content-type": "application/json"})
+    assert answer.status_code == 200, answer.text
+    assert answer.json()["id"] == "\U0001f600"
 
 
 def test_whole_numbers_beyond_float64_are_refused_in_binary_too(http):

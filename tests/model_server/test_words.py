@@ -1,9 +1,11 @@
 """Categories and booleans through every endpoint: the same scores as the matrix of their codes."""
 
+import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import grpc
 import httpx
 import numpy as np
 import pandas as pd
@@ -202,6 +204,28 @@ def test_a_value_of_another_kind_is_refused_by_name(
         return
     assert answer.status_code == 400, answer.text
     assert column in answer.json()["error"]
+
+
+def test_half_a_surrogate_pair_is_no_level(http: httpx.Client, rows: pd.DataFrame) -> None:
+    request = v2(rows[:1])
+    next(item for item in request["inputs"] if item["name"] == "word_0")["data"] = ["\ud800"]
+    application = records(rows)[0] | {"word_0": "\ud800"}
+    for path, body in (("/v2/models/credit-card/infer", request), ("/predict", application)):
+        content = json.dumps(body)
+        assert '"\\ud800"' in content
+        answer = http.post(path, content=content, headers={"content-type": "application/json"})
+        assert answer.status_code == 400
+        for word in ("not valid JSON", "surrogate pair", "byte"):
+            assert word in answer.json()["error"]
+
+
+def test_a_level_that_is_no_utf_8(server: Server, rows: pd.DataFrame) -> None:
+    request = pb.ModelInferRequest(model_name="credit-card")
+    request.inputs.add(name="gender", datatype="BYTES", shape=[1]).contents.bytes_contents.append(b"\xed\xa0\x80")
+    with pytest.raises(grpc.RpcError) as refused:
+        infer_by_grpc(server.grpc_target, request)
+    assert refused.value.code() is grpc.StatusCode.INVALID_ARGUMENT
+    assert refused.value.details() == "Input 'gender' holds b'\\xed\\xa0\\x80', which is no text in UTF-8."
 
 
 def test_one_matrix_is_for_numbers_only(http: httpx.Client) -> None:
