@@ -19,12 +19,14 @@ FLAGS = ("--headless", "--no-sandbox", "--disable-gpu", "--no-first-run", "--dis
 
 
 class Tab:
-    """One page of the browser."""
+    """One page of the browser; `errors` are what its console had of them."""
 
     def __init__(self, line: ClientConnection) -> None:
         self._line = line
         self._number = 0
-        self.ask("Page.enable")
+        self.errors: list[str] = []
+        for domain in ("Page", "Runtime", "Log"):
+            self.ask(f"{domain}.enable")
 
     def ask(self, method: str, **parameters: Any) -> dict[str, Any]:
         self._number += 1
@@ -34,6 +36,8 @@ class Tab:
             if message.get("id") == self._number:
                 assert "error" not in message, message
                 return message["result"]
+            if error := _error(message.get("method"), message.get("params", {})):
+                self.errors.append(error)
 
     def run(self, script: str) -> Any:
         """What a script of JavaScript gives; a promise is waited for."""
@@ -66,13 +70,25 @@ class Tab:
         path.write_bytes(base64.b64decode(self.ask("Page.captureScreenshot", captureBeyondViewport=True)["data"]))
 
 
+def _error(event: str | None, found: dict[str, Any]) -> str:
+    """What an event says of an error on the page; empty of any other."""
+    match event:
+        case "Runtime.exceptionThrown":
+            return json.dumps(found["exceptionDetails"])
+        case "Runtime.consoleAPICalled" if found["type"] in ("error", "assert"):
+            return json.dumps(found["args"])
+        case "Log.entryAdded" if found["entry"]["level"] == "error":
+            return json.dumps(found["entry"])
+    return ""
+
+
 @contextmanager
-def browser(profile: Path) -> Iterator[Tab]:
+def browser(profile: Path, *flags: str) -> Iterator[Tab]:
     """A browser with an empty tab."""
     if CHROMIUM is None:
         pytest.skip("no Chromium on the PATH")
     process = subprocess.Popen(
-        [CHROMIUM, *FLAGS, "--remote-debugging-port=0", f"--user-data-dir={profile}", "about:blank"],
+        [CHROMIUM, *FLAGS, *flags, "--remote-debugging-port=0", f"--user-data-dir={profile}", "about:blank"],
         stderr=subprocess.PIPE,
         text=True,
     )

@@ -1,5 +1,6 @@
 """From nothing to a served model on a PersistentVolumeClaim, to its next version and back, in order."""
 
+import json
 import time
 
 import numpy as np
@@ -8,12 +9,22 @@ import pytest
 from loan_model.synthetic import generate
 from tabular_model.model import TabularModel
 from tabular_model.registry import Registry
-from tests.e2e.cluster import wait_for
+from tests.browser import Tab, browser
+from tests.e2e.cluster import GATEWAY, HOST, wait_for
 from tests.e2e.gateway import ROWS, SteadyLoad, by_plain_json, by_v2_grpc, by_v2_rest, client
 
 ENDPOINTS = [by_v2_rest, by_v2_grpc, by_plain_json]
 VALUES = ["--set", "serving.train.enabled=true", "--set", "serving.replicas.min=2", "--set", "training.run=true"]
 VALUES += ["--set", "access.subjects.train[0].kind=ServiceAccount", "--set", "access.subjects.train[0].name=ci"]
+POOR = {
+    "Age": 41,
+    "Annual_Income": 38000,
+    "Credit_Score": 420,
+    "Loan_Amount": 45000,
+    "Loan_Duration_Years": 20,
+    "Number_of_Open_Accounts": 9,
+    "Had_Past_Default": 1,
+}
 
 
 def answers(version):
@@ -53,6 +64,45 @@ def test_every_endpoint_gives_the_probabilities_of_the_version_itself(release, e
 
 def test_helm_test_asks_for_a_prediction(release):
     release.helm("test", release.name)
+
+
+@pytest.fixture
+def tab(tmp_path):
+    """A browser that takes the Gateway for the release's host."""
+    address, port = GATEWAY.rsplit(":", 1)
+    with browser(tmp_path, f"--host-resolver-rules=MAP {HOST} {address}") as opened:
+        opened.open(f"http://{HOST}:{port}/")
+        opened.wait("document.querySelectorAll('#fields input, #fields select').length >= 7")
+        yield opened
+
+
+def texts(tab: Tab, selector: str) -> list[str]:
+    found: list[str] = tab.run(f"[...document.querySelectorAll('{selector}')].map(each => each.textContent)")
+    return found
+
+
+def test_the_page_scores_an_application_in_a_browser(release, tab):
+    with client() as http:
+        answer = http.post("/predict?explain=true", json=POOR).raise_for_status().json()
+        report = http.get("/versions/v1/report").raise_for_status().text
+    (version,) = texts(tab, "#versions tr")
+    assert version.startswith("v1")
+    assert "serves by default" in version
+    assert tab.run("fetch(document.querySelector('#versions a').href).then(each => each.text())") == report
+    for name, value in POOR.items():
+        tab.run(f"document.getElementById('field-{name}').value = {json.dumps(value)}")
+    tab.run("document.getElementById('application').requestSubmit()")
+    tab.wait("document.querySelector('.verdict')")
+    assert texts(tab, ".verdict") == ["Approved" if answer["prediction"] else "Rejected"] == ["Rejected"]
+    assert f"Probability of approval {100 * answer['probability']:.1f} %, by v1." in texts(tab, "#answer p")
+    reasons = texts(tab, "#answer li")
+    assert reasons
+    assert [each.rsplit("(", 1)[1].rstrip(")") for each in reasons] == answer["reason_codes"]
+    bars = tab.run("[...document.querySelectorAll('.parts rect')].map(each => each.getBoundingClientRect().width)")
+    assert len(bars) >= len(reasons)
+    assert all(width > 0 for width in bars)
+    assert texts(tab, "#trouble") == [""]
+    assert tab.errors == []
 
 
 def test_train_makes_the_next_version_by_a_job(release):
