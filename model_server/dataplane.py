@@ -43,13 +43,10 @@ class DataPlane:
             raise InvalidInput("An output is asked for twice; ask for each once.")
         try:
             return self._infer(served, request)
-        except ServeError as error:
-            error.version = served.model.version
+        except ServeError:
             raise
         except Exception as error:
-            failed = ModelFailed("The model failed on this request; the server's log says why.")
-            failed.version = served.model.version
-            raise failed from error
+            raise ModelFailed("The model failed on this request; the server's log says why.") from error
 
     def _infer(self, served: Served, request: InferRequest) -> InferResponse:
         model, signature = served

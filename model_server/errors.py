@@ -6,14 +6,10 @@ from tabular_model.errors import ModelError
 
 
 class ServeError(ModelError):
-    """Base of all answers that are not a success; `grpc` is the name of a gRPC status.
-
-    `version` is the version that was reached, for the metrics: what fails there is held against it.
-    """
+    """Base of all answers that are not a success; `grpc` is the name of a gRPC status."""
 
     http: ClassVar[int]
     grpc: ClassVar[str]
-    version = ""
 
     def __init__(self, sentence: str) -> None:
         # What a caller sent may be in it, and a line of a log or of an answer ends at a line break.

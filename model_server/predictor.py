@@ -5,7 +5,7 @@ from typing import Any
 import kserve
 
 from model_server import dataplane as plane
-from model_server.codecs.v2_rest import elements
+from model_server.codecs.elements import elements
 from model_server.dataplane import DataPlane
 from model_server.errors import ServeError
 from model_server.tensors import InferRequest, Output, Tensor, requested

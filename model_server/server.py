@@ -16,24 +16,22 @@ import uvloop
 
 from model_server.access import Access, Authorizer
 from model_server.access.tokens import TokensFile
-from model_server.admission import Pool
 from model_server.controlplane import Control, ControlPlane, launcher
 from model_server.dataplane import DataPlane
 from model_server.grpc import reflection
 from model_server.grpc.health import Health
-from model_server.grpc.intake import Intake, take_up
 from model_server.grpc.servicer import InferenceServicer
 from model_server.grpc.streams import Streams
 from model_server.metrics import Metrics
+from model_server.overload.calls import CallExecutor
+from model_server.overload.constants import ACCEPTS, OPEN_STREAMS, PENDING_CALLS, STREAMS_SECONDS, SWITCH_SECONDS
+from model_server.overload.grpcio import take_up
 from model_server.ports import bound, not_opened, target
 from model_server.repository import ModelRepository
 from model_server.rest.app import RestApp
-from model_server.rest.page import Page
-from model_server.rest.plain import PlainEndpoints
-from model_server.rest.predictions import Predictions
+from model_server.rest.routes import ROUTES, endpoints
+from model_server.rest.routing import Router
 from model_server.rest.server import RestServer
-from model_server.rest.v1 import V1Endpoints
-from model_server.rest.v2 import V2Endpoints
 from model_server.settings import ServerSettings
 from model_server.tls import Certificate
 from tabular_model.errors import ModelError
@@ -45,15 +43,7 @@ if TYPE_CHECKING:
 
 log = structlog.get_logger(__name__)
 
-# How long a thread may keep the interpreter while others wait. uvloop takes it anew for each connection that has sent
-# something: beside reasons for thousands of rows, the 99th percentile is 51 ms by Python's 5 ms, and 9 to 13 by this.
-# As many requests a second are answered.
-SWITCH_SECONDS = 0.0005
-ACCEPTS = 16  # connections in one pass of the loop, as uvloop takes one from each socket that listens
-OPEN_STREAMS = 1000  # of callers who watch the health, or read descriptions
-STREAMS_SECONDS = 0.5  # after which they are ended when the server stops, so that it need not wait for them
 HEALTH_SECONDS = 0.2  # between two looks for who watches the health
-PENDING_CALLS = 5000  # that wait in grpc's core
 
 
 class LoanModelServer:
@@ -71,27 +61,17 @@ class LoanModelServer:
         self._log = _prediction_log(settings, metrics)
         plane = DataPlane(self._repository, metrics, self._log)
         access = Access(_authorizer(settings), settings.anyone_may)
-        self._control: Control = group or ControlPlane(self._repository, launcher(settings))
-        pool = Pool(settings.queue_seconds)
-        predictions = Predictions(plane, pool)
-        app = RestApp(
-            V1Endpoints(plane, predictions),
-            V2Endpoints(plane, self._control, pool),
-            PlainEndpoints(plane, predictions, self._control, pool, settings),
-            Page(self._repository, predictions, pool),
-            metrics,
-            (group or metrics).exposition,
-            access,
-            settings,
-        )
+        self._control: Control = group or ControlPlane(registry, self._repository, launcher(settings))
+        answering = endpoints(plane, self._control, settings, (group or metrics).exposition)
+        app = RestApp(Router(ROUTES, answering), metrics, access, settings.queue_seconds, settings.cors_origins)
         self._certificate = _certificate(settings)
         self._rest = RestServer(app, settings, self._certificate)
-        intake = Intake(settings)
-        servicer = InferenceServicer(plane, self._control, metrics, access, intake)
+        executor = CallExecutor(settings)
+        servicer = InferenceServicer(plane, self._control, metrics, access, executor)
         self._streams = Streams(OPEN_STREAMS)
         self._health = Health(self._repository, self._streams)
         handlers = [servicer.handlers(), self._health.handlers(), *reflection.handlers(self._streams)]
-        self._grpc = _grpc_server(handlers, intake, settings.max_body_bytes, shared=group is not None)
+        self._grpc = _grpc_server(handlers, executor, settings.max_body_bytes, shared=group is not None)
 
     def run(self) -> None:
         """Loads the default version, opens both ports and serves."""
@@ -184,15 +164,16 @@ def _certificate(settings: ServerSettings) -> Certificate | None:
     return None
 
 
-def _grpc_server(handlers: list[grpc.GenericRpcHandler], intake: Intake, max_bytes: int, shared: bool) -> grpc.Server:
+def _grpc_server(
+    handlers: list[grpc.GenericRpcHandler], executor: CallExecutor, max_bytes: int, shared: bool
+) -> grpc.Server:
     return grpc.server(
-        intake,
+        executor,
         handlers=handlers,
         options=[
             ("grpc.max_receive_message_length", max_bytes),
             ("grpc.max_send_message_length", -1),
             ("grpc.so_reuseport", int(shared)),
-            # From here on grpc ends calls by chance, as CANCELLED; by default from 1 000 on, which a burst can be.
             ("grpc.server.max_pending_requests", PENDING_CALLS),
             ("grpc.server.max_pending_requests_hard_limit", 2 * PENDING_CALLS),
         ],

@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 
-from model_server.codecs.v2_rest import elements, length_prefixed, text, texts
+from model_server.codecs.elements import elements, length_prefixed, text, texts
 from model_server.errors import InvalidInput
 from model_server.grpc.v2_pb import pb
 from model_server.tensors import FIXED_SIZE, STANDARD_ERROR, InferRequest, InferResponse, Tensor, requested

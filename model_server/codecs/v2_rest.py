@@ -7,6 +7,7 @@ import msgspec
 import numpy as np
 
 from model_server.codecs import json
+from model_server.codecs.elements import elements, length_prefixed, texts
 from model_server.errors import InvalidInput
 from model_server.tensors import FIXED_SIZE, STANDARD_ERROR, InferRequest, InferResponse, Output, Tensor, requested
 
@@ -63,7 +64,7 @@ class RequestBody(TextualBody):
     inputs: Sequence[RequestInput]
 
 
-class Call(msgspec.Struct):
+class Decoded(msgspec.Struct):
     """A decoded request, and the outputs whose answer is to be binary."""
 
     request: InferRequest
@@ -77,7 +78,7 @@ _DEFAULTS = Parameters()
 _NONE: frozenset[str] = frozenset()
 
 
-def decode(body: bytes, json_length: str | None, words: bool = False) -> Call:
+def decode(body: bytes, json_length: str | None, words: bool = False) -> Decoded:
     """`json_length` is the header that says where the JSON ends and the binary tensors begin.
 
     `words` says that the model takes categories or booleans; others are asked with numbers only.
@@ -102,7 +103,7 @@ def decode(body: bytes, json_length: str | None, words: bool = False) -> Call:
         if output.parameters:
             _check_asked(output.name, output.parameters)
     names = requested([output.name for output in outputs], bool(parameters.explain))
-    return Call(InferRequest(message.id or "", tensors, names), _binary_outputs(outputs, names, parameters))
+    return Decoded(InferRequest(message.id or "", tensors, names), _binary_outputs(outputs, names, parameters))
 
 
 def _message(head: bytes, words: bool) -> TextualBody:
@@ -201,43 +202,8 @@ def _check_asked(name: str, parameters: OutputParameters) -> None:
         raise InvalidInput(f"Output '{name}' asks for a classification; ask for the output decision instead.")
 
 
-def elements(output: Output) -> list[Any]:
-    """The values of an output as one flat list."""
-    if output.datatype == "BYTES":
-        return [text for row in output.values for text in row]
-    return list(output.values.tolist())
-
-
 def _blob(output: Output) -> bytes:
     if output.datatype == "BYTES":
         return length_prefixed([text.encode() for text in elements(output)])
     blob: bytes = output.values.tobytes()
     return blob
-
-
-def length_prefixed(elements: list[bytes]) -> bytes:
-    """BYTES elements as the protocol packs them: each behind its length in four little-endian bytes."""
-    return b"".join(len(element).to_bytes(4, "little") + element for element in elements)
-
-
-def texts(name: str, content: bytes) -> list[str]:
-    """The BYTES elements of the input `name` that are packed so; InvalidInput where they are cut off or no UTF-8."""
-    found = []
-    at = 0
-    while at < len(content):
-        start = at + 4
-        at = start + int.from_bytes(content[at:start], "little")
-        if at > len(content):
-            raise InvalidInput(
-                f"Input '{name}' is truncated: an element ends {at - len(content)} bytes behind its data."
-            )
-        found.append(text(name, content[start:at]))
-    return found
-
-
-def text(name: str, element: bytes) -> str:
-    """One BYTES element of the input `name`; InvalidInput where it is no UTF-8."""
-    try:
-        return element.decode()
-    except UnicodeDecodeError:
-        raise InvalidInput(f"Input '{name}' holds {element[:40]!r}, which is no text in UTF-8.") from None

@@ -15,9 +15,9 @@ from model_server.controlplane import Control, named_version, version_to_load
 from model_server.dataplane import DataPlane
 from model_server.errors import ModelFailed, NotReady, Overloaded, ServeError
 from model_server.grpc import described, repository_pb
-from model_server.grpc.intake import Intake
 from model_server.grpc.v2_pb import pb
 from model_server.metrics import Metrics
+from model_server.overload.calls import CallExecutor
 
 log = structlog.get_logger(__name__)
 
@@ -30,14 +30,14 @@ class InferenceServicer:
     """The methods of the inference service; each takes a message and gives one."""
 
     def __init__(
-        self, dataplane: DataPlane, control: Control, metrics: Metrics, access: Access, intake: Intake
+        self, dataplane: DataPlane, control: Control, metrics: Metrics, access: Access, executor: CallExecutor
     ) -> None:
         self._dataplane = dataplane
         self._control = control
         self._access = access
         self._repository = dataplane.repository
         self._metrics = metrics
-        self._intake = intake
+        self._executor = executor
 
     def handlers(self) -> grpc.GenericRpcHandler:
         methods: dict[str, tuple[Method, Any]] = {
@@ -89,14 +89,17 @@ class InferenceServicer:
         version, status = "", "OK"
         try:
             served = self._dataplane.served(request.model_name, request.model_version or None)
-            with self._intake.turn():  # which whoever waits for a version to be loaded does not take from others
+            version = served.model.version
+            with self._executor.turn():  # which whoever waits for a version to be loaded does not take from others
                 response = self._dataplane.infer(served, v2_grpc.decode(request))
-                version = response.model_version
                 # Trailing, not leading: leading metadata would be one more write for each call.
                 context.set_trailing_metadata((("x-loan-version", version),))
                 return v2_grpc.encode(request.model_name, response, bool(request.raw_input_contents))
         except ServeError as error:
-            version, status = error.version, error.grpc
+            status = error.grpc
+            if isinstance(error, ModelFailed):
+                request_id = _metadata(context, "x-request-id")
+                log.error("model failed", version=version, request_id=request_id, exc_info=error.__cause__)
             raise
         except Exception:
             status = "INTERNAL"
@@ -146,7 +149,7 @@ class InferenceServicer:
 
     def _message(self, messages: Any, context: grpc.ServicerContext) -> Any:
         try:
-            return self._intake.message(messages, context)
+            return self._executor.message(messages, context)
         except Overloaded as error:
             self._metrics.request("grpc", "", error.grpc, 0.0)
             self._shed(error, context)
@@ -169,9 +172,6 @@ class InferenceServicer:
             except Overloaded as error:
                 self._shed(error, context)
             except ServeError as error:
-                if isinstance(error, ModelFailed):
-                    request_id = _metadata(context, "x-request-id")
-                    log.error("model failed", version=error.version, request_id=request_id, exc_info=error.__cause__)
                 _abort(context, error.grpc, str(error))
             except Exception:
                 log.exception("call failed", method=method.__name__, request_id=_metadata(context, "x-request-id"))

@@ -28,21 +28,20 @@ class Cors:
 
     def answer(self, request: Request, answer: Answer) -> Answer:
         """The answer with the headers, at once or when it is there."""
+        return self.extended(request, answer) if isinstance(answer, Response) else self._later(request, answer)
+
+    def extended(self, request: Request, response: Response) -> Response:
+        """The response with the headers."""
         allowed = self._allowed(request)
         if not allowed:
-            return answer
-        headers = (*allowed, (b"access-control-expose-headers", _EXPOSED))
-        if isinstance(answer, Response):
-            return answer._replace(headers=(*answer.headers, *headers))
-        return _later(answer, headers)
+            return response
+        return response._replace(headers=(*response.headers, *allowed, (b"access-control-expose-headers", _EXPOSED)))
+
+    async def _later(self, request: Request, answer: Awaitable[Response]) -> Response:
+        return self.extended(request, await answer)
 
     def _allowed(self, request: Request) -> Headers:
         origin = request.headers.get(b"origin")
         if origin is None or not (self._any or origin in self._origins):
             return ()
         return ((b"access-control-allow-origin", b"*" if self._any else origin), (b"vary", b"origin"))
-
-
-async def _later(answer: Awaitable[Response], headers: Headers) -> Response:
-    response = await answer
-    return response._replace(headers=(*response.headers, *headers))

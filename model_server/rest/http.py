@@ -3,16 +3,16 @@
 import itertools
 import os
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable
 from email.utils import formatdate
 from functools import lru_cache
 from http import HTTPStatus
 from typing import Any, NamedTuple
-from urllib.parse import parse_qs
 
 import msgspec
 
-from model_server.errors import InvalidInput, MethodNotAllowed, Overloaded, ServeError, UnsupportedMediaType
+from model_server.errors import MethodNotAllowed, Overloaded, ServeError, UnsupportedMediaType
+from model_server.overload.connections import Body, ConnectionLimits
 from model_server.rest.compression import packed, unpacked
 
 JSON = b"application/json"
@@ -22,75 +22,37 @@ Headers = tuple[tuple[bytes, bytes], ...]
 
 
 class Response(NamedTuple):
-    """`delay` is how long it waits before it is sent, s."""
+    """`delay` is how long it waits before it is sent, s; `version` is the one that answered, for the metrics."""
 
     status: int
     body: bytes
     content_type: bytes = JSON
     headers: Headers = ()
     delay: float = 0.0
+    version: str = ""
 
 
 # An answer that waits for something (a thread, a training) is awaited; any other is there at once, without a task.
 Answer = Response | Awaitable[Response]
-Handler = Callable[["Request"], Answer]
 
 
 class Request:
-    """One HTTP request with its body; `refusal` says why it is not answered, where its size already does.
+    """One HTTP request as it came; `id` is the caller's `x-request-id`, or one made here."""
 
-    `max_bytes` is what its body may have, also unpacked; `id` is the caller's `x-request-id`, or one made here.
-    `version` is set once it is known, for the metrics, `query_string` when the path is looked up, and `caller` where a
-    right is needed.
-    """
+    __slots__ = ("body", "headers", "id", "keep_alive", "method", "url")
 
-    __slots__ = (
-        "body",
-        "caller",
-        "headers",
-        "id",
-        "keep_alive",
-        "max_bytes",
-        "method",
-        "query_string",
-        "refusal",
-        "url",
-        "version",
-    )
-
-    def __init__(self, max_bytes: int) -> None:
-        self.max_bytes = max_bytes
+    def __init__(self, limits: ConnectionLimits) -> None:
         self.method = ""
         self.url = b""
         self.headers: dict[bytes, bytes] = {}
-        self.body = b""
+        self.body = Body(limits)
         self.keep_alive = False
-        self.refusal: ServeError | None = None
-        self.query_string = ""
-        self.version = ""
-        self.caller = ""
         self.id = b""
 
     def header(self, name: str) -> str | None:
+        """A header's value, None where it was not sent; names are in lower case."""
         value = self.headers.get(name.encode())
         return None if value is None else value.decode("latin-1")
-
-    def query(self, name: str) -> str | None:
-        """The last value of a query parameter; InvalidInput when the query is not UTF-8."""
-        if not self.query_string:
-            return None
-        try:
-            values = parse_qs(self.query_string, keep_blank_values=True, errors="strict").get(name)
-        except ValueError:
-            raise InvalidInput("The query string is not valid; percent-encode it as UTF-8.") from None
-        return values[-1] if values else None
-
-    def flag(self, name: str) -> bool:
-        """A query parameter that is true or false, false where it is absent; InvalidInput when it is neither."""
-        value = self.query(name)
-        if value not in (None, "true", "false"):
-            raise InvalidInput(f"The query parameter {name} is '{value}'; it must be true or false.")
-        return value == "true"
 
     @property
     def is_packed(self) -> bool:
@@ -100,7 +62,7 @@ class Request:
     def content(self) -> bytes:
         """The body, unpacked if it is compressed; UnsupportedMediaType when it is neither JSON nor binary tensors.
 
-        TooLarge when it is too large then.
+        TooLarge when it is too large then, Overloaded when all requests hold too much.
         """
         came = self.headers.get(b"content-type", JSON)
         if came not in _BODY_TYPES and came.split(b";", 1)[0].strip().lower() not in _BODY_TYPES:
@@ -109,10 +71,16 @@ class Request:
                 "for binary tensors."
             )
         coding = self.headers.get(b"content-encoding")
-        return self.body if coding is None else unpacked(self.body, coding.decode("latin-1"), self.max_bytes)
+        content = self.body.content()
+        if coding is None:
+            return content
+        content = unpacked(content, coding.decode("latin-1"), self.body.limit)
+        self.body.hold(len(content))
+        return content
 
 
 def json_response(value: Any, status: int = 200, headers: Headers = ()) -> Response:
+    """The value as JSON; any that msgspec can encode."""
     return Response(status, msgspec.json.encode(value), JSON, headers)
 
 
@@ -128,6 +96,7 @@ _PACKED: Headers = ((b"content-encoding", b"gzip"), (b"vary", b"accept-encoding"
 
 
 def error_response(error: ServeError) -> Response:
+    """What a caller is told of an error: its sentence, and the headers that belong to its status."""
     headers: Headers = ()
     if error.http == 401:
         headers = ((b"www-authenticate", b"Bearer"),)

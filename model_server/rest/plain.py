@@ -5,15 +5,14 @@ from typing import Any
 
 import msgspec
 
-from model_server.admission import Pool
-from model_server.codecs import json, plain
+from model_server.codecs import json
 from model_server.controlplane import Control, PromotionRequest
-from model_server.dataplane import DataPlane
-from model_server.errors import InvalidInput, NotReady
-from model_server.rest import openapi
-from model_server.rest.http import Answer, Request, Response, json_response
+from model_server.errors import InvalidInput
+from model_server.overload.threads import ThreadPools
+from model_server.rest.applications import MANY, ONE
+from model_server.rest.http import Answer, Response, json_response
 from model_server.rest.predictions import Predictions
-from model_server.settings import ServerSettings
+from model_server.rest.routing import Call
 from tabular_model.errors import ModelError
 from training_job.launch import Outcome, TrainingParameters
 
@@ -22,43 +21,37 @@ _promotion = msgspec.json.Decoder(PromotionRequest)
 
 
 class PlainEndpoints:
-    def __init__(
-        self, dataplane: DataPlane, predictions: Predictions, control: Control, pool: Pool, settings: ServerSettings
-    ) -> None:
-        self._dataplane = dataplane
+    """Endpoints that take and give JSON of their own."""
+
+    def __init__(self, predictions: Predictions, control: Control, pools: ThreadPools, wait_seconds: float) -> None:
+        """`wait_seconds` is how long `/train` waits for a training."""
         self._predictions = predictions
         self._control = control
-        self._pool = pool
-        self._wait_seconds = settings.train_wait_seconds
+        self._pools = pools
+        self._wait_seconds = wait_seconds
 
-    async def openapi(self, request: Request) -> Response:
-        """The description of the API for the version asked for, else for the one that answers by default."""
-        return json_response(await self._pool.load(partial(self._describe, request.query("version"))))
+    def predict(self, call: Call) -> Answer:
+        """One application."""
+        return self._predictions.answer(call, call.parameter("version"), ONE)
 
-    def _describe(self, version: str | None) -> dict[str, Any]:
-        try:
-            return openapi.document(self._dataplane.repository.get(version).model)
-        except NotReady:
-            return openapi.document(None)
+    def predict_batch(self, call: Call) -> Answer:
+        """Many, as an array of objects or an object of arrays."""
+        return self._predictions.answer(call, call.parameter("version"), MANY)
 
-    def predict(self, request: Request) -> Answer:
-        return self._predictions.answer(request, request.query("version"), plain.decode_one, plain.encode_one)
-
-    def predict_batch(self, request: Request) -> Answer:
-        return self._predictions.answer(request, request.query("version"), plain.decode_batch, plain.encode_batch)
-
-    async def train(self, request: Request) -> Response:
-        body = request.content()
+    async def train(self, call: Call) -> Response:
+        """Starts a training; 202 and where to ask for it if it takes longer than is waited."""
+        body = call.request.content()
         parameters = _training(json.decode(_parameters, body, "The parameters")) if body else TrainingParameters()
-        return _trained(await self._control.train(request.caller, parameters, self._wait_seconds))
+        return _trained(await self._control.train(call.caller, parameters, self._wait_seconds))
 
-    async def training(self, _: Request, name: str) -> Response:
+    async def training(self, call: Call) -> Response:
         """Where a training that was not waited for has got to."""
-        return _trained(await self._control.training(name))
+        return _trained(await self._control.training(call.names["name"]))
 
-    async def promote(self, request: Request) -> Response:
-        asked = json.decode(_promotion, request.content(), "The promotion")
-        promotion = await self._pool.load(partial(self._control.promote, request.caller, asked))
+    async def promote(self, call: Call) -> Response:
+        """Makes a version the champion, with a reason that is kept."""
+        asked = json.decode(_promotion, call.request.content(), "The promotion")
+        promotion = await self._pools.load(partial(self._control.promote, call.caller, asked))
         return json_response(
             {"message": f"{promotion.version} is now the champion.", **msgspec.structs.asdict(promotion)}
         )

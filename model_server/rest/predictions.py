@@ -1,50 +1,69 @@
-"""Predictions for protocols that know applications, and no tensors."""
+"""The way of every prediction over HTTP, whichever protocol it came by: where it is scored, and what its failure is.
+
+A protocol gives a `Decode`, which makes of a request what the data plane takes, and knows how to answer it.
+"""
 
 from collections.abc import Callable
 from functools import partial
+from typing import NamedTuple
 
-from model_server.admission import Pool
-from model_server.codecs import plain
-from model_server.codecs.records import Expected
 from model_server.dataplane import DataPlane
+from model_server.overload.constants import INLINE_BYTES
+from model_server.overload.threads import ThreadPools
 from model_server.repository import Served
-from model_server.rest.http import JSON, Answer, Request, Response, smaller
-from model_server.rest.v2 import INLINE_BYTES, version_header
-from model_server.tensors import InferResponse
+from model_server.rest.failures import failure
+from model_server.rest.http import Answer, Headers, Response
+from model_server.rest.routing import Call
+from model_server.tensors import InferRequest, InferResponse
+
+
+class Decoded(NamedTuple):
+    """What a request asks for, and what makes its answer of the scores."""
+
+    request: InferRequest
+    respond: Callable[[InferResponse], Response]
+
+
+Decode = Callable[[Call, Served], Decoded]
 
 
 class Predictions:
-    """Decodes a request for the version that it asks for and scores it."""
+    """Scores requests by the version that they ask for: small ones at once, others in threads."""
 
-    def __init__(self, dataplane: DataPlane, pool: Pool) -> None:
+    def __init__(self, dataplane: DataPlane, pools: ThreadPools) -> None:
         self._dataplane = dataplane
-        self._pool = pool
+        self._pools = pools
 
-    def answer(self, request: Request, version: str | None, decode: plain.Decode, encode: plain.Encode) -> Answer:
-        """By `version`, the default if None; the query's `explain` asks for reasons."""
-        explain = request.flag("explain")
-
-        def work(served: Served) -> Response:
-            response = self.infer(request, served, decode, explain)
-            return smaller(request, Response(200, encode(response), JSON, version_header(response.model_version)))
-
-        return self.scheduled(request, version, work, long=explain)
-
-    def scheduled(
-        self, request: Request, version: str | None, work: Callable[[Served], Response], long: bool
-    ) -> Answer:
-        """What `work` makes of the version: at once, or in a thread where it takes long or has to be loaded."""
+    def answer(self, call: Call, version: str | None, decode: Decode) -> Answer:
+        """By `version`, the default if None. A version that is not loaded is loaded first, in a thread."""
         repository = self._dataplane.repository
         served = repository.loaded(version)
         if served is None:
-            return self._pool.load(lambda: work(repository.get(version)))
-        if long or len(request.body) > INLINE_BYTES or request.is_packed:
-            return self._pool.run(partial(work, served))
-        return work(served)
+            return self._pools.load(lambda: self._decode_and_score(call, repository.get(version), decode))
+        if len(call.request.body) > INLINE_BYTES or call.request.is_packed:
+            return self._pools.run(partial(self._decode_and_score, call, served, decode))
+        try:
+            decoded = decode(call, served)
+        except Exception as error:
+            return failure(call.request, error, served.model.version)
+        if "reason_codes" in decoded.request.outputs:  # which take long
+            return self._pools.run(partial(self._score, call, served, decoded))
+        return self._score(call, served, decoded)
 
-    def infer(self, request: Request, served: Served, decode: plain.Decode, explain: bool) -> InferResponse:
-        signature = served.signature
-        expected = Expected(signature.columns, signature.words, signature.ignores_extra)
-        response = self._dataplane.infer(served, decode(request.content(), expected, explain))
-        request.version = response.model_version
-        return response
+    def _decode_and_score(self, call: Call, served: Served, decode: Decode) -> Response:
+        try:
+            decoded = decode(call, served)
+        except Exception as error:
+            return failure(call.request, error, served.model.version)
+        return self._score(call, served, decoded)
+
+    def _score(self, call: Call, served: Served, decoded: Decoded) -> Response:
+        try:
+            return decoded.respond(self._dataplane.infer(served, decoded.request))
+        except Exception as error:
+            return failure(call.request, error, served.model.version)
+
+
+def version_header(version: str) -> Headers:
+    """The header that names the version of an answer."""
+    return ((b"x-loan-version", version.encode()),)

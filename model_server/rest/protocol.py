@@ -14,53 +14,43 @@ import httptools
 import uvicorn
 from uvicorn.server import ServerState
 
-from model_server.errors import (
-    InvalidInput,
-    Overloaded,
-    ServeError,
-    TooLarge,
-    TooSlow,
-    UnknownTransferCoding,
-    UrlTooLong,
-)
-from model_server.rest.guard import Body, Guard
+from model_server.errors import InvalidInput, Overloaded, ServeError, TooLarge, TooSlow, UrlTooLong
+from model_server.overload.connections import ConnectionLimits
+from model_server.overload.constants import AT_ONCE, HEAD_BYTES, ID_BYTES, READ_BYTES, URL_BYTES
+from model_server.rest.head import ONCE, wrong_head
 from model_server.rest.http import Answer, Request, Response, error_response, new_id, wire
-
-HEAD_BYTES = 64 * 1024
-URL_BYTES = 16 * 1024
-ID_BYTES = 128  # of a caller's x-request-id, which goes into logs
-READ_BYTES = 256 * 1024  # of a request; who sends more reads on in turn with others who do
-AT_ONCE = 4  # requests that came together, answered before others have their turn
-
-
-_ONCE = frozenset({b"host", b"authorization"})
 
 
 class App(Protocol):
     """What answers; it raises nothing."""
 
-    def answer(self, request: Request) -> Answer: ...
+    def answer(self, request: Request) -> Answer:
+        """The answer to a whole request."""
 
-    def shed(self, what: str) -> None: ...
+    def refuse(self, request: Request, error: ServeError) -> Response:
+        """The answer to a request that is refused before it is whole."""
+
+    def shed(self, what: str) -> None:
+        """Counts a connection that was refused."""
 
 
 class HttpProtocol(asyncio.Protocol):
     """Takes requests off one connection and answers them one after the other, pipelined ones too."""
 
-    def __init__(self, guard: Guard, config: uvicorn.Config, server_state: ServerState, **_: Any) -> None:
+    def __init__(self, limits: ConnectionLimits, config: uvicorn.Config, server_state: ServerState, **_: Any) -> None:
         self._app: App = config.app  # type: ignore[assignment]
-        self._guard = guard
+        self._limits = limits
         self._state = server_state
         self._loop = asyncio.get_running_loop()
         self._parser = httptools.HttpRequestParser(self)
-        self._waiting: deque[Request] = deque()
+        self._waiting: deque[tuple[Request, ServeError | None]] = deque()  # and why it is refused, if it is
         self._request: Request | None = None  # being received
+        self._refused = False  # as is already known
         self._in_head = False  # or between parts of its body, behind which more headers may come
         self._heads = 0  # begun on this connection
         self._header_bytes = 0
         self._unfinished_bytes = 0  # read for this head without reaching its end
         self._read_bytes = 0  # since the request began
-        self._body = Body(guard)
         self._twice = b""  # a header of this request that may stand once only
         self._ending = False  # the server stops
         self._turn = 0  # requests answered since others had theirs
@@ -71,9 +61,9 @@ class HttpProtocol(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport: asyncio.Transport = transport  # type: ignore[assignment]
         self._heard = self._began = self._loop.time()
-        self._timer = self._loop.call_later(self._guard.head_seconds, self._look)
+        self._timer = self._loop.call_later(self._limits.head_seconds, self._look)
         try:
-            self._guard.make_room(self._state.connections)  # type: ignore[arg-type]
+            self._limits.make_room(self._state.connections)  # type: ignore[arg-type]
             self._state.connections.add(self)  # type: ignore[arg-type]
         except Overloaded as error:
             self._refuse_connection(error)
@@ -102,7 +92,7 @@ class HttpProtocol(asyncio.Protocol):
                     self._refuse_connection(TooLarge(f"The request's head has more than {HEAD_BYTES} bytes."))
             if self._read_bytes > READ_BYTES and self._request is not None and not self._closing:
                 self._transport.pause_reading()
-                self._guard.in_turn(self._read_on)
+                self._limits.in_turn(self._read_on)
 
     def _read_on(self) -> None:
         if not self._busy and not self._blocked and not self._closing:
@@ -116,7 +106,8 @@ class HttpProtocol(asyncio.Protocol):
             self._unfinished_bytes = size if idle and begun == 1 else 0
 
     def on_message_begin(self) -> None:
-        self._request = Request(self._guard.max_body_bytes)
+        self._request = Request(self._limits)
+        self._refused = False
         self._began = self._heard
         self._read_bytes = 0
         self._begin_head()
@@ -139,7 +130,7 @@ class HttpProtocol(asyncio.Protocol):
         self._header_bytes += len(name) + len(value)
         if not request.method:  # what comes behind a body changes nothing
             name = name.lower()
-            if name in request.headers and name in _ONCE:
+            if name in request.headers and name in ONCE:
                 self._twice = name
             request.headers[name] = value
 
@@ -150,36 +141,21 @@ class HttpProtocol(asyncio.Protocol):
         self._in_head = False
         if self._parser.should_upgrade():
             return
-        headers = request.headers
+        headers, http = request.headers, self._parser.get_http_version()
         request.id = headers.get(b"x-request-id", b"")[:ID_BYTES] or new_id()
-        error = self._wrong_head(headers)
+        error = wrong_head(headers, self._twice, http, request.body.limit)
+        self._twice = b""
         if error is not None:
             self._refuse(error)
-        elif headers.get(b"expect", b"").lower() == b"100-continue" and self._parser.get_http_version() != "1.0":
+        elif headers.get(b"expect", b"").lower() == b"100-continue" and http != "1.0":
             self._transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
-
-    def _wrong_head(self, headers: dict[bytes, bytes]) -> ServeError | None:
-        """Why a request with these headers is not answered, whatever its body."""
-        announced, limit = int(headers.get(b"content-length", 0)), self._guard.max_body_bytes
-        if announced > limit:
-            return TooLarge(f"The body has {announced} bytes; this server takes at most {limit}.")
-        if self._twice:
-            twice, self._twice = self._twice.decode(), b""
-            return InvalidInput(f"The header {twice} stands twice; send it once.")
-        if b"host" not in headers and self._parser.get_http_version() != "1.0":
-            return InvalidInput("The request has no Host header, which HTTP/1.1 asks for.")
-        coding = headers.get(b"transfer-encoding", b"chunked")
-        if coding.strip().lower() != b"chunked":
-            shown = coding.decode("latin-1")
-            return UnknownTransferCoding(f"Transfer-Encoding is '{shown}'; send chunked alone, or a Content-Length.")
-        return None
 
     def on_body(self, part: bytes) -> None:
         self._in_head = False
-        if self._request.refusal is not None:  # type: ignore[union-attr]
+        if self._refused:
             return
         try:
-            self._body.take(part)
+            self._request.body.take(part)  # type: ignore[union-attr]
         except ServeError as error:
             self._refuse(error)
 
@@ -187,15 +163,16 @@ class HttpProtocol(asyncio.Protocol):
         if self._parser.should_upgrade():
             return
         request, self._request = self._request, None
-        if request is None or self._closing:
+        if request is None:
             return
-        if request.refusal is not None:
-            if request not in self._waiting:  # it was answered, and the client has sent all, so that it reads that
-                self._close()
+        if self._closing:
+            request.body.release()
             return
-        request.body = self._body.whole()
-        self._waiting.append(request)
-        self._answer_waiting()
+        if not self._refused:
+            self._waiting.append((request, None))
+            self._answer_waiting()
+        elif not any(waiting is request for waiting, _ in self._waiting):
+            self._close()  # it was answered, and the client has sent all, so that it reads that
 
     def shutdown(self) -> None:
         """Closes once what has begun is answered."""
@@ -233,8 +210,8 @@ class HttpProtocol(asyncio.Protocol):
                 self._loop.call_soon(self._next_turn)
                 return
             self._turn += 1
-            request = self._waiting.popleft()
-            answer = self._app.answer(request)
+            request, refusal = self._waiting.popleft()
+            answer = self._app.answer(request) if refusal is None else self._app.refuse(request, refusal)
             if isinstance(answer, Response) and not answer.delay:
                 self._send(request, answer)
                 continue
@@ -262,8 +239,7 @@ class HttpProtocol(asyncio.Protocol):
             self._send_and_go_on(request, response)
 
     def _send_later(self, request: Request, response: Response) -> None:
-        self._guard.release(len(request.body))
-        request.body = b""
+        request.body.release()
         self._loop.call_later(response.delay, self._send_and_go_on, request, response)
 
     def _send_and_go_on(self, request: Request, response: Response) -> None:
@@ -272,7 +248,7 @@ class HttpProtocol(asyncio.Protocol):
         self._answer_waiting()
 
     def _send(self, request: Request, response: Response) -> None:
-        self._guard.release(len(request.body))
+        request.body.release()
         if self._closing:
             return
         keep_alive = request.keep_alive and not self._ending
@@ -283,10 +259,10 @@ class HttpProtocol(asyncio.Protocol):
     def _refuse(self, error: ServeError) -> None:
         """Answers before all of the request is there; what still comes of it is read and dropped."""
         request: Request = self._request  # type: ignore[assignment]
-        self._body.drop()
-        if request.refusal is None:
-            request.refusal, request.keep_alive = error, False
-            self._waiting.append(request)
+        request.body.release()
+        if not self._refused:
+            self._refused, request.keep_alive = True, False
+            self._waiting.append((request, error))
             self._answer_waiting()
 
     def _decline_upgrade(self, rest: bytes) -> None:
@@ -309,20 +285,20 @@ class HttpProtocol(asyncio.Protocol):
 
     def _look(self) -> None:
         """Ends a connection whose client is too slow; looks seldom enough to cost nothing."""
-        guard, now = self._guard, self._loop.time()
+        limits, now = self._limits, self._loop.time()
         if self._closing:
             self._transport.abort()  # the client does not read the last that it was sent
             return
-        end = now + guard.head_seconds
+        end = now + limits.head_seconds
         if self._request is not None:
-            end = self._began + (guard.body_seconds if self._request.method else guard.head_seconds)
+            end = self._began + (limits.body_seconds if self._request.method else limits.head_seconds)
         elif not self._busy:
-            end = self._heard + guard.idle_seconds
+            end = self._heard + limits.idle_seconds
         if now < end:
-            self._timer = self._loop.call_later(min(end - now, guard.head_seconds), self._look)
+            self._timer = self._loop.call_later(min(end - now, limits.head_seconds), self._look)
             return
-        self._timer = self._loop.call_later(guard.head_seconds, self._look)
-        if self._request is None or self._request.refusal is not None:
+        self._timer = self._loop.call_later(limits.head_seconds, self._look)
+        if self._request is None or self._refused:
             self._close()
         else:
             self._refuse_connection(TooSlow("The request did not come whole in time; this connection is closed."))
@@ -333,6 +309,8 @@ class HttpProtocol(asyncio.Protocol):
         self._transport.close()
 
     def _forget(self) -> None:
-        self._guard.release(sum(len(request.body) for request in self._waiting))
+        for request, _ in self._waiting:
+            request.body.release()
         self._waiting.clear()
-        self._body.drop()
+        if self._request is not None:
+            self._request.body.release()

@@ -6,8 +6,8 @@ from functools import partial
 
 import uvicorn
 
+from model_server.overload.connections import ConnectionLimits
 from model_server.rest.app import RestApp
-from model_server.rest.guard import Guard
 from model_server.rest.protocol import HttpProtocol
 from model_server.settings import ServerSettings
 from model_server.tls import Certificate
@@ -22,7 +22,7 @@ class RestServer(uvicorn.Server):
                 app,  # type: ignore[arg-type]
                 host=settings.host,
                 port=settings.http_port,
-                http=partial(HttpProtocol, Guard(settings)),  # type: ignore[arg-type]
+                http=partial(HttpProtocol, ConnectionLimits(settings)),  # type: ignore[arg-type]
                 ws="none",
                 lifespan="off",
                 interface="asgi3",
@@ -35,4 +35,5 @@ class RestServer(uvicorn.Server):
 
     @contextmanager
     def capture_signals(self) -> Iterator[None]:
+        """Captures none."""
         yield

@@ -1,9 +1,10 @@
 """KServe's V1 protocol, which many of its users still send."""
 
-from model_server.codecs import plain, v1
 from model_server.dataplane import DataPlane
-from model_server.rest.http import Answer, Request, Response, json_response
+from model_server.rest.applications import INSTANCES
+from model_server.rest.http import Answer, Response, json_response
 from model_server.rest.predictions import Predictions
+from model_server.rest.routing import Call
 
 
 class V1Endpoints:
@@ -13,14 +14,17 @@ class V1Endpoints:
         self._dataplane = dataplane
         self._predictions = predictions
 
-    def predict(self, request: Request, name: str, version: str | None) -> Answer:
-        self._dataplane.check_name(name)
-        return self._predictions.answer(request, version, v1.decode, plain.encode_batch)
+    def predict(self, call: Call) -> Answer:
+        """By the version in the path, else the default one."""
+        self._dataplane.check_name(call.names["model"])
+        return self._predictions.answer(call, call.names.get("version"), INSTANCES)
 
-    def models(self, _: Request) -> Response:
+    def models(self, _: Call) -> Response:
+        """The names of the models that there are."""
         return json_response({"models": [self._dataplane.repository.name]})
 
-    def model_ready(self, name: str) -> Response:
+    def model_ready(self, call: Call) -> Response:
         """V1 writes truths as text."""
+        name = call.names["model"]
         ready = self._dataplane.model_ready(name, None)
         return json_response({"name": name, "ready": str(ready)}, 200 if ready else 503)

@@ -5,85 +5,72 @@ from typing import Any
 
 import msgspec
 
-from model_server.admission import Pool
 from model_server.codecs import json, v2_rest
 from model_server.controlplane import Control, named_version, version_to_load
 from model_server.dataplane import DataPlane
 from model_server.errors import NotReady
+from model_server.overload.threads import ThreadPools
 from model_server.repository import Served
-from model_server.rest.http import JSON, Answer, Request, Response, json_response, smaller
+from model_server.rest.http import JSON, Answer, Response, json_response, smaller
+from model_server.rest.predictions import Decoded, Predictions, version_header
+from model_server.rest.routing import Call
+from model_server.tensors import InferResponse
 
-# Below this size a request is answered on the event loop: a hop to a thread costs more than scoring a few rows. Reasons
-# take a millisecond a row and always go to a thread.
-INLINE_BYTES = 64 * 1024
 
+class RepositoryRequest(msgspec.Struct):
+    """The body of the repository's endpoints; `ready` asks for an index of what is loaded only."""
 
-class _RepositoryRequest(msgspec.Struct):
     parameters: dict[str, Any] | None = None
     ready: bool = False
 
 
-_repository_decoder = msgspec.json.Decoder(_RepositoryRequest)
+_repository_decoder = msgspec.json.Decoder(RepositoryRequest)
 
 
 class V2Endpoints:
-    def __init__(self, dataplane: DataPlane, control: Control, pool: Pool) -> None:
+    """The protocol's endpoints, and those of its repository extension."""
+
+    def __init__(self, dataplane: DataPlane, predictions: Predictions, control: Control, pools: ThreadPools) -> None:
         self._dataplane = dataplane
+        self._predictions = predictions
         self._control = control
-        self._pool = pool
+        self._pools = pools
         self._repository = dataplane.repository
 
-    def infer(self, request: Request, name: str, version: str | None) -> Answer:
-        self._dataplane.check_name(name)
-        served = self._repository.loaded(version)
-        if served is None:
-            return self._pool.load(lambda: self._infer(request, name, self._repository.get(version)))
-        if len(request.body) > INLINE_BYTES or request.is_packed:
-            return self._pool.run(partial(self._infer, request, name, served))
-        call = self._decode(request, served)
-        if "reason_codes" in call.request.outputs:
-            return self._pool.run(partial(self._score, request, name, served, call))
-        return self._score(request, name, served, call)
+    def infer(self, call: Call) -> Answer:
+        """By the version in the path, else the default one."""
+        self._dataplane.check_name(call.names["model"])
+        return self._predictions.answer(call, call.names.get("version"), _decode)
 
-    def _infer(self, request: Request, name: str, served: Served) -> Response:
-        return self._score(request, name, served, self._decode(request, served))
-
-    def _decode(self, request: Request, served: Served) -> v2_rest.Call:
-        words = served.signature.words
-        return v2_rest.decode(request.content(), request.header(v2_rest.JSON_LENGTH), words)
-
-    def _score(self, request: Request, name: str, served: Served, call: v2_rest.Call) -> Response:
-        response = self._dataplane.infer(served, call.request)
-        request.version = response.model_version
-        content, head_length = v2_rest.encode(name, response, call.binary)
-        headers = version_header(response.model_version)
-        if head_length is None:
-            return smaller(request, Response(200, content, JSON, headers))
-        length = (b"inference-header-content-length", b"%d" % head_length)
-        return smaller(request, Response(200, content, b"application/octet-stream", (*headers, length)))
-
-    def live(self, _: Request) -> Response:
+    def live(self, _: Call) -> Response:
+        """Alive is whoever answers."""
         return json_response({"live": True})
 
-    def ready(self, _: Request) -> Response:
+    def ready(self, _: Call) -> Response:
         """Ready means that the model can be asked; a registry that is gone is told, and no reason to take it away."""
         ready, trouble = self._repository.ready, self._repository.trouble
         answer: dict[str, Any] = {"ready": ready} | ({"registry": trouble} if trouble else {})
         return json_response(answer, 200 if ready else 503)
 
-    def server_metadata(self, _: Request) -> Response:
+    def server_metadata(self, _: Call) -> Response:
+        """Name, version and extensions of the server."""
         return json_response(self._dataplane.server_metadata())
 
-    def models(self, _: Request) -> Response:
+    def models(self, _: Call) -> Response:
+        """The names of the models that there are."""
         return json_response({"models": [self._repository.name]})
 
-    async def model_metadata(self, name: str, version: str | None) -> Response:
-        return json_response(await self._pool.load(partial(self._dataplane.model_metadata, name, version)))
+    async def model_metadata(self, call: Call) -> Response:
+        """Inputs and outputs of the version in the path, else of the default one."""
+        metadata = partial(self._dataplane.model_metadata, call.names["model"], call.names.get("version"))
+        return json_response(await self._pools.load(metadata))
 
-    def model_ready(self, name: str, version: str | None) -> Answer:
+    def model_ready(self, call: Call) -> Answer:
+        """Whether a version can be asked; one that is only in the registry is loaded to answer."""
+        name, version = call.names["model"], call.names.get("version")
         if version is None or self._repository.loaded(version):
             return self._model_ready(name, version)  # a probe has no time to wait for the registry
-        return self._pool.load(partial(self._model_ready, name, version))
+        return self._pools.load(partial(self._model_ready, name, version))
 
     def _model_ready(self, name: str, version: str | None) -> Response:
         try:
@@ -92,9 +79,10 @@ class V2Endpoints:
             ready = False
         return json_response({"name": name, "ready": ready}, 200 if ready else 503)
 
-    async def index(self, request: Request) -> Response:
-        asked = self._asked(request)
-        entries = await self._pool.load(self._repository.index)
+    async def index(self, call: Call) -> Response:
+        """Every version and its state."""
+        asked = _asked(call)
+        entries = await self._pools.load(self._repository.index)
         return json_response(
             [
                 {"name": self._repository.name, **entry._asdict()}
@@ -103,22 +91,39 @@ class V2Endpoints:
             ]
         )
 
-    async def load(self, request: Request, name: str) -> Response:
+    async def load(self, call: Call) -> Response:
+        """Loads a version and makes it the default, or follows the registry again where none is named."""
+        name = call.names["model"]
         self._dataplane.check_name(name)
-        version = version_to_load(self._asked(request).parameters or {})
-        loaded = await self._pool.load(partial(self._control.load, request.caller, version))
+        version = version_to_load(_asked(call).parameters or {})
+        loaded = await self._pools.load(partial(self._control.load, call.caller, version))
         return json_response({"name": name, "load": True, "model_version": loaded}, 200, version_header(loaded))
 
-    async def unload(self, request: Request, name: str) -> Response:
+    async def unload(self, call: Call) -> Response:
+        """Forgets the version that is named, or all."""
+        name = call.names["model"]
         self._dataplane.check_name(name)
-        version = named_version(self._asked(request).parameters or {})
-        await self._pool.load(partial(self._control.unload, request.caller, version))
+        version = named_version(_asked(call).parameters or {})
+        await self._pools.load(partial(self._control.unload, call.caller, version))
         return json_response({"name": name, "unload": True})
 
-    def _asked(self, request: Request) -> _RepositoryRequest:
-        body = request.content()
-        return json.decode(_repository_decoder, body, "The request") if body else _RepositoryRequest()
+
+def _decode(call: Call, served: Served) -> Decoded:
+    request = call.request
+    found = v2_rest.decode(request.content(), request.header(v2_rest.JSON_LENGTH), served.signature.words)
+    return Decoded(found.request, partial(_respond, call, found.binary))
 
 
-def version_header(version: str) -> tuple[tuple[bytes, bytes], ...]:
-    return ((b"x-loan-version", version.encode()),)
+def _respond(call: Call, binary: frozenset[str], response: InferResponse) -> Response:
+    content, head_length = v2_rest.encode(call.names["model"], response, binary)
+    version = response.model_version
+    headers = version_header(version)
+    if head_length is None:
+        return smaller(call.request, Response(200, content, JSON, headers, version=version))
+    headers = (*headers, (b"inference-header-content-length", b"%d" % head_length))
+    return smaller(call.request, Response(200, content, b"application/octet-stream", headers, version=version))
+
+
+def _asked(call: Call) -> RepositoryRequest:
+    body = call.request.content()
+    return json.decode(_repository_decoder, body, "The request") if body else RepositoryRequest()

@@ -23,18 +23,14 @@ from numpy.typing import NDArray
 from loan_model.synthetic import LOAN
 from model_server.access import Access
 from model_server.access.tokens import TokensFile
-from model_server.admission import Pool
 from model_server.controlplane import ControlPlane
 from model_server.dataplane import DataPlane
 from model_server.metrics import Metrics
 from model_server.repository import ModelRepository
 from model_server.rest.app import RestApp
-from model_server.rest.page import Page
-from model_server.rest.plain import PlainEndpoints
-from model_server.rest.predictions import Predictions
+from model_server.rest.routes import ROUTES, endpoints
+from model_server.rest.routing import Router
 from model_server.rest.server import RestServer
-from model_server.rest.v1 import V1Endpoints
-from model_server.rest.v2 import V2Endpoints
 from model_server.settings import ServerSettings
 from tabular_model.registry import Registry
 from tabular_model.schema import Column
@@ -126,12 +122,9 @@ def in_process(registry: Path, **settings: Any) -> Iterator[httpx.Client]:
     repository.open()
     repository.follow()
     access = Access(TokensFile(chosen.tokens), chosen.anyone_may)
-    control = ControlPlane(repository, launcher)
-    pool = Pool(chosen.queue_seconds)
-    predictions = Predictions(plane, pool)
-    v1, v2 = V1Endpoints(plane, predictions), V2Endpoints(plane, control, pool)
-    plain = PlainEndpoints(plane, predictions, control, pool, chosen)
-    app = RestApp(v1, v2, plain, Page(repository, predictions, pool), metrics, metrics.exposition, access, chosen)
+    control = ControlPlane(opened, repository, launcher)
+    answering = endpoints(plane, control, chosen, metrics.exposition)
+    app = RestApp(Router(ROUTES, answering), metrics, access, chosen.queue_seconds, chosen.cors_origins)
     server = RestServer(app, chosen)
     thread = threading.Thread(target=lambda: uvloop.run(server.serve()))
     thread.start()

@@ -11,7 +11,7 @@ from grpc_reflection.v1alpha import reflection_pb2
 from grpc_reflection.v1alpha.proto_reflection_descriptor_database import ProtoReflectionDescriptorDatabase
 
 from model_server.grpc.described import HealthListResponse
-from model_server.grpc.intake import take_up
+from model_server.overload.grpcio import take_up
 from tests.model_server.serving import serving
 
 SERVING, NOT_SERVING = health_pb2.HealthCheckResponse.SERVING, health_pb2.HealthCheckResponse.NOT_SERVING

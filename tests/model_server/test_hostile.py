@@ -21,6 +21,7 @@ from model_server.dataplane import DataPlane
 from model_server.metrics import Metrics
 from model_server.repository import ModelRepository
 from model_server.rest import openapi
+from model_server.rest.routes import ROUTES
 from model_server.settings import ServerSettings
 from tabular_model.errors import ModelError
 from tabular_model.model import TabularModel
@@ -37,7 +38,7 @@ REFUSALS = range(200, 500)
 bounded = settings(max_examples=60, suppress_health_check=list(HealthCheck), phases=[Phase.generate, Phase.shrink])
 
 # What a training does is tried elsewhere; here it would train at every example.
-document = openapi.document(TabularModel.from_registry(Registry.open(PUBLISHED), "v1"))
+document = openapi.document(ROUTES, TabularModel.from_registry(Registry.open(PUBLISHED), "v1"))
 described = {path: methods for path, methods in document["paths"].items() if not path.startswith("/train")}
 api = schemathesis.openapi.from_dict(document | {"paths": described})
 

@@ -4,13 +4,16 @@ import json
 
 import pytest
 
-from model_server.admission import Pool
 from model_server.codecs import plain, v2_rest
 from model_server.dataplane import DataPlane
 from model_server.metrics import Metrics
+from model_server.overload.connections import ConnectionLimits
+from model_server.overload.threads import ThreadPools
 from model_server.repository import ModelRepository
+from model_server.rest.applications import decoding
 from model_server.rest.http import Request, Response
 from model_server.rest.predictions import Predictions
+from model_server.rest.routing import Call
 from model_server.rest.v2 import V2Endpoints
 from model_server.settings import ServerSettings
 from tabular_model.registry import Registry
@@ -25,10 +28,11 @@ def plane(trained_registry):
     return DataPlane(repository, metrics)
 
 
-def request(body):
-    made = Request(2**20)
-    made.method, made.body = "POST", json.dumps(body).encode()
-    return made
+def call(body, **names):
+    request = Request(ConnectionLimits(ServerSettings()))
+    request.method = "POST"
+    request.body.take(json.dumps(body).encode())
+    return Call(request, names, "", "anyone")
 
 
 def tensors():
@@ -79,9 +83,11 @@ def test_an_eviction_in_between_loads_nothing(plane, monkeypatch, protocol):
 
 
 def answered(plane, monkeypatch, protocol, version, act):
-    pool = Pool(2)
+    pools = ThreadPools(2)
+    predictions = Predictions(plane, pools)
     if protocol == "plain":
         decode = between(monkeypatch, plain, "decode_one", act)
-        return Predictions(plane, pool).answer(request(APPLICANT), version, decode, plain.encode_one)
+        return predictions.answer(call(APPLICANT), version, decoding(decode, plain.encode_one))
     between(monkeypatch, v2_rest, "decode", act)
-    return V2Endpoints(plane, None, pool).infer(request(tensors()), "loan", version)
+    names = {"model": "loan"} | ({"version": version} if version else {})
+    return V2Endpoints(plane, predictions, None, pools).infer(call(tensors(), **names))

@@ -17,8 +17,11 @@ import httpx
 import numpy as np
 import pytest
 
-from model_server.admission import FEW, LoopQueue, Pace, Pool
-from model_server.rest.guard import Guard
+from model_server.overload.connections import ConnectionLimits
+from model_server.overload.constants import FEW
+from model_server.overload.event_loop import LoopQueue
+from model_server.overload.policy import Pace
+from model_server.overload.threads import ThreadPools
 from model_server.settings import ServerSettings
 from tests.model_server.serving import APPLICANT, PATIENCE, in_process, serving, v2_columns
 from tests.model_server.test_http import BODY, LIVE, Connection, infer
@@ -149,13 +152,13 @@ def test_one_who_sends_many_at_once_does_not_keep_others_waiting(server):
 
 def test_of_those_who_send_much_one_reads_on_in_a_pass():
     async def passes():
-        guard, read, seen = Guard(ServerSettings()), [], []
+        limits, read, seen = ConnectionLimits(ServerSettings()), [], []
         for name in "abc":
-            guard.in_turn(partial(read.append, name))
+            limits.in_turn(partial(read.append, name))
         for _ in range(4):
             await asyncio.sleep(0)
             seen.append("".join(read))
-        guard.in_turn(partial(read.append, "d"))
+        limits.in_turn(partial(read.append, "d"))
         await asyncio.sleep(0)
         return [*seen, "".join(read)]
 
@@ -188,7 +191,7 @@ def test_no_more_is_worked_on_at_once_than_there_are_cores(monkeypatch):
         at_once.pop()
 
     async def run():
-        pool = Pool(PATIENCE)
+        pool = ThreadPools(PATIENCE)
         await asyncio.gather(*(pool.run(work) for _ in range(5)))
 
     asyncio.run(run())

@@ -1,6 +1,7 @@
-"""What all connections share: limits, the bytes that they hold, turns to read, and who goes when there are too many."""
+"""What HTTP connections share: limits, bytes that they hold, turns to read, and who goes when there are too many."""
 
 import asyncio
+import threading
 from collections import deque
 from collections.abc import Callable, Collection, Iterable
 from typing import Protocol
@@ -13,12 +14,16 @@ class Connection(Protocol):
     """`waits_since` is when it began to wait for its client, None while the client waits; times are the loop's."""
 
     @property
-    def waits_since(self) -> float | None: ...
+    def waits_since(self) -> float | None:
+        """When the client's turn began, None while it is the server's."""
 
-    def close(self) -> None: ...
+    def close(self) -> None:
+        """Ends it for others to have room."""
 
 
-class Guard:
+class ConnectionLimits:
+    """The limits of one server, and how near it is to them."""
+
     def __init__(self, settings: ServerSettings) -> None:
         self.max_body_bytes = settings.max_body_bytes
         self.idle_seconds = settings.idle_seconds
@@ -27,16 +32,22 @@ class Guard:
         self._max_held_bytes = settings.max_held_bytes
         self._max_connections = settings.max_connections
         self._held = 0
+        self._lock = threading.Lock()  # bodies are unpacked in threads
         self._turns: deque[Callable[[], None]] = deque()
 
     def hold(self, size: int) -> None:
         """Counts bytes of a body; Overloaded, and then they are not counted, when all hold too many."""
-        if self._held + size > self._max_held_bytes:
+        with self._lock:
+            fits = self._held + size <= self._max_held_bytes
+            if fits:
+                self._held += size
+        if not fits:
             raise Overloaded("Others have sent so much that there is no room for this request; ask again in a second.")
-        self._held += size
 
     def release(self, size: int) -> None:
-        self._held -= size
+        """Counts bytes no longer."""
+        with self._lock:
+            self._held -= size
 
     def in_turn(self, read_on: Callable[[], None]) -> None:
         """Calls `read_on` in a pass of the loop in which no other of those who send much reads on."""
@@ -70,30 +81,43 @@ def _longest_first(connections: Iterable[Connection]) -> list[Connection]:
 
 
 class Body:
-    """What has come of one request's body, counted among what all hold."""
+    """One request's body, counted among what all hold until it is released, unpacked too."""
 
-    def __init__(self, guard: Guard) -> None:
-        self._guard = guard
+    __slots__ = ("_content", "_held", "_limits")
+
+    def __init__(self, limits: ConnectionLimits) -> None:
+        self._limits = limits
         self._content: bytes | bytearray = b""
-        self._size = 0
+        self._held = 0
+
+    def __len__(self) -> int:
+        return len(self._content)
+
+    @property
+    def limit(self) -> int:
+        """Bytes that one body may have, unpacked too."""
+        return self._limits.max_body_bytes
 
     def take(self, part: bytes) -> None:
-        """Overloaded when all hold too much, TooLarge when this is more than one may have."""
-        self._guard.hold(len(part))
-        self._size += len(part)
-        limit = self._guard.max_body_bytes
-        if self._size > limit:
-            raise TooLarge(f"The body has more than {limit} bytes, the most that this server takes.")
+        """Adds what came; Overloaded when all hold too much, TooLarge when this is more than one may have."""
+        self.hold(len(part))
+        if self._held > self.limit:
+            raise TooLarge(f"The body has more than {self.limit} bytes, the most that this server takes.")
         if isinstance(self._content, bytes) and self._content:
             # No list of parts: of a body that comes byte by byte it would be forty times its size.
             self._content = bytearray(self._content)
         self._content += part
 
-    def whole(self) -> bytes:
-        """Hands it over, to be released by who has it."""
-        content, self._content, self._size = bytes(self._content), b"", 0
-        return content
+    def hold(self, size: int) -> None:
+        """Counts what is made of the body as well; Overloaded when all hold too much."""
+        self._limits.hold(size)
+        self._held += size
 
-    def drop(self) -> None:
-        self._guard.release(self._size)
-        self._content, self._size = b"", 0
+    def content(self) -> bytes:
+        """What has come of it."""
+        return bytes(self._content)
+
+    def release(self) -> None:
+        """Forgets it, and counts it no longer; once or more often."""
+        self._limits.release(self._held)
+        self._content, self._held = b"", 0

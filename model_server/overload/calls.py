@@ -16,48 +16,24 @@ from queue import SimpleQueue
 from typing import Any
 
 import grpc
-import structlog
-from grpc import _server
 
-from model_server.admission import FEW, LOOK_SECONDS, Pace, Queue
 from model_server.errors import InvalidInput, Overloaded
+from model_server.overload.constants import (
+    FEW,
+    IDLE_SECONDS,
+    LOOK_SECONDS,
+    LOOKS,
+    SILENT,
+    SILENT_SECONDS,
+    SLOWER,
+    THREADS,
+)
+from model_server.overload.policy import Pace, Queue
 from model_server.settings import ServerSettings
 
-log = structlog.get_logger(__name__)
 
-THREADS = 512
-SILENT = THREADS // 2  # calls whose message has not come; of more, the oldest is cancelled
-SILENT_SECONDS = 0.5  # unless it began so short a time ago
-IDLE_SECONDS = 0.05  # in which most messages come; a call that waits for longer gives this server nothing to do
-SLOWER = 10  # but all that is longer while the messages that came last took a tenth of it
-TAKEN_UP = 4 * FEW
-LOOKS = 8  # over which the mean of what is seen is taken
-
-
-def take_up(server: grpc.Server) -> None:
-    """Has grpc give a started server TAKEN_UP calls at once, where it would give one after the other.
-
-    So that those who wait do so where they are counted, and not within grpc, which has no public option for it. This is
-    the one place that reads grpcio's private state; a grpcio without it serves as it does, one call after the other.
-    """
-    state: Any = getattr(server, "_state", None)
-    if not all(hasattr(state, name) for name in ("lock", "due")) or not hasattr(_server, "_request_call"):
-        log.warning("this grpcio takes up one call after the other", grpcio=grpc.__version__)
-        return
-    with state.lock:
-        state.due = Due(state.due)
-        for _ in range(TAKEN_UP - 1):
-            _server._request_call(state)
-
-
-class Due(list[Any]):
-    """The events that grpc waits for before it has stopped; in its own set, several of one kind would be one."""
-
-    add = list.append
-
-
-class Intake(ThreadPoolExecutor):
-    """The server's threads, and which of their calls is answered now."""
+class CallExecutor(ThreadPoolExecutor):
+    """The threads of grpc's server, and which of their calls is answered now."""
 
     def __init__(self, settings: ServerSettings) -> None:
         super().__init__(THREADS, thread_name_prefix="grpc")

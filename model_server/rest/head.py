@@ -1,0 +1,27 @@
+"""What a request's head must be, whatever its body and its endpoint."""
+
+from collections.abc import Mapping
+
+from model_server.errors import InvalidInput, ServeError, TooLarge, UnknownTransferCoding
+
+ONCE = frozenset({b"host", b"authorization"})  # headers that may stand once only
+
+
+def wrong_head(headers: Mapping[bytes, bytes], twice: bytes, http: str, limit: int) -> ServeError | None:
+    """Why a request with these headers is refused, None if it is not.
+
+    `twice` is a header that stood twice though it may not, `http` the version as in `1.1`, `limit` the bytes that a
+    body may have.
+    """
+    announced = int(headers.get(b"content-length", 0))
+    if announced > limit:
+        return TooLarge(f"The body has {announced} bytes; this server takes at most {limit}.")
+    if twice:
+        return InvalidInput(f"The header {twice.decode()} stands twice; send it once.")
+    if b"host" not in headers and http != "1.0":
+        return InvalidInput("The request has no Host header, which HTTP/1.1 asks for.")
+    coding = headers.get(b"transfer-encoding", b"chunked")
+    if coding.strip().lower() != b"chunked":
+        shown = coding.decode("latin-1")
+        return UnknownTransferCoding(f"Transfer-Encoding is '{shown}'; send chunked alone, or a Content-Length.")
+    return None
