@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from model_server.overload import constants
 from model_server.settings import GROUPS
 from tests.model_server.serving import serving
 from tests.test_own_model import german
@@ -114,6 +115,12 @@ def test_every_setting_is_described_in_its_group():
     assert list(named) == list(GROUPS)
     for title, group in GROUPS.items():
         assert named[title] == [name.upper() for name in group.model_fields]
+
+
+def test_every_constant_of_overload_control_is_described_with_its_value():
+    page = (ROOT / "docs/overload.md").read_text()
+    described = {name: float(value) for name, value in re.findall(r"(?m)^\| `([A-Z_]+)` \| (\S+) \|", page)}
+    assert described == {name: value for name, value in vars(constants).items() if name.isupper()}
 
 
 def test_the_folders_named_exist():

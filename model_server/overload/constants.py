@@ -10,7 +10,7 @@ CALM = 1.5 * Overloaded.retry_seconds  # s without a refusal end an overload: al
 LOOKS = 8  # looks over which the mean length of the gRPC queue is taken: 0.4 s, so that one burst is not all of it
 
 # How refusals are sent.
-REFUSALS = 1000  # a second: to refuse takes half as long as to answer one row, so that this costs a tenth of a core
+REFUSALS = 1000  # a second: to refuse takes half as long as to answer one row, so that this costs a twentieth of a core
 
 # What one HTTP connection may take.
 HEAD_BYTES = 64 * 1024  # of a request's head: more than any client sends, little enough for 10 000 connections

@@ -1,8 +1,10 @@
 """Who sends too slowly, too much or too often is refused, and others are answered."""
 
 import asyncio
+import gzip
 import json
 import os
+import random
 import re
 import resource
 import threading
@@ -113,6 +115,17 @@ def test_bodies_that_are_too_large_together_are_refused(trained_registry):
         third.send(infer(body))
         assert third.answer()[0] == 400
         assert 'loan_shed_requests_total{what="rest"} 1' in http.get("/metrics").text
+
+
+def test_what_a_body_is_unpacked_to_counts_too(trained_registry):
+    """Again and again, so that it is seen to count no longer once the request is answered."""
+    with in_process(trained_registry, max_body_bytes=2**20, max_held_bytes=2**18) as http:
+        blanks = "".join(random.Random(0).choices(" \n\t", k=2**18)).encode()
+        small, large = (gzip.compress(json.dumps(APPLICANT).encode() + blanks[:size]) for size in (2**17, 2**18))
+        for _ in range(4):
+            refused = http.post("/predict", content=large, headers={"content-encoding": "gzip"})
+            assert (refused.status_code, "no room" in refused.json()["error"]) == (503, True)
+            assert http.post("/predict", content=small, headers={"content-encoding": "gzip"}).status_code == 200
 
 
 def test_headers_behind_a_body_have_an_end_too(server):
