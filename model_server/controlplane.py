@@ -11,7 +11,7 @@ from model_server.errors import Conflict, InvalidInput, NotFound, TrainingFailed
 from model_server.settings import ServerSettings
 from tabular_model.audit import audited, record
 from tabular_model.errors import GateFailed, PromotionRefused, RegistryError, VersionNotFound
-from tabular_model.registry import Promotion
+from tabular_model.registry import Promotion, Registry
 from training_job.launch import (
     AlreadyRunning,
     Launcher,
@@ -83,15 +83,14 @@ class Versions(Protocol):
 
     def unload(self, version: str | None) -> None: ...
 
-    def promote(self, version: str, by: str, reason: str, force: bool) -> Promotion: ...
-
     def refresh(self) -> None: ...
 
 
 class ControlPlane:
     """The control of one server, whether it is one process or several."""
 
-    def __init__(self, versions: Versions, launcher: Launcher) -> None:
+    def __init__(self, registry: Registry, versions: Versions, launcher: Launcher) -> None:
+        self._registry = registry
         self._versions = versions
         self._launcher = launcher
         self._watchers: set[asyncio.Task[None]] = set()
@@ -108,7 +107,7 @@ class ControlPlane:
     def promote(self, who: str, asked: PromotionRequest) -> Promotion:
         try:
             with audited("promote", who=who, what=asked.version, why=asked.reason):
-                promotion = self._versions.promote(asked.version, who, asked.reason, asked.force)
+                promotion = self._registry.promote(asked.version, by=who, reason=asked.reason, force=asked.force)
         except VersionNotFound as error:
             raise NotFound(str(error)) from None
         except GateFailed as error:

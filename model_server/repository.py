@@ -16,7 +16,7 @@ from model_server.signature import Signature
 from tabular_model.errors import IntegrityError, ModelError, RegistryError, VersionNotFound
 from tabular_model.manifest import Manifest
 from tabular_model.model import TabularModel
-from tabular_model.registry import Promotion, Registry
+from tabular_model.registry import Registry
 from tabular_model.verdict import Verdict
 
 log = structlog.get_logger(__name__)
@@ -131,10 +131,6 @@ class ModelRepository:
             if self._default and (version in (None, self._default.model.version)):
                 self._follows = False
                 self._set_default(None)
-
-    def promote(self, version: str, by: str, reason: str, force: bool) -> Promotion:
-        """Makes a version the registry's champion; `refresh` then follows it."""
-        return self._registry.promote(version, by=by, reason=reason, force=force)
 
     def index(self) -> list[IndexEntry]:
         return [self._entry(version) for version in self.versions()]

@@ -35,8 +35,9 @@ class WorkerGroup:
     def __init__(self, settings: ServerSettings) -> None:
         self._settings = settings
         self._ports = reserve(settings)
-        self._members = Members(Registry.open(settings.registry, create=True, verify_key=settings.verify_key))
-        self._control = ControlPlane(self._members, launcher(settings))
+        self._members = Members()
+        registry = Registry.open(settings.registry, create=True, verify_key=settings.verify_key)
+        self._control = ControlPlane(registry, self._members, launcher(settings))
         self._processes: set[Process] = set()
 
     def run(self) -> None:

@@ -16,7 +16,6 @@ from prometheus_client.registry import Collector
 from model_server.counts import Counts, State
 from model_server.errors import NotReady
 from model_server.workers.channel import Channel, Gone
-from tabular_model.registry import Promotion, Registry
 
 ANSWER_SECONDS = 5.0
 LARGEST = ("process_start_time_seconds", "process_max_fds")
@@ -39,8 +38,7 @@ class Members(Collector):
     left of it for new.
     """
 
-    def __init__(self, registry: Registry) -> None:
-        self._registry = registry
+    def __init__(self) -> None:
         self._members: list[Member] = []
         self._gone = Counts()
         self._changing = threading.Lock()
@@ -74,9 +72,6 @@ class Members(Collector):
 
     def unload(self, version: str | None) -> None:
         self._tell_all("unload", version, returns=None)
-
-    def promote(self, version: str, by: str, reason: str, force: bool) -> Promotion:
-        return self._registry.promote(version, by=by, reason=reason, force=force)
 
     def refresh(self) -> None:
         """Lets all follow the registry at the same time."""

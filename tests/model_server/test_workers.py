@@ -24,7 +24,6 @@ from kserve.protocol.grpc.grpc_predict_v2_pb2_grpc import GRPCInferenceServiceSt
 from model_server.counts import SECONDS, Counts, Histogram
 from model_server.workers.channel import Channel
 from model_server.workers.members import Members
-from tabular_model.registry import Registry
 from tests.model_server.serving import APPLICANT, free_port, serving
 from tests.model_server.test_metrics import scrape
 from tests.model_server.test_v2_grpc import raw
@@ -198,7 +197,7 @@ def test_a_worker_that_ends_while_it_joins_is_no_member(trained_registry, wait_f
     channel = Channel(ours, {}, lambda: None)
     theirs.close()
     wait_for(lambda: channel.ended)
-    members = Members(Registry.open(trained_registry))
+    members = Members()
     members.join(channel, os.getpid())
     assert b"loan_workers 0.0" in members.exposition()
 
