@@ -7,23 +7,36 @@ from typing import Any, TypeVar
 import msgspec
 import numpy as np
 from numpy.typing import NDArray
+from prometheus_client import CollectorRegistry, generate_latest, samples
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
+from prometheus_client.openmetrics import exposition as openmetrics
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
+OPENMETRICS_TYPE = "application/openmetrics-text; version=1.0.0; charset=utf-8"
 SECONDS = np.array(
     [0.00005, 0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10]
 )
 SCORES = np.linspace(0.05, 1, 20).round(2)
 
 Bounds = NDArray[np.float64]
+Bucket = tuple[str, float] | tuple[str, float, samples.Exemplar]
 Key = TypeVar("Key")
 
 
+class Exemplar(msgspec.Struct, frozen=True):
+    """One observed value, the trace that it was observed in, and when, in seconds of `time.time`."""
+
+    trace_id: str
+    value: float
+    time: float
+
+
 class Histogram(msgspec.Struct):
-    """Counts by bucket; the last bucket is what is above every bound."""
+    """Counts by bucket; the last bucket is what is above every bound. Of each bucket the newest exemplar is kept."""
 
     counts: list[int]
     sum: float = 0.0
+    exemplars: dict[int, Exemplar] = {}
 
     @classmethod
     def empty(cls, bounds: Bounds) -> "Histogram":
@@ -34,9 +47,22 @@ class Histogram(msgspec.Struct):
         self.counts = (np.array(self.counts) + np.bincount(places, minlength=len(self.counts))).tolist()
         self.sum += float(values.sum())
 
+    def keep(self, exemplar: Exemplar, bounds: Bounds) -> None:
+        self._keep(int(np.searchsorted(bounds, exemplar.value)), exemplar)
+
     def add(self, other: "Histogram") -> None:
         self.counts = [ours + theirs for ours, theirs in zip(self.counts, other.counts, strict=True)]
         self.sum += other.sum
+        for bucket, exemplar in other.exemplars.items():
+            self._keep(bucket, exemplar)
+
+    def copy(self) -> "Histogram":
+        return Histogram(list(self.counts), self.sum, dict(self.exemplars))
+
+    def _keep(self, bucket: int, exemplar: Exemplar) -> None:
+        kept = self.exemplars.get(bucket)
+        if kept is None or kept.time <= exemplar.time:
+            self.exemplars[bucket] = exemplar
 
 
 class Counts(msgspec.Struct):
@@ -63,7 +89,7 @@ class Counts(msgspec.Struct):
                 elif key in ours:
                     ours[key].add(value)
                 else:
-                    ours[key] = Histogram(list(value.counts), value.sum)
+                    ours[key] = value.copy()
 
     def families(self) -> Iterator[Metric]:
         yield _counter("loan_requests", "Requests answered", ["protocol", "version", "status"], self.requests)
@@ -105,6 +131,14 @@ class State(msgspec.Struct):
         yield GaugeMetricFamily("loan_registry_reachable", reachable, value=self.registry_reachable)
 
 
+def exposed(registry: CollectorRegistry, as_openmetrics: bool) -> bytes:
+    """The text that Prometheus reads; exemplars are in OpenMetrics alone."""
+    if not as_openmetrics:
+        return generate_latest(registry)
+    text: bytes = openmetrics.generate_latest(registry)  # type: ignore[no-untyped-call]
+    return text
+
+
 def grow(values: dict[Key, int], key: Key, by: int = 1) -> None:
     values[key] = values.get(key, 0) + by
 
@@ -124,5 +158,9 @@ def _histogram(name: str, help_text: str, labels: list[str], bounds: Bounds, val
     family = HistogramMetricFamily(name, help_text, labels=labels)
     edges = [*map(str, bounds), "+Inf"]
     for key, histogram in values.items():
-        family.add_metric(_labels(key), list(zip(edges, accumulate(histogram.counts), strict=True)), histogram.sum)
+        buckets: list[Bucket] = list(zip(edges, accumulate(histogram.counts), strict=True))
+        for place, kept in histogram.exemplars.items():
+            exemplar = samples.Exemplar({"trace_id": kept.trace_id}, kept.value, kept.time)
+            buckets[place] = (*buckets[place][:2], exemplar)
+        family.add_metric(_labels(key), buckets, histogram.sum)
     return family

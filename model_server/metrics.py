@@ -5,6 +5,7 @@ counted when it has become long or is read: 0.5 us a request, where numpy takes 
 five hundred.
 """
 
+import time
 from collections import defaultdict
 from collections.abc import Iterator
 from threading import Lock
@@ -15,12 +16,11 @@ from prometheus_client import (
     GCCollector,
     PlatformCollector,
     ProcessCollector,
-    generate_latest,
 )
 from prometheus_client.core import Metric
 from prometheus_client.registry import Collector
 
-from model_server.counts import SCORES, SECONDS, Counts, Histogram, State, grow
+from model_server.counts import SCORES, SECONDS, Counts, Exemplar, Histogram, State, exposed, grow
 from model_server.signature import Findings
 from tabular_model.model import Scores
 from tabular_model.schema import Column
@@ -44,11 +44,13 @@ class Metrics(Collector):
         for collector in (ProcessCollector, PlatformCollector, GCCollector):
             collector(registry=self._registry)
 
-    def request(self, protocol: str, version: str, status: str, seconds: float) -> None:
-        """One answered request; `version` is empty where none was reached."""
+    def request(self, protocol: str, version: str, status: str, seconds: float, trace_id: str = "") -> None:
+        """One answered request; `version` is empty where none was reached, `trace_id` where it was not sampled."""
         with self._lock:
             answered = self._answered[protocol, version, status]
             answered.append(seconds)
+            if trace_id:
+                self._seconds(protocol, version).keep(Exemplar(trace_id, seconds, time.time()), SECONDS)
             if len(answered) >= UNCOUNTED:
                 self._count()
 
@@ -94,8 +96,7 @@ class Metrics(Collector):
         counts = self._counts
         for (protocol, version, status), seconds in self._answered.items():
             grow(counts.requests, (protocol, version, status), len(seconds))
-            histogram = counts.seconds.setdefault((protocol, version), Histogram.empty(SECONDS))
-            histogram.observe(np.array(seconds), SECONDS)
+            self._seconds(protocol, version).observe(np.array(seconds), SECONDS)
         for version, scored in self._scored.items():
             probabilities = np.concatenate([scores.probability for scores in scored])
             grow(counts.rows, version, len(probabilities))
@@ -105,6 +106,10 @@ class Metrics(Collector):
         self._answered.clear()
         self._scored.clear()
 
+    def _seconds(self, protocol: str, version: str) -> Histogram:
+        """The lock is held."""
+        return self._counts.seconds.setdefault((protocol, version), Histogram.empty(SECONDS))
+
     def counts(self) -> Counts:
         """A copy of all that was counted until now."""
         copy = Counts()
@@ -113,8 +118,8 @@ class Metrics(Collector):
             copy.add(self._counts)
         return copy
 
-    def exposition(self) -> bytes:
-        return generate_latest(self._registry)
+    def exposition(self, openmetrics: bool = False) -> bytes:
+        return exposed(self._registry, openmetrics)
 
     def collect(self) -> Iterator[Metric]:
         yield from self.counts().families()

@@ -9,11 +9,11 @@ from functools import partial
 from typing import Any
 
 import msgspec
-from prometheus_client import CollectorRegistry, PlatformCollector, ProcessCollector, generate_latest
+from prometheus_client import CollectorRegistry, PlatformCollector, ProcessCollector
 from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
-from model_server.counts import Counts, State
+from model_server.counts import Counts, State, exposed
 from model_server.errors import NotReady
 from model_server.workers.channel import Channel, Gone
 
@@ -89,9 +89,9 @@ class Members(Collector):
                 with suppress(Gone, TimeoutError):  # then it is gone, or what it told last has to do
                     member.counts, member.state = counts.result(ANSWER_SECONDS), state.result(ANSWER_SECONDS)
 
-    def exposition(self) -> bytes:
+    def exposition(self, openmetrics: bool = False) -> bytes:
         self.account()
-        return generate_latest(self._exposed)
+        return exposed(self._exposed, openmetrics)
 
     def collect(self) -> Iterator[Metric]:
         total = Counts()

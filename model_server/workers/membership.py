@@ -63,8 +63,8 @@ class Membership:
     async def stop(self) -> None:
         """The group ends what it began."""
 
-    def exposition(self) -> bytes:
-        answer: bytes = self._channel.call("exposition", returns=bytes).result()
+    def exposition(self, openmetrics: bool = False) -> bytes:
+        answer: bytes = self._channel.call("exposition", openmetrics, returns=bytes).result()
         return answer
 
 
