@@ -34,28 +34,31 @@ class DataPlane:
         self.check_name(name)
         return self.repository.get(version)
 
-    def infer(self, served: Served, request: InferRequest) -> InferResponse:
-        """Raises InvalidInput or ModelFailed, each with a sentence for the caller."""
+    def infer(self, served: Served, request: InferRequest, traceparent: str = "") -> InferResponse:
+        """Raises InvalidInput or ModelFailed, each with a sentence for the caller.
+
+        `traceparent` is the trace that the request belongs to, for the prediction log.
+        """
         for output in request.outputs:
             if output not in OUTPUTS:
                 raise InvalidInput(f"Unknown output '{output}': the outputs are {', '.join(OUTPUTS)}.")
         if len(set(request.outputs)) < len(request.outputs):
             raise InvalidInput("An output is asked for twice; ask for each once.")
         try:
-            return self._infer(served, request)
+            return self._infer(served, request, traceparent)
         except ServeError:
             raise
         except Exception as error:
             raise ModelFailed("The model failed on this request; the server's log says why.") from error
 
-    def _infer(self, served: Served, request: InferRequest) -> InferResponse:
+    def _infer(self, served: Served, request: InferRequest, traceparent: str) -> InferResponse:
         model, signature = served
         matrix = signature.matrix(request.tensors)
         findings = signature.check(matrix)
         scores = model.score(matrix)
         self._metrics.scored(model.version, model.columns, scores, findings)
         if self._log:
-            self._log.offer(request.id, model.manifest, matrix, scores)
+            self._log.offer(request.id, model.manifest, matrix, scores, traceparent)
         reasons = model.reasons(matrix) if "reason_codes" in request.outputs else None
         outputs = [_output(output, scores, reasons) for output in request.outputs]
         return InferResponse(request.id, model.version, outputs, reasons)

@@ -34,6 +34,7 @@ from model_server.rest.routing import Router
 from model_server.rest.server import RestServer
 from model_server.settings import ServerSettings
 from model_server.tls import Certificate
+from model_server.tracing import open_tracer
 from tabular_model.errors import ModelError
 from tabular_model.registry import Registry
 
@@ -63,11 +64,12 @@ class LoanModelServer:
         access = Access(_authorizer(settings), settings.anyone_may)
         self._control: Control = group or ControlPlane(registry, self._repository, launcher(settings))
         answering = endpoints(plane, self._control, settings, (group or metrics).exposition)
-        app = RestApp(Router(ROUTES, answering), metrics, access, settings.queue_seconds, settings.cors_origins)
+        self._tracer = tracer = open_tracer()
+        app = RestApp(Router(ROUTES, answering), metrics, access, settings, tracer)
         self._certificate = _certificate(settings)
         self._rest = RestServer(app, settings, self._certificate)
         executor = CallExecutor(settings)
-        servicer = InferenceServicer(plane, self._control, metrics, access, executor)
+        servicer = InferenceServicer(plane, self._control, metrics, access, executor, tracer)
         self._streams = Streams(OPEN_STREAMS)
         self._health = Health(self._repository, self._streams)
         handlers = [servicer.handlers(), self._health.handlers(), *reflection.handlers(self._streams)]
@@ -101,6 +103,8 @@ class LoanModelServer:
         self._repository.stop()
         if self._log:
             self._log.stop()
+        if self._tracer:
+            self._tracer.stop()
         log.info("stopped")
 
     async def _look_at_health(self) -> None:

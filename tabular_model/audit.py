@@ -24,7 +24,7 @@ LONGEST = 500  # characters of one field, some of which a caller chooses
 class Entry(msgspec.Struct, kw_only=True, omit_defaults=True):
     """What one line says; `what` is the version, training or release that was acted on, `why` the reason or error.
 
-    `request_id` is that of the request that asked for it, if one did.
+    `request_id` and `trace_id` are those of the request that asked for it, if one did.
     """
 
     audit: Action
@@ -34,18 +34,20 @@ class Entry(msgspec.Struct, kw_only=True, omit_defaults=True):
     result: Result
     why: str = ""
     request_id: str = ""
+    trace_id: str = ""
 
 
 def record(action: Action, *, who: str, what: str, result: Result, why: str = "") -> None:
     """Writes one line, whole even where several processes share stderr."""
-    request_id = str(structlog.contextvars.get_contextvars().get("request_id", ""))
+    asked = structlog.contextvars.get_contextvars()
     entry = Entry(
         audit=action,
         who=who[:LONGEST],
         what=what[:LONGEST],
         result=result,
         why=why[:LONGEST],
-        request_id=request_id[:LONGEST],
+        request_id=str(asked.get("request_id", ""))[:LONGEST],
+        trace_id=str(asked.get("trace_id", "")),
     )
     line = msgspec.json.encode(entry)
     sys.stderr.write(line.decode() + "\n")

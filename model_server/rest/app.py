@@ -1,7 +1,8 @@
 """Every HTTP request's way through the server: routed, authorized, admitted, answered, counted."""
 
 import time
-from collections.abc import Awaitable, Collection
+from collections.abc import Awaitable
+from typing import TYPE_CHECKING
 
 import structlog
 
@@ -14,20 +15,32 @@ from model_server.rest.cors import Cors
 from model_server.rest.failures import failure
 from model_server.rest.http import Answer, Request, Response
 from model_server.rest.routing import Call, Endpoint, Router, Target
+from model_server.settings import ServerSettings
+from model_server.tracing.conventions import http_attributes, http_name
+
+if TYPE_CHECKING:
+    from model_server.tracing.tracer import Trace, Tracer
 
 
 class RestApp:
     """All HTTP endpoints of one server."""
 
     def __init__(
-        self, router: Router, metrics: Metrics, access: Access, queue_seconds: float, cors_origins: Collection[str]
+        self,
+        router: Router,
+        metrics: Metrics,
+        access: Access,
+        settings: ServerSettings,
+        tracer: "Tracer | None" = None,
     ) -> None:
         self._target = router.find
-        self._queue = LoopQueue(queue_seconds)
+        self._queue = LoopQueue(settings.queue_seconds)
         self._pace = Pace()
         self._metrics = metrics
         self._access = access
-        self._cors = Cors(cors_origins) if cors_origins else None
+        self._cors = Cors(settings.cors_origins) if settings.cors_origins else None
+        self._tracer = tracer
+        self._scheme = "https" if settings.tls_certificate else "http"
         self._free = {None} if access.guards(Right.predict) else {None, Right.predict}  # that nobody is asked for
 
     def answer(self, request: Request) -> Answer:
@@ -43,8 +56,8 @@ class RestApp:
             protocol = self._target(request.url).protocol
         except ServeError:
             protocol = ""
-        response = self._failed(request, error, protocol)
-        self._count(response, protocol, started)
+        response = self._failed(request, error, protocol, None)
+        self._count(response, protocol, started, None)
         return response if self._cors is None else self._cors.extended(request, response)
 
     def shed(self, what: str) -> None:
@@ -53,46 +66,62 @@ class RestApp:
 
     def _answer(self, request: Request) -> Answer:
         started = time.perf_counter()
-        protocol = ""
+        protocol, trace = "", None
         try:
             target = self._target(request.url)
             protocol = target.protocol
             endpoint = target.endpoint(request.method)
+            if self._tracer and endpoint.route.right:
+                trace = self._begun(self._tracer, request, target.path, endpoint.route.path)
             if protocol and not self._queue.admits(started):
                 raise Overloaded
             if endpoint.route.right in self._free:
-                answer = endpoint.handler(Call(request, target.names, target.query, ANYONE))
+                answer = endpoint.handler(Call(request, target.names, target.query, ANYONE, trace))
             else:
-                answer = self._authorized(request, target, endpoint)
+                answer = self._authorized(request, target, endpoint, trace)
         except Exception as error:
-            answer = self._failed(request, error, protocol)
+            answer = self._failed(request, error, protocol, trace)
         if not isinstance(answer, Response):
-            return self._later(request, answer, protocol, started)
-        self._count(answer, protocol, started)
+            return self._later(request, answer, protocol, started, trace)
+        self._count(answer, protocol, started, trace)
         return answer
 
-    async def _authorized(self, request: Request, target: Target, endpoint: Endpoint) -> Response:
-        structlog.contextvars.bind_contextvars(request_id=request.id.decode("latin-1"))
+    async def _authorized(
+        self, request: Request, target: Target, endpoint: Endpoint, trace: "Trace | None"
+    ) -> Response:
+        structlog.contextvars.bind_contextvars(**request.log_fields(trace))
         right: Right = endpoint.route.right  # type: ignore[assignment]
         caller = await self._access.admit(right, request.header("authorization"), target.path)
-        answer = endpoint.handler(Call(request, target.names, target.query, caller))
+        answer = endpoint.handler(Call(request, target.names, target.query, caller, trace))
         return answer if isinstance(answer, Response) else await answer
 
-    async def _later(self, request: Request, answer: Awaitable[Response], protocol: str, started: float) -> Response:
+    async def _later(
+        self, request: Request, answer: Awaitable[Response], protocol: str, started: float, trace: "Trace | None"
+    ) -> Response:
         try:
             response = await answer
         except Exception as error:
-            response = self._failed(request, error, protocol)
-        self._count(response, protocol, started)
+            response = self._failed(request, error, protocol, trace)
+        self._count(response, protocol, started, trace)
         return response
 
-    def _failed(self, request: Request, error: Exception, protocol: str) -> Response:
-        response = failure(request, error)
+    def _failed(self, request: Request, error: Exception, protocol: str, trace: "Trace | None") -> Response:
+        response = failure(request, error, trace)
         if isinstance(error, Overloaded):
             self.shed(protocol)
             return response._replace(delay=self._pace.delay(time.perf_counter()))
         return response
 
-    def _count(self, response: Response, protocol: str, started: float) -> None:
+    def _count(self, response: Response, protocol: str, started: float, trace: "Trace | None") -> None:
+        if trace:
+            trace.end(response.status)
         if protocol:
-            self._metrics.request(protocol, response.version, str(response.status), time.perf_counter() - started)
+            trace_id = trace.context.trace_id if trace else ""
+            seconds = time.perf_counter() - started
+            self._metrics.request(protocol, response.version, str(response.status), seconds, trace_id)
+
+    def _begun(self, tracer: "Tracer", request: Request, path: str, route: str) -> "Trace | None":
+        """The trace of a request to a route, None if it is not sampled."""
+        parent = request.header("traceparent"), request.header("tracestate")
+        attributes = http_attributes(request.method, path, self._scheme, route)
+        return tracer.begin(http_name(request.method, route), *parent, attributes, time.time_ns())

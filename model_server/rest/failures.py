@@ -1,25 +1,31 @@
 """What becomes of a request that fails: an answer for its caller, and a log line where the server is at fault."""
 
+from typing import TYPE_CHECKING
+
 import structlog
 
 from model_server.errors import ModelFailed, ServeError
 from model_server.rest.http import Request, Response, error_response, json_response
 
+if TYPE_CHECKING:
+    from model_server.tracing.tracer import Trace
+
 log = structlog.get_logger(__name__)
 
 
-def failure(request: Request, error: Exception, version: str = "") -> Response:
+def failure(request: Request, error: Exception, trace: "Trace | None", version: str = "") -> Response:
     """The answer to a request that failed by `version`, empty where none was reached."""
     if not isinstance(error, ServeError):
-        _log("request failed", request, error)
+        log.error("request failed", url=_url(request), exc_info=error, **request.log_fields(trace))
         response = json_response({"error": "The server failed on this request; its log says why."}, 500)
     else:
         if isinstance(error, ModelFailed):
-            _log("model failed", request, error.__cause__ or error, version=version)
+            cause = error.__cause__ or error
+            fields = request.log_fields(trace)
+            log.error("model failed", url=_url(request), version=version, exc_info=cause, **fields)
         response = error_response(error)
     return response._replace(version=version)
 
 
-def _log(event: str, request: Request, error: BaseException, **more: str) -> None:
-    url, request_id = request.url.decode("latin-1"), request.id.decode("latin-1")
-    log.error(event, url=url, request_id=request_id, exc_info=error, **more)
+def _url(request: Request) -> str:
+    return request.url.decode("latin-1")

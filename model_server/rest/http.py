@@ -1,19 +1,21 @@
 """A request and a response of HTTP, no more than the endpoints need."""
 
-import itertools
-import os
 import time
 from collections.abc import Awaitable
 from email.utils import formatdate
 from functools import lru_cache
 from http import HTTPStatus
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import msgspec
 
 from model_server.errors import MethodNotAllowed, Overloaded, ServeError, UnsupportedMediaType
 from model_server.overload.connections import Body, ConnectionLimits
+from model_server.request_ids import log_fields
 from model_server.rest.compression import packed, unpacked
+
+if TYPE_CHECKING:
+    from model_server.tracing.tracer import Trace
 
 JSON = b"application/json"
 _BODY_TYPES = (b"application/json", b"application/octet-stream")
@@ -53,6 +55,10 @@ class Request:
         """A header's value, None where it was not sent; names are in lower case."""
         value = self.headers.get(name.encode())
         return None if value is None else value.decode("latin-1")
+
+    def log_fields(self, trace: "Trace | None") -> dict[str, str]:
+        """What log lines about this request say of it."""
+        return log_fields(self.id.decode("latin-1"), trace, self.header("traceparent"))
 
     @property
     def is_packed(self) -> bool:
@@ -105,15 +111,6 @@ def error_response(error: ServeError) -> Response:
     elif isinstance(error, MethodNotAllowed):
         headers = ((b"allow", error.allow.encode()),)
     return json_response({"error": str(error)}, error.http, headers)
-
-
-_PROCESS = os.urandom(6).hex().encode()
-_numbers = itertools.count()
-
-
-def new_id() -> bytes:
-    """An id that no other request of any server has."""
-    return b"%b-%x" % (_PROCESS, next(_numbers))
 
 
 def wire(response: Response, request_id: bytes, method: str, keep_alive: bool) -> bytes:

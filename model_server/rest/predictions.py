@@ -7,6 +7,8 @@ from collections.abc import Callable
 from functools import partial
 from typing import NamedTuple
 
+import structlog
+
 from model_server.dataplane import DataPlane
 from model_server.overload.constants import INLINE_BYTES
 from model_server.overload.threads import ThreadPools
@@ -36,32 +38,58 @@ class Predictions:
 
     def answer(self, call: Call, version: str | None, decode: Decode) -> Answer:
         """By `version`, the default if None. A version that is not loaded is loaded first, in a thread."""
-        repository = self._dataplane.repository
-        served = repository.loaded(version)
+        served = self._dataplane.repository.loaded(version)
         if served is None:
-            return self._pools.load(lambda: self._decode_and_score(call, repository.get(version), decode))
+            return self._pools.load(partial(self._load, call, version, decode))
         if len(call.request.body) > INLINE_BYTES or call.request.is_packed:
             return self._pools.run(partial(self._decode_and_score, call, served, decode))
         try:
-            decoded = decode(call, served)
+            decoded = _decoded(call, served, decode)
         except Exception as error:
-            return failure(call.request, error, served.model.version)
+            return failure(call.request, error, call.trace, served.model.version)
         if "reason_codes" in decoded.request.outputs:  # which take long
-            return self._pools.run(partial(self._score, call, served, decoded))
+            return self._pools.run(partial(self._score_later, call, served, decoded))
         return self._score(call, served, decoded)
+
+    def _load(self, call: Call, version: str | None, decode: Decode) -> Response:
+        with structlog.contextvars.bound_contextvars(**call.request.log_fields(call.trace)):
+            served = self._dataplane.repository.get(version)
+        return self._decode_and_score(call, served, decode)
 
     def _decode_and_score(self, call: Call, served: Served, decode: Decode) -> Response:
         try:
-            decoded = decode(call, served)
+            decoded = _decoded(call, served, decode)
         except Exception as error:
-            return failure(call.request, error, served.model.version)
+            return failure(call.request, error, call.trace, served.model.version)
+        return self._score(call, served, decoded)
+
+    def _score_later(self, call: Call, served: Served, decoded: Decoded) -> Response:
+        if call.trace:
+            call.trace.ended("queue")
         return self._score(call, served, decoded)
 
     def _score(self, call: Call, served: Served, decoded: Decoded) -> Response:
+        trace = call.trace
         try:
-            return decoded.respond(self._dataplane.infer(served, decoded.request))
+            response = self._dataplane.infer(served, decoded.request, call.traceparent)
+            if trace is None:
+                return decoded.respond(response)
+            trace.ended("score")
+            trace.scored(self._dataplane.repository.name, response.model_version, response.outputs[0].shape[0])
+            answer = decoded.respond(response)
+            trace.ended("encode")
+            return answer
         except Exception as error:
-            return failure(call.request, error, served.model.version)
+            return failure(call.request, error, trace, served.model.version)
+
+
+def _decoded(call: Call, served: Served, decode: Decode) -> Decoded:
+    if call.trace is None:
+        return decode(call, served)
+    call.trace.ended("queue")
+    decoded = decode(call, served)
+    call.trace.ended("decode")
+    return decoded
 
 
 def version_header(version: str) -> Headers:

@@ -17,8 +17,9 @@ from uvicorn.server import ServerState
 from model_server.errors import InvalidInput, Overloaded, ServeError, TooLarge, TooSlow, UrlTooLong
 from model_server.overload.connections import ConnectionLimits
 from model_server.overload.constants import AT_ONCE, HEAD_BYTES, ID_BYTES, READ_BYTES, URL_BYTES
+from model_server.request_ids import new_id
 from model_server.rest.head import ONCE, wrong_head
-from model_server.rest.http import Answer, Request, Response, error_response, new_id, wire
+from model_server.rest.http import Answer, Request, Response, error_response, wire
 
 
 class App(Protocol):
@@ -142,7 +143,7 @@ class HttpProtocol(asyncio.Protocol):
         if self._parser.should_upgrade():
             return
         headers, http = request.headers, self._parser.get_http_version()
-        request.id = headers.get(b"x-request-id", b"")[:ID_BYTES] or new_id()
+        request.id = headers.get(b"x-request-id", b"")[:ID_BYTES] or new_id().encode()
         error = wrong_head(headers, self._twice, http, request.body.limit)
         self._twice = b""
         if error is not None:
@@ -280,7 +281,7 @@ class HttpProtocol(asyncio.Protocol):
         if not self._closing:
             if isinstance(error, Overloaded):
                 self._app.shed("connection")
-            self._transport.write(wire(error_response(error), new_id(), "", keep_alive=False))
+            self._transport.write(wire(error_response(error), new_id().encode(), "", keep_alive=False))
             self._close()
 
     def _look(self) -> None:

@@ -103,7 +103,7 @@ ROUTES = (
 
 
 def endpoints(
-    plane: DataPlane, control: Control, settings: ServerSettings, exposition: Callable[[], bytes]
+    plane: DataPlane, control: Control, settings: ServerSettings, exposition: Callable[[bool], bytes]
 ) -> list[object]:
     """The objects whose methods the routes name; `exposition` gives the metrics."""
     pools = ThreadPools(settings.queue_seconds)

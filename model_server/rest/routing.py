@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import lru_cache
 from types import MethodType
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import parse_qs, unquote
 
 import httptools
@@ -11,17 +11,34 @@ import httptools
 from model_server.access import Right
 from model_server.errors import InvalidInput, MethodNotAllowed, NotFound
 from model_server.rest.http import Answer, Request
+from model_server.tracing.context import TraceContext
+
+if TYPE_CHECKING:
+    from model_server.tracing.tracer import Trace
 
 URLS = 256  # that are remembered: callers ask the same few again and again, found so in 0.1 us, matched anew in 5
 
 
 class Call(NamedTuple):
-    """A request at its endpoint: the names in its path, its query string, and its caller where a right is needed."""
+    """A request at its endpoint: the names in its path, its query string, and its caller where a right is needed.
+
+    `trace` is there when it is sampled.
+    """
 
     request: Request
     names: Mapping[str, str]
     query: str
     caller: str
+    trace: "Trace | None" = None
+
+    @property
+    def traceparent(self) -> str:
+        """The trace that it belongs to, for others who are called; empty if to none."""
+        if self.trace:
+            return self.trace.context.header
+        header = self.request.headers.get(b"traceparent")
+        context = TraceContext.parse(header.decode("latin-1")) if header else None
+        return context.header if context else ""
 
     def parameter(self, name: str) -> str | None:
         """The last value of a query parameter; InvalidInput when the query is not UTF-8."""

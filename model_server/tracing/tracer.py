@@ -4,8 +4,6 @@ import os
 import random
 import threading
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 
 from opentelemetry.context import Context
 from opentelemetry.sdk.resources import SERVICE_NAME, Resource
@@ -28,7 +26,7 @@ from opentelemetry.trace import (
 from opentelemetry.trace import Tracer as SdkTracer
 
 from model_server.tracing.context import TraceContext, valid_state
-from model_server.tracing.conventions import SCHEMA, Attributes, failed, status_attributes
+from model_server.tracing.conventions import SCHEMA, Attributes, failed, model_attributes, status_attributes
 from model_server.tracing.sampling import Sampling
 from model_server.tracing.sending import SdkLog, Sender, collector, exporter
 from tabular_model.errors import ModelError, first_line
@@ -41,12 +39,13 @@ ABANDON_SECONDS = 0.5  # for the SDK to give up what it could not send by then
 class Trace:
     """One sampled request; it may go from thread to thread. Times are in nanoseconds of `time.time_ns`."""
 
-    __slots__ = ("_context", "_span", "_tracer", "context")
+    __slots__ = ("_context", "_reached", "_span", "_tracer", "context")
 
-    def __init__(self, tracer: SdkTracer, span: Span) -> None:
+    def __init__(self, tracer: SdkTracer, span: Span, started_ns: int) -> None:
         self._tracer = tracer
         self._span = span
         self._context = set_span_in_context(span, Context())
+        self._reached = started_ns
         self.context = _told(span.get_span_context())
 
     @property
@@ -57,21 +56,18 @@ class Trace:
     def span_id(self) -> str:
         return self.context.span_id
 
-    def add(self, name: str, start_ns: int, end_ns: int) -> None:
-        """A phase that has ended."""
-        self._tracer.start_span(name, self._context, start_time=start_ns).end(end_ns)
+    def ended(self, phase: str) -> None:
+        """A phase that began where the one before it ended, the first with the request."""
+        start, self._reached = self._reached, time.time_ns()
+        self._tracer.start_span(phase, self._context, start_time=start).end(self._reached)
 
-    @contextmanager
-    def phase(self, name: str) -> Iterator[None]:
-        start_ns = time.time_ns()
-        try:
-            yield
-        finally:
-            self.add(name, start_ns, time.time_ns())
+    def scored(self, name: str, version: str, rows: int) -> None:
+        """By which version of the model, and how many rows."""
+        self._span.set_attributes(model_attributes(name, version, rows))
 
-    def end(self, status: int | str, attributes: Attributes | None = None) -> None:
+    def end(self, status: int | str) -> None:
         """Once answered; `status` is an HTTP status or the name of a gRPC status."""
-        self._span.set_attributes({**status_attributes(status), **(attributes or {})})
+        self._span.set_attributes(status_attributes(status))
         if failed(status):
             self._span.set_status(StatusCode.ERROR)
         self._span.end()
@@ -115,7 +111,7 @@ class Tracer:
         context = _caller(parent._replace(state=valid_state(tracestate or ""))) if parent else Context()
         self._ids.drawn.trace_id = drawn
         span = self._tracer.start_span(name, context, SpanKind.SERVER, attributes, start_time=started_ns)
-        return Trace(self._tracer, span)
+        return Trace(self._tracer, span, started_ns)
 
     def stop(self) -> None:
         """Sends what waits, for a short time."""

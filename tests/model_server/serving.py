@@ -124,7 +124,7 @@ def in_process(registry: Path, **settings: Any) -> Iterator[httpx.Client]:
     access = Access(TokensFile(chosen.tokens), chosen.anyone_may)
     control = ControlPlane(opened, repository, launcher)
     answering = endpoints(plane, control, chosen, metrics.exposition)
-    app = RestApp(Router(ROUTES, answering), metrics, access, chosen.queue_seconds, chosen.cors_origins)
+    app = RestApp(Router(ROUTES, answering), metrics, access, chosen)
     server = RestServer(app, chosen)
     thread = threading.Thread(target=lambda: uvloop.run(server.serve()))
     thread.start()

@@ -167,21 +167,19 @@ def request(tracer, traceparent=None, tracestate=None, status=200):
     trace = tracer.begin(name, traceparent, tracestate, attributes, start)
     if trace is None:
         return None
-    with trace.phase("decode"):
-        pass
-    queued = time.time_ns()
+    trace.ended("decode")
 
     def score():
-        trace.add("queue", queued, time.time_ns())
-        with trace.phase("score"):
-            time.sleep(0.001)
+        trace.ended("queue")
+        time.sleep(0.001)
+        trace.ended("score")
 
     thread = threading.Thread(target=score)
     thread.start()
     thread.join()
-    with trace.phase("encode"):
-        pass
-    trace.end(status, conventions.model_attributes("loan", "v7", 3))
+    trace.scored("loan", "v7", 3)
+    trace.ended("encode")
+    trace.end(status)
     return trace
 
 

@@ -1,0 +1,69 @@
+"""One call of a gRPC method: what its caller sent beside the message, and what goes back beside the answer."""
+
+import time
+from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn
+
+import grpc
+
+from model_server.errors import ServeError
+from model_server.overload.constants import ID_BYTES
+from model_server.request_ids import log_fields, new_id
+from model_server.tracing.context import TraceContext
+from model_server.tracing.conventions import rpc_attributes, rpc_name
+
+if TYPE_CHECKING:
+    from model_server.tracing.tracer import Trace, Tracer
+
+
+class Call(NamedTuple):
+    """`request_id` is the caller's `x-request-id`, or one made here; `trace` is there when the call is sampled."""
+
+    context: grpc.ServicerContext
+    metadata: dict[str, Any]
+    request_id: str
+    trace: "Trace | None" = None
+
+    @classmethod
+    def of(cls, context: grpc.ServicerContext) -> "Call":
+        """The call that grpc knows as `context`."""
+        metadata = dict(context.invocation_metadata())
+        return cls(context, metadata, str(metadata.get("x-request-id", ""))[:ID_BYTES] or new_id())
+
+    def sent(self, key: str) -> str | None:
+        """What the caller sent under this key of the metadata, None if nothing."""
+        value = self.metadata.get(key)
+        return None if value is None else str(value)
+
+    @property
+    def traceparent(self) -> str:
+        """The trace that it belongs to, for others who are called; empty if to none."""
+        if self.trace:
+            return self.trace.context.header
+        sent = self.sent("traceparent")
+        context = TraceContext.parse(sent) if sent else None
+        return context.header if context else ""
+
+    @property
+    def log_fields(self) -> dict[str, str]:
+        """What log lines about this call say of it."""
+        return log_fields(self.request_id, self.trace, self.sent("traceparent"))
+
+    def traced(self, tracer: "Tracer", method: str) -> "Call":
+        """The call, with a trace if it is sampled; `method` is its full name."""
+        parent = self.sent("traceparent"), self.sent("tracestate")
+        trace = tracer.begin(rpc_name(method), *parent, rpc_attributes(method), time.time_ns())
+        return self._replace(trace=trace)
+
+    def respond(self, version: str) -> None:
+        """Says what goes back beside the answer: the request's id, and the version that gave the answer, if one did.
+
+        Trailing metadata, not leading: that would be one more write for each call.
+        """
+        answered = (("x-loan-version", version),) if version else ()
+        self.context.set_trailing_metadata((("x-request-id", self.request_id), *answered))
+
+    def abort(self, error: ServeError, *metadata: tuple[str, str]) -> NoReturn:
+        """Ends the call with an error's gRPC status and sentence."""
+        self.context.set_trailing_metadata((("x-request-id", self.request_id), *metadata))
+        self.context.abort(grpc.StatusCode[error.grpc], str(error))
+        raise AssertionError
