@@ -79,11 +79,14 @@ class Control(Protocol):
 class Versions(Protocol):
     """Where versions are loaded: this process, or several."""
 
-    def load(self, version: str | None) -> str: ...
+    def load(self, version: str | None) -> str:
+        """Loads a version and makes it the default; None follows the registry again. The version."""
 
-    def unload(self, version: str | None) -> None: ...
+    def unload(self, version: str | None) -> None:
+        """Forgets one version, or all for None."""
 
-    def refresh(self) -> None: ...
+    def refresh(self) -> None:
+        """Looks at once at which version the registry says is the default."""
 
 
 class ControlPlane:
@@ -96,15 +99,18 @@ class ControlPlane:
         self._watchers: set[asyncio.Task[None]] = set()
 
     def load(self, who: str, version: str | None) -> str:
+        """As `Control`, with an audit line."""
         with audited("load", who=who, what=version or "the registry's default") as doing:
             doing.what = self._versions.load(version)
         return doing.what
 
     def unload(self, who: str, version: str | None) -> None:
+        """As `Control`, with an audit line."""
         with audited("unload", who=who, what=version or "every version"):
             self._versions.unload(version)
 
     def promote(self, who: str, asked: PromotionRequest) -> Promotion:
+        """As `Control`; NotFound for an unknown version, Conflict with the reason for any other that is refused."""
         try:
             with audited("promote", who=who, what=asked.version, why=asked.reason):
                 promotion = self._registry.promote(asked.version, by=who, reason=asked.reason, force=asked.force)
@@ -118,6 +124,7 @@ class ControlPlane:
         return promotion
 
     async def train(self, who: str, parameters: TrainingParameters, seconds: float) -> Outcome:
+        """As `Control`, with an audit line when it starts and one when it ends; TrainingFailed if it cannot start."""
         sources = self._launcher.sources
         if parameters.data is not UNSET and parameters.data not in sources:
             raise InvalidInput(
@@ -138,6 +145,7 @@ class ControlPlane:
         return await self.training(name, seconds)
 
     async def training(self, name: str, seconds: float = 0) -> Outcome:
+        """As `Control`; after a training that succeeded the registry is looked at once."""
         try:
             outcome = await self._launcher.wait(name, seconds)
         except KeyError:

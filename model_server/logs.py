@@ -7,6 +7,7 @@ import structlog
 
 
 def configure() -> None:
+    """Sends the logs to stderr: the server's from INFO on, those of libraries from WARNING on."""
     shared: list[structlog.typing.Processor] = [
         structlog.contextvars.merge_contextvars,
         structlog.processors.add_log_level,
@@ -32,7 +33,6 @@ def configure() -> None:
         )
     )
     logging.basicConfig(handlers=[handler], level=logging.WARNING, force=True)
-    for name in ("loan_model", "model_server", "training_job"):
-        logging.getLogger(name).setLevel(logging.INFO)
+    logging.getLogger("model_server").setLevel(logging.INFO)
     # KServe sets up logging of its own unless its logger has a handler.
     logging.getLogger("kserve").addHandler(logging.NullHandler())

@@ -3,11 +3,11 @@
 import ipaddress
 import socket
 
-from model_server.settings import ServerSettings
+from model_server.settings import ListeningSettings
 from tabular_model.errors import ModelError
 
 
-def reserve(settings: ServerSettings) -> list[socket.socket]:
+def reserve(settings: ListeningSettings) -> list[socket.socket]:
     """Keeps both ports for workers to share; ModelError when another server has one of them.
 
     A socket that is bound and does not listen gets no connections.
@@ -56,6 +56,7 @@ def _is_ipv6(address: str) -> bool:
 
 
 def not_opened(host: str, port: int, protocol: str, why: str) -> ModelError:
+    """The error for a port that cannot be opened; it names the settings to change."""
     return ModelError(
         f"Port {port} of {listening(host)} cannot be opened for {protocol} ({why}); choose another with "
         f"LOAN_{protocol}_PORT, or another address with LOAN_HOST."

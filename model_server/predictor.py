@@ -20,20 +20,25 @@ class LoanPredictor(kserve.Model):
         self.ready = dataplane.repository.ready
 
     async def healthy(self) -> bool:
+        """Whether a default version is in memory."""
         return self._dataplane.repository.ready
 
     def load(self) -> bool:
+        """Loads the registry's default version; NotReady when there is none, or it cannot be read."""
         self._dataplane.repository.load(None)
         self.ready = True
         return True
 
     async def get_input_types(self) -> list[dict[str, Any]]:
+        """The V2 inputs of the default version: name, datatype and shape of each."""
         return plane.inputs(self._dataplane.repository.get(None).model.columns)
 
     async def get_output_types(self) -> list[dict[str, Any]]:
+        """The V2 outputs: name, datatype and shape of each."""
         return plane.outputs()
 
     async def predict(self, payload: kserve.InferRequest, *_: Any, **__: Any) -> kserve.InferResponse:
+        """Scores a request; kserve's InvalidInput, with the same sentence, for each error that a caller is told."""
         tensors = [Tensor(i.name, i.datatype, i.shape, i.as_numpy().reshape(-1)) for i in payload.inputs]
         names = [output.name for output in payload.request_outputs or []]
         request = InferRequest(payload.id or "", tensors, requested(names, _explain(payload)))

@@ -3,12 +3,12 @@
 import threading
 from collections import OrderedDict
 from contextlib import suppress
-from datetime import datetime
 from typing import NamedTuple
 
 import msgspec
 import structlog
 
+from model_server.descriptions import Description, IndexEntry
 from model_server.errors import NotFound, NotReady
 from model_server.metrics import Metrics
 from model_server.settings import ServerSettings
@@ -40,25 +40,6 @@ class Choice(msgspec.Struct):
     unloaded: set[str]
 
 
-class Description(msgspec.Struct, frozen=True, kw_only=True):
-    """What people want to know of a version; `reasons` are what its gate said against it."""
-
-    version: str
-    created: datetime
-    algorithm: str
-    passed: bool
-    reasons: tuple[str, ...]
-    state: str
-    default: bool
-    champion: bool
-
-
-class IndexEntry(NamedTuple):
-    version: str
-    state: str
-    reason: str
-
-
 class ModelRepository:
     """Loads versions on first use, drops the least recently used, follows the registry's champion.
 
@@ -87,6 +68,7 @@ class ModelRepository:
 
     @property
     def ready(self) -> bool:
+        """Whether there is a default version in memory."""
         return self._default is not None
 
     def loaded(self, version: str | None) -> Served | None:
@@ -133,10 +115,11 @@ class ModelRepository:
                 self._set_default(None)
 
     def index(self) -> list[IndexEntry]:
+        """Every version, the oldest first; only those in memory while the registry cannot be reached."""
         return [self._entry(version) for version in self.versions()]
 
     def described(self) -> list[Description]:
-        """Every version, the newest first, as people look at them."""
+        """Every version, the newest first, as people look at them; NotReady while the registry cannot be read."""
         try:
             champion = self._registry.champion()
             return [self._described(version, champion) for version in reversed(self.versions())]
@@ -144,7 +127,7 @@ class ModelRepository:
             raise NotReady(str(error)) from error
 
     def report(self, version: str) -> bytes:
-        """The version's report, as HTML."""
+        """The version's report, as HTML; NotFound, or NotReady while the registry cannot be read."""
         try:
             return self._registry.read(version, "report.html")
         except VersionNotFound:
@@ -188,6 +171,7 @@ class ModelRepository:
         threading.Thread(target=self._follow, name="registry", daemon=True).start()
 
     def choice(self) -> Choice:
+        """What a worker that joins the group has to load, to be as this one."""
         with self._lock:
             return Choice(self._default and self._default.model.version, self._follows, set(self._unloaded))
 
@@ -199,6 +183,7 @@ class ModelRepository:
             self._set_default(self._load(choice.default) if choice.default else None)
 
     def stop(self) -> None:
+        """Ends the thread that `follow` started."""
         self._stop.set()
 
     def _follow(self) -> None:

@@ -53,10 +53,12 @@ class ClusterAuthorizer:
         self._decisions: OrderedDict[tuple[bytes, Right], tuple[Decision, float]] = OrderedDict()
 
     def recall(self, token: str, right: Right) -> Decision | None:
+        """The decision that is remembered; None for an unknown token, or once `seconds` have passed."""
         decision, until = self._decisions.get(_key(token, right), (None, 0.0))
         return decision if self._clock() < until else None
 
     def decide(self, token: str, right: Right) -> Decision:
+        """The cluster's decision; NotReady without an answer, or when too many tokens wait for one."""
         if not self._asking.acquire(timeout=TIMEOUT_SECONDS):
             raise NotReady("Too many new tokens are waiting to be judged; try again in a moment.")
         try:
@@ -74,6 +76,7 @@ class ClusterAuthorizer:
         return decision
 
     def advice(self, right: Right) -> str:
+        """Which Role gives the right, and which command makes a token."""
         return (
             f"a Role with the verb {right} on inferenceservices/{self._service} in the namespace {self._namespace} "
             f"gives the right, and `kubectl create token NAME --audience {self._audience}` a token"

@@ -19,6 +19,8 @@ NOBODY = Decision("", allowed=False)
 
 
 class Token(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Whose token it is, the token's sha256 in hexadecimal, and the rights that it gives."""
+
     name: str
     sha256: str
     may: tuple[Right, ...]
@@ -39,12 +41,14 @@ class TokensFile:
         self._known: dict[str, Token] = {}
 
     def recall(self, token: str, right: Right) -> Decision:
+        """By the file as it is now; `NOBODY` for a token that is not in it."""
         known = self._current().get(sha256(token.encode()))
         return Decision(known.name, right in known.may) if known else NOBODY
 
     decide = recall
 
     def advice(self, right: Right) -> str:
+        """Which command, on the server's machine, makes a token with the right."""
         return f"on the server's machine, `loan tokens add NAME --may {right}` makes one that may"
 
     def _current(self) -> dict[str, Token]:
@@ -70,6 +74,7 @@ def add(path: Path, name: str, may: tuple[Right, ...]) -> str:
 
 
 def remove(path: Path, name: str) -> None:
+    """Takes the token of `name` out of the file; ModelError, which says whose tokens it has, if there is none."""
     tokens = read(path).tokens
     left = tuple(each for each in tokens if each.name != name)
     if left == tokens:

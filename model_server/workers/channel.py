@@ -58,6 +58,7 @@ class Channel:
 
     @property
     def ended(self) -> bool:
+        """Whether the process at the other end has ended, or the channel broke."""
         return self._ended
 
     def call(self, method: str, *arguments: Any, returns: Any) -> Future[Any]:

@@ -14,6 +14,7 @@ from tabular_model.errors import ModelError
 
 
 def main() -> None:
+    """Serves until SIGTERM, or until the group ends; exits with a sentence when it cannot start."""
     logs.configure()
     settings = ServerSettings.model_validate_json(sys.stdin.buffer.read())
     try:
