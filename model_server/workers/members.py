@@ -61,16 +61,19 @@ class Members(Collector):
             self.leave(channel)
 
     def leave(self, channel: Channel) -> None:
+        """Takes out the worker at the other end of `channel`, and keeps what it counted."""
         with self._counting:
             for member in [each for each in self._members if each.channel is channel]:
                 self._members.remove(member)
                 self._gone.add(member.counts)
 
     def load(self, version: str | None) -> str:
+        """As `ModelRepository.load`, in every worker; the version that the first one loaded."""
         loaded: str = self._tell_all("load", version, returns=str)[0]
         return loaded
 
     def unload(self, version: str | None) -> None:
+        """As `ModelRepository.unload`, in every worker."""
         self._tell_all("unload", version, returns=None)
 
     def refresh(self) -> None:
@@ -90,10 +93,12 @@ class Members(Collector):
                     member.counts, member.state = counts.result(ANSWER_SECONDS), state.result(ANSWER_SECONDS)
 
     def exposition(self, openmetrics: bool = False) -> bytes:
+        """The metrics of all workers together, as Prometheus reads them; asks each worker first."""
         self.account()
         return exposed(self._exposed, openmetrics)
 
     def collect(self) -> Iterator[Metric]:
+        """The sums of the counts, and the worst of the states; called by prometheus_client for an exposition."""
         total = Counts()
         with self._counting:
             states = [member.state for member in self._members]

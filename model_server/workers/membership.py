@@ -40,23 +40,28 @@ class Membership:
         self._channel.call("serving", returns=None)
 
     def load(self, who: str, version: str | None) -> str:
+        """The group's `ControlPlane.load`, for every worker."""
         answer: str = self._channel.call("load", who, version, returns=str).result()
         return answer
 
     def unload(self, who: str, version: str | None) -> None:
+        """The group's `ControlPlane.unload`, for every worker."""
         self._channel.call("unload", who, version, returns=None).result()
 
     def promote(self, who: str, asked: PromotionRequest) -> Promotion:
+        """The group's `ControlPlane.promote`."""
         answer: Promotion = self._channel.call("promote", who, asked, returns=Promotion).result()
         return answer
 
     async def train(self, who: str, parameters: TrainingParameters, seconds: float) -> Outcome:
+        """The group's `ControlPlane.train`: one training at a time, whichever worker was asked."""
         answer: Outcome = await asyncio.wrap_future(
             self._channel.call("train", who, parameters, seconds, returns=Outcome)
         )
         return answer
 
     async def training(self, name: str, seconds: float = 0) -> Outcome:
+        """The group's `ControlPlane.training`."""
         answer: Outcome = await asyncio.wrap_future(self._channel.call("training", name, seconds, returns=Outcome))
         return answer
 
@@ -64,6 +69,7 @@ class Membership:
         """The group ends what it began."""
 
     def exposition(self, openmetrics: bool = False) -> bytes:
+        """The metrics of all workers together, as Prometheus reads them."""
         answer: bytes = self._channel.call("exposition", openmetrics, returns=bytes).result()
         return answer
 
