@@ -2,6 +2,7 @@
 
 What the sink cannot take in time is dropped and counted; protected columns are left out unless asked for.
 CloudEvents 1.0, JSON format: https://github.com/cloudevents/spec/blob/v1.0.2/cloudevents/formats/json-format.md
+Its extension for traces: https://github.com/cloudevents/spec/blob/main/cloudevents/extensions/distributed-tracing.md
 """
 
 import threading
@@ -33,21 +34,25 @@ TYPE = "loan_model.prediction"
 
 
 class Event(msgspec.Struct, kw_only=True, frozen=True):
-    """One request, in the envelope of CloudEvents; `subject` is the caller's id of the request."""
+    """One request, in the envelope of CloudEvents; `subject` is the caller's id of the request.
+
+    `traceparent` is the trace that it belongs to, by W3C Trace Context.
+    """
 
     specversion: str = "1.0"
     id: str
     source: str
     type: str
     subject: str | UnsetType = UNSET
+    traceparent: str | UnsetType = UNSET
     time: datetime
     datacontenttype: str = "application/json"
     data: dict[str, Any]
 
 
 class Sink(Protocol):
-    def write(self, event: bytes) -> None:
-        """Takes one event, or raises."""
+    def write(self, event: bytes, traceparent: str) -> None:
+        """Takes one event, of this trace if of any, or raises."""
 
 
 class FileSink:
@@ -56,7 +61,7 @@ class FileSink:
     def __init__(self, path: Path) -> None:
         self._path = path
 
-    def write(self, event: bytes) -> None:
+    def write(self, event: bytes, traceparent: str) -> None:  # noqa: ARG002 - the event has it too
         with self._path.open("ab") as file:
             file.write(event + b"\n")
 
@@ -68,8 +73,9 @@ class HttpSink:
         self._url = url
         self._client = httpx.Client(timeout=SINK_SECONDS, headers={"content-type": "application/cloudevents+json"})
 
-    def write(self, event: bytes) -> None:
-        self._client.post(self._url, content=event).raise_for_status()
+    def write(self, event: bytes, traceparent: str) -> None:
+        headers = {"traceparent": traceparent} if traceparent else None
+        self._client.post(self._url, content=event, headers=headers).raise_for_status()
 
 
 class Scored(NamedTuple):
@@ -80,6 +86,7 @@ class Scored(NamedTuple):
     matrix: Matrix
     scores: Scores
     time: datetime
+    traceparent: str
 
 
 class PredictionLog:
@@ -108,7 +115,7 @@ class PredictionLog:
         sink: Sink = HttpSink(target) if target.startswith(("http://", "https://")) else FileSink(Path(target))
         return cls(sink, name, share, protected, metrics)
 
-    def offer(self, request_id: str, manifest: Manifest, matrix: Matrix, scores: Scores) -> None:
+    def offer(self, request_id: str, manifest: Manifest, matrix: Matrix, scores: Scores, traceparent: str = "") -> None:
         """Never waits for the sink."""
         with self._lock:
             chosen: NDArray[np.bool_] = self._random.random(len(matrix)) < self._share
@@ -119,7 +126,7 @@ class PredictionLog:
             self._waiting += count
         if count:
             kept = Scores(scores.probability[chosen], scores.decision[chosen])
-            self._queue.put(Scored(request_id, manifest, matrix[chosen], kept, datetime.now(UTC)))
+            self._queue.put(Scored(request_id, manifest, matrix[chosen], kept, datetime.now(UTC), traceparent))
 
     def stop(self) -> None:
         """Writes what waits, for a short time."""
@@ -130,7 +137,7 @@ class PredictionLog:
         while scored := self._queue.get():
             count = len(scored.matrix)
             try:
-                self._sink.write(msgspec.json.encode(self._event(scored)))
+                self._sink.write(msgspec.json.encode(self._event(scored)), scored.traceparent)
             except (OSError, httpx.HTTPError, httpx.InvalidURL) as error:
                 result = "failed"
                 if not self._failing:  # said once, not for every prediction
@@ -152,6 +159,7 @@ class PredictionLog:
             source=f"/v2/models/{name}/versions/{scored.manifest.version}",
             type=TYPE,
             subject=scored.id or UNSET,
+            traceparent=scored.traceparent or UNSET,
             time=scored.time,
             data={
                 "model_name": name,

@@ -15,6 +15,8 @@ from model_server.metrics import Metrics
 from model_server.prediction_log import WAITING_ROWS, FileSink, PredictionLog
 from tests.model_server.serving import APPLICANT, serving
 
+TRACEPARENT = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
+
 
 def events(path):
     return [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
@@ -50,9 +52,9 @@ def metrics():
 def scored(model):
     """Offers the log this many rows."""
 
-    def offer(log, count):
+    def offer(log, count, **trace):
         matrix = np.tile(np.array(list(APPLICANT.values()), dtype=float), (count, 1))
-        log.offer("", model.manifest, matrix, model.score(matrix))
+        log.offer("", model.manifest, matrix, model.score(matrix), **trace)
 
     return offer
 
@@ -63,7 +65,7 @@ class Stuck:
     def __init__(self):
         self.taken, self.go, self.events = threading.Event(), threading.Event(), []
 
-    def write(self, event):
+    def write(self, event, _):
         self.taken.set()
         self.go.wait(20)
         self.events.append(json.loads(event))
@@ -97,9 +99,10 @@ def test_a_share_is_chosen_row_by_row(metrics, scored, tmp_path):
 
 def test_protected_columns_are_logged_when_asked_for(metrics, scored, tmp_path):
     log = PredictionLog(FileSink(tmp_path / "log"), "loan", 1, True, metrics)
-    scored(log, 1)
+    scored(log, 1, traceparent=TRACEPARENT)
     log.stop()
     (event,) = events(tmp_path / "log")
+    assert event["traceparent"] == TRACEPARENT
     assert list(event["data"]["applications"][0]) == list(LOAN.schema.names)
     assert event["data"]["masked"] == []
 
@@ -119,7 +122,7 @@ def test_an_http_sink_gets_one_event_a_post(metrics, scored):
     class Broker(BaseHTTPRequestHandler):
         def do_POST(self):
             body = self.rfile.read(int(self.headers["Content-Length"]))
-            got.append((self.headers["Content-Type"], from_json(body)))
+            got.append((self.headers["Content-Type"], self.headers["traceparent"], from_json(body)))
             self.send_response(202 if len(got) < 3 else 500)
             self.send_header("Content-Length", "0")
             self.end_headers()
@@ -129,12 +132,17 @@ def test_an_http_sink_gets_one_event_a_post(metrics, scored):
     broker = ThreadingHTTPServer(("127.0.0.1", 0), Broker)
     threading.Thread(target=broker.serve_forever, daemon=True).start()
     log = PredictionLog.to(f"http://127.0.0.1:{broker.server_port}/loans", "loan", 1, False, metrics)
-    for count in (1, 2, 3):
-        scored(log, count)
+    for count, trace in ((1, {}), (2, {"traceparent": TRACEPARENT}), (3, {})):
+        scored(log, count, **trace)
     log.stop()
     broker.shutdown()
     broker.server_close()
-    assert [(kind, len(event.data["applications"])) for kind, event in got] == [
+    assert [(kind, len(event.data["applications"])) for kind, _, event in got] == [
         ("application/cloudevents+json", count) for count in (1, 2, 3)
+    ]
+    assert [(header, event.get("traceparent")) for _, header, event in got] == [
+        (None, None),
+        (TRACEPARENT, TRACEPARENT),
+        (None, None),
     ]
     assert metrics.counts().log_rows == {"written": 3, "full": 0, "failed": 3}
