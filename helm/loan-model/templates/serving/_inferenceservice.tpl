@@ -26,6 +26,11 @@ spec:
       # Settings stand in the runtime, of which KServe sees no change by itself.
       checksum/settings: {{ toJson . | sha256sum }}
       {{- end }}
+      {{- with .root.Values.tracing }}
+      {{- if .endpoint }}
+      checksum/tracing: {{ toJson . | sha256sum }}
+      {{- end }}
+      {{- end }}
       {{- with .root.Values.serving.verify.publicKeys }}
       # A key that is not trusted any more takes what it signed out of service.
       checksum/verify: {{ sha256sum . }}
