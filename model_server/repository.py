@@ -87,8 +87,14 @@ class ModelRepository:
         if served is not None:
             return served
         if version is None:
-            raise NotReady(f"Model '{self.name}' is not loaded; no version of it is ready in the registry.")
+            raise NotReady(f"Model '{self.name}' is not loaded: {self._without_default()}")
         return self._load_for_request(version)
+
+    def _without_default(self) -> str:
+        """Why there is no default version."""
+        if self._follows:
+            return "no version of it is ready in the registry."
+        return "its default version was unloaded; load one again, or ask for another version by its name."
 
     def load(self, version: str | None) -> str:
         """Loads a version and makes it the default; without one, goes back to following the registry."""
@@ -219,6 +225,7 @@ class ModelRepository:
             ignores_extra = settings.extra_inputs == "ignore"
             signature = Signature(model.columns, settings.max_rows, settings.refuse_out_of_range, ignores_extra)
             self._loaded[version] = Served(model, signature)
+            log.info("version loaded", version=version)
             self._drop_least_used()
             return self._loaded[version]
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from tabular_model.errors import DataError, ModelError
+from training_job.launch import SEEDS
 
 if TYPE_CHECKING:
     from tabular_model.metrics import Estimate
@@ -30,9 +31,6 @@ class Output(StrEnum):
 
     table = "table"
     json = "json"
-
-
-SEEDS = 2**32 - 1
 
 
 def data(

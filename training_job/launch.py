@@ -12,6 +12,8 @@ from msgspec import UNSET, Meta, UnsetType
 
 from tabular_model.parameters import AUTO, OWN, parse
 
+SEEDS = 2**32 - 1  # the largest that numpy takes
+
 
 class TrainingParameters(msgspec.Struct, forbid_unknown_fields=True, kw_only=True, frozen=True):
     """What a caller may choose; what is not chosen is the launcher's own.
@@ -21,7 +23,7 @@ class TrainingParameters(msgspec.Struct, forbid_unknown_fields=True, kw_only=Tru
     """
 
     algorithm: Literal["auto", "logistic", "gradient_boosting", "scorecard", "pipeline"] | UnsetType = UNSET
-    seed: int | UnsetType = UNSET
+    seed: Annotated[int, Meta(ge=0, le=SEEDS)] | UnsetType = UNSET
     search: Annotated[int, Meta(ge=0, le=1000)] = 0
     use_protected: tuple[str, ...] = ()
     data: str | UnsetType = UNSET

@@ -14,6 +14,8 @@ Value = float | bool | str | None
 
 # V2 lets NaN stand for a missing value, and some clients write it into JSON, where it is no number.
 _NAN = re.compile(rb'"(?:[^"\\]|\\.)*"|(-?Infinity)|NaN')
+# Escapes one after the other: whole surrogate pairs, halves of them, and others.
+_ESCAPES = re.compile(rb"\\u[dD][89abAB]..\\u[dD][c-fC-F]..|(\\u[dD][89a-fA-F]..)|\\.", re.DOTALL)
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 _WORDS = {
     "str": "a string",
@@ -41,8 +43,7 @@ def decode(decoder: msgspec.json.Decoder[T], body: bytes, what: str) -> T:
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         mended = _nan_to_null(body.removeprefix(_BYTE_ORDER_MARK))
         if mended == body:
-            said = str(error).removeprefix("JSON is malformed: ")
-            raise Malformed(f"{what} cannot be read: it is not valid JSON: {said}.") from None
+            raise Malformed(f"{what} cannot be read: it is not valid JSON: {_malformed(error, body)}.") from None
         return decode(decoder, mended, what)
 
 
@@ -63,6 +64,13 @@ def sentence(said: str) -> str:
         verb = "lacks" if found[1].startswith("missing") else "has the unknown"
         return f"{f'`{place}`' if place else 'it'} {verb} field `{found[2]}`"
     return f"`{place}`: {what[0].lower()}{what[1:]}" if place else f"{what[0].lower()}{what[1:]}"
+
+
+def _malformed(error: Exception, body: bytes) -> str:
+    """Why it is no JSON; near a body's end msgspec takes half of a surrogate pair for a body that is cut off."""
+    halves = (found.start() for found in _ESCAPES.finditer(body) if found[1])
+    half = next(halves, None) if "truncated" in str(error) else None
+    return str(error).removeprefix("JSON is malformed: ") if half is None else f"half a surrogate pair (byte {half})"
 
 
 def _in_words(types: str) -> str:

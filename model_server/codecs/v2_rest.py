@@ -12,6 +12,7 @@ from model_server.errors import InvalidInput
 from model_server.tensors import FIXED_SIZE, STANDARD_ERROR, InferRequest, InferResponse, Output, Tensor, requested
 
 JSON_LENGTH = "inference-header-content-length"
+LONGEST = 20  # digits of a length that any body has; Python reads no number of thousands
 
 
 class Parameters(msgspec.Struct):
@@ -84,12 +85,14 @@ def decode(body: bytes, json_length: str | None, words: bool = False) -> Decoded
     `words` says that the model takes categories or booleans; others are asked with numbers only.
     """
     head, tail = (body, memoryview(b"")) if json_length is None else _split(body, json_length)
-    message = _message(head, words)
+    message = _message(head, words, "The request" if json_length is None else f"The request's first {len(head)} bytes")
     tensors: list[Tensor] = list(message.inputs)
     offset = 0
     for place, item in enumerate(message.inputs):
         size = item.parameters.binary_data_size if item.parameters else None
         if size is not None:
+            if item.values is not None:
+                raise InvalidInput(f"Input '{item.name}' has both data and binary_data_size; send one of them.")
             tensors[place] = _binary(item, size, tail[offset : offset + max(size, 0)])
             offset += size
         elif item.values is None:
@@ -106,14 +109,17 @@ def decode(body: bytes, json_length: str | None, words: bool = False) -> Decoded
     return Decoded(InferRequest(message.id or "", tensors, names), _binary_outputs(outputs, names, parameters))
 
 
-def _message(head: bytes, words: bool) -> TextualBody:
+def _message(head: bytes, words: bool, what: str) -> TextualBody:
     if words:
-        return json.decode(_textual_decoder, head, "The request")
+        return json.decode(_textual_decoder, head, what)
     try:
-        return json.decode(_decoder, head, "The request")
-    except json.Malformed:
+        return json.decode(_decoder, head, what)
+    except json.Malformed as error:
         # Read again with any values: to take truths, or to name the input whose values are no numbers.
-        message = json.decode(_textual_decoder, head, "The request")
+        try:
+            message = json.decode(_textual_decoder, head, what)
+        except json.Malformed:
+            raise error from None
         for place, item in enumerate(message.inputs):
             item.values = _numbers(item, place)
         return message
@@ -164,11 +170,11 @@ def encode(model: str, response: InferResponse, binary: frozenset[str]) -> tuple
 
 
 def _split(body: bytes, json_length: str) -> tuple[bytes, memoryview]:
-    if not json_length.isdecimal() or int(json_length) > len(body):
-        raise InvalidInput(
-            f"Header Inference-Header-Content-Length is '{json_length}', but the body has {len(body)} bytes."
-        )
-    length = int(json_length)
+    digits = json_length.lstrip("0") or "0"
+    if not (json_length.isascii() and json_length.isdecimal()) or len(digits) > LONGEST or int(digits) > len(body):
+        shown = json_length if len(json_length) <= 2 * LONGEST else f"{json_length[:LONGEST]}…"
+        raise InvalidInput(f"Header Inference-Header-Content-Length is '{shown}', but the body has {len(body)} bytes.")
+    length = int(digits)
     return body[:length], memoryview(body)[length:]
 
 

@@ -1,6 +1,5 @@
 """One call of a gRPC method: what its caller sent beside the message, and what goes back beside the answer."""
 
-import time
 from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn
 
 import grpc
@@ -9,7 +8,7 @@ from model_server.errors import ServeError
 from model_server.overload.constants import ID_BYTES
 from model_server.request_ids import log_fields, new_id
 from model_server.tracing.context import TraceContext
-from model_server.tracing.conventions import rpc_attributes, rpc_name
+from model_server.tracing.conventions import Attributes, rpc_attributes, rpc_name
 
 if TYPE_CHECKING:
     from model_server.tracing.tracer import Trace, Tracer
@@ -50,9 +49,12 @@ class Call(NamedTuple):
 
     def traced(self, tracer: "Tracer", method: str) -> "Call":
         """The call, with a trace if it is sampled; `method` is its full name."""
-        parent = self.sent("traceparent"), self.sent("tracestate")
-        trace = tracer.begin(rpc_name(method), *parent, rpc_attributes(method), time.time_ns())
-        return self._replace(trace=trace)
+
+        def describe() -> tuple[str, Attributes]:
+            return rpc_name(method), rpc_attributes(method)
+
+        trace = tracer.begin(describe, self.sent("traceparent"), self.sent("tracestate"))
+        return self if trace is None else self._replace(trace=trace)
 
     def respond(self, version: str) -> None:
         """Says what goes back beside the answer: the request's id, and the version that gave the answer, if one did.

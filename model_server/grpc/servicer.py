@@ -97,8 +97,10 @@ class InferenceServicer:
         """Name, version and extensions of the server."""
         return Reply(pb.ServerMetadataResponse(**self._dataplane.server_metadata()))
 
-    def model_ready(self, request: Any, _: Call) -> Reply:
-        """Whether a version can be asked; one that is only in the registry is loaded to answer."""
+    def model_ready(self, request: Any, call: Call) -> Reply:
+        """Whether a version can be asked; one that is only in the registry is loaded, for who may predict."""
+        if request.version and self._access.guards(Right.predict):
+            self._require(Right.predict, call, "model_ready")
         try:
             ready = self._dataplane.model_ready(request.name, request.version or None)
         except NotReady:

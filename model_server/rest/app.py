@@ -16,7 +16,7 @@ from model_server.rest.failures import failure
 from model_server.rest.http import Answer, Request, Response
 from model_server.rest.routing import Call, Endpoint, Router, Target
 from model_server.settings import ServerSettings
-from model_server.tracing.conventions import http_attributes, http_name
+from model_server.tracing.conventions import Attributes, http_attributes, http_name
 
 if TYPE_CHECKING:
     from model_server.tracing.tracer import Trace, Tracer
@@ -122,6 +122,8 @@ class RestApp:
 
     def _begun(self, tracer: "Tracer", request: Request, path: str, route: str) -> "Trace | None":
         """The trace of a request to a route, None if it is not sampled."""
-        parent = request.header("traceparent"), request.header("tracestate")
-        attributes = http_attributes(request.method, path, self._scheme, route)
-        return tracer.begin(http_name(request.method, route), *parent, attributes, time.time_ns())
+
+        def describe() -> tuple[str, Attributes]:
+            return http_name(request.method, route), http_attributes(request.method, path, self._scheme, route)
+
+        return tracer.begin(describe, request.header("traceparent"), request.header("tracestate"))

@@ -24,7 +24,9 @@ class Cors:
             return None
         asked = ((b"access-control-allow-methods", _METHODS), (b"access-control-allow-headers", _HEADERS))
         allowed = self._allowed(request)
-        return Response(204, b"", headers=(*allowed, *asked, (b"access-control-max-age", _SECONDS)) if allowed else ())
+        vary = () if self._any else ((b"vary", b"origin"),)
+        said = (*allowed, *asked, (b"access-control-max-age", _SECONDS)) if allowed else ()
+        return Response(204, b"", headers=(*said, *vary))
 
     def answer(self, request: Request, answer: Answer) -> Answer:
         """The answer with the headers, at once or when it is there."""
@@ -33,9 +35,9 @@ class Cors:
     def extended(self, request: Request, response: Response) -> Response:
         """The response with the headers."""
         allowed = self._allowed(request)
-        if not allowed:
-            return response
-        return response._replace(headers=(*response.headers, *allowed, (b"access-control-expose-headers", _EXPOSED)))
+        exposed = ((b"access-control-expose-headers", _EXPOSED),) if allowed else ()
+        vary = () if self._any else ((b"vary", b"origin"),)  # also where it is none, for caches on the way
+        return response._replace(headers=(*response.headers, *allowed, *exposed, *vary))
 
     async def _later(self, request: Request, answer: Awaitable[Response]) -> Response:
         return self.extended(request, await answer)
@@ -44,4 +46,4 @@ class Cors:
         origin = request.headers.get(b"origin")
         if origin is None or not (self._any or origin in self._origins):
             return ()
-        return ((b"access-control-allow-origin", b"*" if self._any else origin), (b"vary", b"origin"))
+        return ((b"access-control-allow-origin", b"*" if self._any else origin),)

@@ -9,7 +9,7 @@ from model_server.errors import NotFound, NotReady
 from model_server.overload.threads import ThreadPools
 from model_server.repository import ModelRepository
 from model_server.rest import openapi
-from model_server.rest.http import Response, json_response
+from model_server.rest.http import Response, json_response, smaller
 from model_server.rest.routing import Call, Route
 
 _ASSETS = {"swagger-ui-bundle.js": b"text/javascript", "swagger-ui.css": b"text/css"}
@@ -43,11 +43,12 @@ class Docs:
         name = call.names["file"]
         if name not in _ASSETS:
             raise NotFound(f"The docs page has no file {name}.")
-        return Response(200, _content(name), _ASSETS[name])
+        return smaller(call.request, Response(200, _content(name), _ASSETS[name]))
 
     async def openapi(self, call: Call) -> Response:
         """The description for the version asked for, else for the one that answers by default."""
-        return json_response(await self._pools.load(partial(self._document, call.parameter("version"))))
+        document = await self._pools.load(partial(self._document, call.parameter("version")))
+        return smaller(call.request, json_response(document))
 
     def _document(self, version: str | None) -> dict[str, Any]:
         try:

@@ -43,7 +43,7 @@ class Page:
         name = call.names["file"]
         if name not in _ASSETS:
             raise NotFound(f"The page has no file {name}.")
-        return Response(200, _content(name), _ASSETS[name] + b"; charset=utf-8")
+        return smaller(call.request, Response(200, _content(name), _ASSETS[name] + b"; charset=utf-8"))
 
     async def versions(self, _: Call) -> Response:
         """Every version, the newest first, with its verdict and whether it serves by default."""

@@ -148,7 +148,7 @@ def _match(template: Sequence[str], parts: Sequence[str]) -> dict[str, str] | No
         if not name.startswith("{"):
             if part != expected:
                 return None
-        elif part.endswith(end):
+        elif part.endswith(end) and ":" not in part.removesuffix(end):  # in no name, but before a verb such as :predict
             names[name[1:]] = part.removesuffix(end)
         else:
             return None

@@ -15,9 +15,10 @@ class V1Endpoints:
         self._predictions = predictions
 
     def predict(self, call: Call) -> Answer:
-        """By the version in the path, else the default one."""
+        """By the version in the path or the query, else the default one."""
         self._dataplane.check_name(call.names["model"])
-        return self._predictions.answer(call, call.names.get("version"), INSTANCES)
+        version = call.names.get("version") or call.parameter("version")
+        return self._predictions.answer(call, version, INSTANCES)
 
     def models(self, _: Call) -> Response:
         """The names of the models that there are."""

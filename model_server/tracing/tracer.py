@@ -4,6 +4,7 @@ import os
 import random
 import threading
 import time
+from collections.abc import Callable
 
 from opentelemetry.context import Context
 from opentelemetry.sdk.resources import SERVICE_NAME, Resource
@@ -31,6 +32,7 @@ from model_server.tracing.sampling import Sampling
 from model_server.tracing.sending import SdkLog, Sender, collector, exporter
 from tabular_model.errors import ModelError, first_line
 
+Describe = Callable[[], tuple[str, Attributes]]  # a span's name and attributes
 SERVICE = "loan-model"  # where the environment names no other
 STOP_SECONDS = 2.0
 ABANDON_SECONDS = 0.5  # for the SDK to give up what it could not send by then
@@ -100,16 +102,16 @@ class Tracer:
             sdk_log.remove()
             raise ModelError(f"Tracing cannot be set up by the variables OTEL_...: {first_line(error)}.") from error
 
-    def begin(
-        self, name: str, traceparent: str | None, tracestate: str | None, attributes: Attributes, started_ns: int
-    ) -> Trace | None:
-        """A trace of a request that began at `started_ns`; None when it is not sampled."""
+    def begin(self, describe: Describe, traceparent: str | None, tracestate: str | None) -> Trace | None:
+        """A trace of a request that begins now; None when it is not sampled, and then it is not described either."""
+        started_ns = time.time_ns()
         parent = TraceContext.parse(traceparent) if traceparent else None
         drawn = random.getrandbits(128) or 1
         if not self._sampling.takes(parent, drawn):
             return None
         context = _caller(parent._replace(state=valid_state(tracestate or ""))) if parent else Context()
         self._ids.drawn.trace_id = drawn
+        name, attributes = describe()
         span = self._tracer.start_span(name, context, SpanKind.SERVER, attributes, start_time=started_ns)
         return Trace(self._tracer, span, started_ns)
 

@@ -112,6 +112,7 @@ def test_a_header_that_is_no_bearer_token_is_refused(http, header):
     [
         ("predict", "ModelInfer", pb.ModelInferRequest(model_name="loan"), grpc.StatusCode.INVALID_ARGUMENT),
         ("predict", "ModelMetadata", pb.ModelMetadataRequest(name="loan"), None),
+        ("predict", "ModelReady", pb.ModelReadyRequest(name="loan", version="v1"), None),
         ("load", "RepositoryModelLoad", pb.RepositoryModelLoadRequest(model_name="loan"), None),
         ("load", "RepositoryModelUnload", pb.RepositoryModelUnloadRequest(model_name="x"), grpc.StatusCode.NOT_FOUND),
     ],

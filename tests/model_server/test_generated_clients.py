@@ -146,16 +146,39 @@ def test_a_wrong_length_of_the_json_before_binary_tensors(http, wrong, said):
     assert http.post(INFER, content=body, headers=right).status_code == 200
 
 
-@pytest.mark.parametrize("also", [{}, {"data": [41]}], ids=["sizes alone", "data beside them"])
-def test_sizes_of_binary_tensors_that_did_not_come(http, also):
+def test_sizes_of_binary_tensors_that_did_not_come(http):
     body, headers = binary_request(ROW)
     message = json.loads(body[: int(headers["Inference-Header-Content-Length"])])
-    message["inputs"][AGE] |= also
     content = json.dumps(message).encode()
     for length in ({}, {"Inference-Header-Content-Length": str(len(content))}):
         answer = http.post(INFER, content=content, headers=length)
         assert answer.status_code == 400
         assert "'Age' names 8 bytes of FP64, but 0 came" in answer.json()["error"]
+
+
+@pytest.mark.parametrize("length", ["9" * 5000, "0" * 5000 + "9" * 21, "٣", "-1", ""])
+def test_a_length_that_no_body_has(http, length):
+    answer = http.post(INFER, json=v2_columns(ROW), headers={"Inference-Header-Content-Length": length.encode()})
+    assert answer.status_code == 400
+    assert answer.json()["error"].startswith("Header Inference-Header-Content-Length is '")
+    assert len(answer.json()["error"]) < 200
+
+
+def test_a_tensor_is_sent_once(http):
+    body, headers = binary_request(ROW)
+    length = int(headers["Inference-Header-Content-Length"])
+    message = json.loads(body[:length])
+    message["inputs"][AGE]["data"] = [41.0]
+    head = json.dumps(message).encode()
+    answer = http.post(INFER, content=head + body[length:], headers={"Inference-Header-Content-Length": str(len(head))})
+    assert answer.status_code == 400
+    assert "'Age' has both data and binary_data_size" in answer.json()["error"]
+
+
+def test_an_object_is_no_number(http):
+    answer = http.post(INFER, json=tensor(AGE, data=[{}]))
+    assert answer.status_code == 400
+    assert "must be a number or an array or null, not an object" in answer.json()["error"]
 
 
 def test_the_length_of_json_alone_is_that_of_the_body(http):
@@ -189,6 +212,7 @@ HALF = {
     "the name of an input": tensor(AGE, name="\ud800"),
     "the datatype of an input": tensor(AGE, datatype="\ud800"),
     "a value": tensor(AGE, data=["\ud800"]),
+    "id at the end": v2_columns(ROW) | {"id": "\ud800"},
 }
 
 

@@ -175,3 +175,11 @@ def test_a_client_that_asks_and_does_not_read(small):
     assert other.answer()[0] == 200
     asking.socket.settimeout(20)
     assert asking.answer()[0] == 200
+
+
+@pytest.mark.parametrize(("length", "status"), [(b"0" * 5000 + b"%d" % len(BODY), 200), (b"9" * 5000, 413)])
+def test_lengths_of_thousands_of_digits(server, length, status):
+    """Some of which are too much for the parser already."""
+    connection = Connection(server.http_port)
+    connection.send(infer(content_length=length))
+    assert connection.answer()[0] in (status, 400)

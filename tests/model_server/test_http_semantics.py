@@ -202,6 +202,7 @@ def test_pages_of_named_origins_may_ask(trained_registry):
             answer = http.post("/predict", json=APPLICANT, headers=other)
             assert answer.status_code == 200
             assert "access-control-allow-origin" not in answer.headers
+            assert answer.headers["vary"] == "origin"
         refused = http.options(
             "/predict", headers={"origin": "https://evil.example", "access-control-request-method": "POST"}
         )

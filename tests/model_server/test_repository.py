@@ -71,6 +71,17 @@ def test_unloaded_stays_away_until_it_is_loaded(client):
     assert client.get("/v2/health/ready").status_code == 200
 
 
+def test_without_its_default_version_others_are_served_by_name(client):
+    for action in ("load", "unload"):
+        client.post(f"/v2/repository/models/loan/{action}", json={"parameters": {"version": "v1"}})
+    answer = client.post(INFER, json=ROWS)
+    assert answer.status_code == 503
+    assert "its default version was unloaded" in answer.json()["error"]
+    assert version(client, "/v2/models/loan/versions/v2/infer") == "v2"
+    client.post("/v2/repository/models/loan/load")
+    assert version(client) == "v2"
+
+
 def test_a_swap_fails_no_request(server):
     """Askers on four connections while versions are loaded one after the other, until they have seen both."""
     failed, seen, stop = [], set(), threading.Event()

@@ -152,14 +152,16 @@ def test_the_prediction_log_passes_the_trace_on(server, events, collector):
     assert f"00-{sampled}-{request.span_id}-01" in found
 
 
-def test_logs_name_the_trace(collector, trained_registry, tmp_path):
-    """Of what goes wrong on the way, and of who changes what decides."""
-    trace, headers = parent(15)
+def test_logs_name_the_trace(trained_registry):
+    """Of what a request makes happen, whether by a protocol for people or for machines."""
     with serving(trained_registry) as running:  # its callers are traced, it is not
-        body = {"parameters": {"version": "v1"}}
-        assert httpx.post(f"{running.url}/v2/repository/models/loan/load", json=body, headers=headers).is_success
+        trace, headers = parent(15)
+        assert httpx.post(f"{running.url}/predict?version=v1", json=APPLICANT, headers=headers).is_success
+        other, headers = parent(16)
+        assert httpx.post(f"{running.url}/v2/repository/models/loan/unload", headers=headers).is_success
         running.process.send_signal(signal.SIGTERM)
         lines = [json.loads(line) for line in running.process.communicate(timeout=30)[1].splitlines()]
-    audited = next(line for line in lines if line.get("audit") == "load")
-    assert (audited["trace_id"], audited["request_id"]) == (trace, "ask-15")
-    assert any(line.get("trace_id") == trace and "event" in line for line in lines)
+    loaded = next(line for line in lines if line.get("trace_id") == trace)
+    assert (loaded["event"], loaded["request_id"], loaded["span_id"]) == ("version loaded", "ask-15", CALLER)
+    unloaded = next(line for line in lines if line.get("trace_id") == other)
+    assert (unloaded["audit"], unloaded["request_id"]) == ("unload", "ask-16")

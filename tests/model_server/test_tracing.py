@@ -161,10 +161,9 @@ def tracing(monkeypatch):
 
 def request(tracer, traceparent=None, tracestate=None, status=200):
     """A request that goes from a thread to another, with all its phases."""
-    start = time.time_ns()
     attributes = conventions.http_attributes("POST", "/v2/models/loan/infer", "http", "/v2/models/{model}/infer")
     name = conventions.http_name("POST", "/v2/models/{model}/infer")
-    trace = tracer.begin(name, traceparent, tracestate, attributes, start)
+    trace = tracer.begin(lambda: (name, attributes), traceparent, tracestate)
     if trace is None:
         return None
     trace.ended("decode")
@@ -279,7 +278,7 @@ def test_a_collector_that_is_gone_is_said_once_and_holds_up_nobody(tracing, prot
     wait_for(refused)
     start = time.monotonic()
     for _ in range(100):
-        trace = tracer.begin("x", None, None, {}, time.time_ns())
+        trace = tracer.begin(lambda: ("x", {}), None, None)
         trace.end(200)
     assert time.monotonic() - start < 0.5
     time.sleep(1)

@@ -44,6 +44,8 @@ def train_and_ask(http):
         ({"path": "/etc/passwd"}, "path"),
         ({"data": "/etc/passwd"}, "data"),
         ({"seed": "x"}, "seed"),
+        ({"seed": -1}, "seed"),
+        ({"seed": 2**32}, "seed"),
         ({"epochs": 0}, "max_iter"),
         ({"epochs": "many"}, "max_iter"),
         ({"learning_rate": -1}, "learning_rate"),

@@ -21,6 +21,7 @@ def test_instances_are_objects_or_rows(http, instances):
 def test_a_version_may_be_named(http):
     answer = http.post("/v1/models/loan/versions/v1:predict", json={"instances": [ROW]})
     assert answer.json()["model_version"] == "v1"
+    assert http.post(f"{PREDICT}?version=v1", json={"instances": [ROW]}).json()["model_version"] == "v1"
     assert http.post("/v1/models/loan/versions/v9:predict", json={"instances": [ROW]}).status_code == 404
 
 
@@ -37,6 +38,7 @@ def test_what_there_is(http):
     assert http.get("/v1/models/house").status_code == 404
     assert http.post("/v1/models/house:predict", json={"instances": [ROW]}).status_code == 404
     assert http.get(PREDICT).status_code == 405
+    assert http.post("/v1/models/loan:explain", json={"instances": [ROW]}).status_code == 404
 
 
 @pytest.mark.parametrize(

@@ -208,8 +208,8 @@ def test_a_value_of_another_kind_is_refused_by_name(
 
 def test_half_a_surrogate_pair_is_no_level(http: httpx.Client, rows: pd.DataFrame) -> None:
     request = v2(rows[:1])
-    next(item for item in request["inputs"] if item["name"] == "word_0")["data"] = ["\ud800"]
-    application = records(rows)[0] | {"word_0": "\ud800"}
+    next(item for item in request["inputs"] if item["name"] == "gender")["data"] = ["\ud800"]
+    application = records(rows)[0] | {"gender": "\ud800"}
     for path, body in (("/v2/models/credit-card/infer", request), ("/predict", application)):
         content = json.dumps(body)
         assert '"\\ud800"' in content
