@@ -32,7 +32,7 @@ from model_server.rest.app import RestApp
 from model_server.rest.routes import ROUTES, endpoints
 from model_server.rest.routing import Router
 from model_server.rest.server import RestServer
-from model_server.settings import ServerSettings
+from model_server.settings import AccessSettings, ServerSettings, TlsSettings
 from model_server.tls import Certificate
 from model_server.tracing import open_tracer
 from tabular_model.errors import ModelError
@@ -138,7 +138,7 @@ class LoanModelServer:
         return self._grpc.stop(self._settings.grace_seconds)
 
 
-def _authorizer(settings: ServerSettings) -> Authorizer:
+def _authorizer(settings: AccessSettings) -> Authorizer:
     if settings.access == "tokens":
         return TokensFile(settings.tokens)
     if not settings.access_service:
@@ -160,7 +160,7 @@ def _prediction_log(settings: ServerSettings, metrics: Metrics) -> "PredictionLo
     )
 
 
-def _certificate(settings: ServerSettings) -> Certificate | None:
+def _certificate(settings: TlsSettings) -> Certificate | None:
     if settings.tls_certificate and settings.tls_key:
         return Certificate(settings.tls_certificate, settings.tls_key)
     if settings.tls_certificate or settings.tls_key:

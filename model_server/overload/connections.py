@@ -7,7 +7,7 @@ from collections.abc import Callable, Collection, Iterable
 from typing import Protocol
 
 from model_server.errors import Overloaded, TooLarge
-from model_server.settings import ServerSettings
+from model_server.settings import LimitSettings
 
 
 class Connection(Protocol):
@@ -24,7 +24,7 @@ class Connection(Protocol):
 class ConnectionLimits:
     """The limits of one server, and how near it is to them."""
 
-    def __init__(self, settings: ServerSettings) -> None:
+    def __init__(self, settings: LimitSettings) -> None:
         self.max_body_bytes = settings.max_body_bytes
         self.idle_seconds = settings.idle_seconds
         self.head_seconds = settings.head_seconds

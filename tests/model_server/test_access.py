@@ -1,6 +1,7 @@
 """Who may predict, train, load and promote: four rights, at every endpoint, by a tokens file."""
 
 import json
+import re
 import shutil
 import threading
 
@@ -13,6 +14,7 @@ from typer.testing import CliRunner
 
 from loan_cli.app import app
 from model_server.access import Right, tokens
+from model_server.rest.routes import ROUTES
 from tabular_model.errors import ModelError
 from tabular_model.registry import Registry
 from tests.model_server.serving import APPLICANT, Server, serving
@@ -22,6 +24,12 @@ CALLS = {
     "predict": [
         ("POST", "/predict", APPLICANT, 200),
         ("POST", "/predict_batch", [APPLICANT], 200),
+        ("POST", "/explain", APPLICANT, 200),
+        ("GET", "/versions", None, 200),
+        ("GET", "/versions/v1/report", None, 200),
+        ("GET", "/v1/models", None, 200),
+        ("POST", "/v1/models/loan:predict", {}, 400),
+        ("POST", "/v1/models/loan/versions/v1:predict", {}, 400),
         ("POST", "/v2/models/loan/infer", {}, 400),
         ("POST", "/v2/models/loan/versions/v1/infer", {}, 400),
         ("GET", "/v2/models", None, 200),
@@ -46,6 +54,9 @@ OPEN = [
     "/v2/health/live",
     "/v2/health/ready",
     "/v2/models/loan/ready",
+    "/v1/models/loan",
+    "/ui/page.css",
+    "/docs/swagger-ui.css",
 ]
 
 
@@ -78,6 +89,13 @@ def http(closed):
 
 def bearer(token):
     return {"authorization": f"Bearer {token}"}
+
+
+def test_every_endpoint_is_tried():
+    paths = {right: {path for _, path, _, _ in calls} for right, calls in CALLS.items()} | {None: set(OPEN)}
+    for route in ROUTES:
+        pattern = re.sub(r"\\{\w+\\}", r"[^/:]+", re.escape(route.path))
+        assert any(re.fullmatch(pattern, path) for path in paths[route.right]), route
 
 
 @pytest.mark.parametrize("right", CALLS)

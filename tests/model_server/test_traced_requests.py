@@ -154,7 +154,7 @@ def test_the_prediction_log_passes_the_trace_on(server, events, collector):
 
 def test_logs_name_the_trace(trained_registry):
     """Of what a request makes happen, whether by a protocol for people or for machines."""
-    with serving(trained_registry) as running:  # its callers are traced, it is not
+    with serving(trained_registry) as running:
         trace, headers = parent(15)
         assert httpx.post(f"{running.url}/predict?version=v1", json=APPLICANT, headers=headers).is_success
         other, headers = parent(16)
@@ -162,6 +162,6 @@ def test_logs_name_the_trace(trained_registry):
         running.process.send_signal(signal.SIGTERM)
         lines = [json.loads(line) for line in running.process.communicate(timeout=30)[1].splitlines()]
     loaded = next(line for line in lines if line.get("trace_id") == trace)
-    assert (loaded["event"], loaded["request_id"], loaded["span_id"]) == ("version loaded", "ask-15", CALLER)
+    assert (loaded["event"], loaded["request_id"], len(loaded["span_id"])) == ("version loaded", "ask-15", 16)
     unloaded = next(line for line in lines if line.get("trace_id") == other)
     assert (unloaded["audit"], unloaded["request_id"]) == ("unload", "ask-16")
