@@ -40,23 +40,28 @@ class Histogram(msgspec.Struct):
 
     @classmethod
     def empty(cls, bounds: Bounds) -> "Histogram":
+        """One without observations; `bounds` are the buckets' highest values, ascending."""
         return cls([0] * (len(bounds) + 1))
 
     def observe(self, values: NDArray[np.float64], bounds: Bounds) -> None:
+        """Counts values, in the unit of `bounds`, which are those of `empty`."""
         places = np.searchsorted(bounds, values)
         self.counts = (np.array(self.counts) + np.bincount(places, minlength=len(self.counts))).tolist()
         self.sum += float(values.sum())
 
     def keep(self, exemplar: Exemplar, bounds: Bounds) -> None:
+        """Keeps an exemplar for its bucket, unless a newer one is there; its value is not counted."""
         self._keep(int(np.searchsorted(bounds, exemplar.value)), exemplar)
 
     def add(self, other: "Histogram") -> None:
+        """Adds the counts of another with the same bounds; of two exemplars of a bucket the newer is kept."""
         self.counts = [ours + theirs for ours, theirs in zip(self.counts, other.counts, strict=True)]
         self.sum += other.sum
         for bucket, exemplar in other.exemplars.items():
             self._keep(bucket, exemplar)
 
     def copy(self) -> "Histogram":
+        """A copy that does not change when this one does."""
         return Histogram(list(self.counts), self.sum, dict(self.exemplars))
 
     def _keep(self, bucket: int, exemplar: Exemplar) -> None:
@@ -81,6 +86,7 @@ class Counts(msgspec.Struct):
     scores: dict[str, Histogram] = {}
 
     def add(self, other: "Counts") -> None:
+        """Adds another's numbers; its histograms are copied, so that it may go on counting."""
         for name in self.__struct_fields__:
             ours, theirs = getattr(self, name), getattr(other, name)
             for key, value in theirs.items():
@@ -92,6 +98,7 @@ class Counts(msgspec.Struct):
                     ours[key] = value.copy()
 
     def families(self) -> Iterator[Metric]:
+        """All metrics, also those without a count yet; prometheus_client adds `_total` to the names of counters."""
         yield _counter("loan_requests", "Requests answered", ["protocol", "version", "status"], self.requests)
         yield _counter("loan_shed_requests", "Requests refused as too many", ["what"], self.shed)
         yield _counter("loan_rows", "Applications scored", ["version"], self.rows)
@@ -117,6 +124,7 @@ class State(msgspec.Struct):
     registry_reachable: bool = True
 
     def families(self) -> Iterator[Metric]:
+        """Gauges of 1 or 0, for each model or for the server."""
         ready = GaugeMetricFamily("loan_model_ready", "1 when the model can be asked", labels=["model"])
         for model, is_ready in self.ready.items():
             ready.add_metric([model], is_ready)
@@ -140,6 +148,7 @@ def exposed(registry: CollectorRegistry, as_openmetrics: bool) -> bytes:
 
 
 def grow(values: dict[Key, int], key: Key, by: int = 1) -> None:
+    """Adds `by` to the count of `key`, which begins at 0; 0 makes the key known to Prometheus."""
     values[key] = values.get(key, 0) + by
 
 

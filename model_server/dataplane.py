@@ -64,6 +64,7 @@ class DataPlane:
         return InferResponse(request.id, model.version, outputs, reasons)
 
     def check_name(self, name: str) -> None:
+        """NotFound for any name but that of the one model which this server has."""
         if name != self.repository.name:
             raise NotFound(f"Unknown model '{name}': this server has '{self.repository.name}'.")
 
@@ -76,6 +77,10 @@ class DataPlane:
         return True
 
     def model_metadata(self, name: str, version: str | None) -> dict[str, Any]:
+        """The model as V2 metadata; `versions` are all in the registry, or only the one that is asked for.
+
+        Loads the version if need be; NotFound and NotReady as `served`.
+        """
         self.check_name(name)
         served = self.repository.get(version)
         return {
@@ -87,6 +92,7 @@ class DataPlane:
         }
 
     def server_metadata(self) -> dict[str, Any]:
+        """The server as V2 metadata; `version` is that of the installed package, not of a model."""
         return {"name": "loan-model", "version": installed("loan-model"), "extensions": EXTENSIONS}
 
 
@@ -120,6 +126,7 @@ def _expected(column: Column) -> dict[str, Any]:
 
 
 def outputs() -> list[dict[str, Any]]:
+    """The outputs as V2 metadata; -1 stands for the number of rows. Reason codes come only when asked for."""
     return [
         {"name": "probability", "datatype": "FP64", "shape": [-1]},
         {"name": "decision", "datatype": "INT64", "shape": [-1]},

@@ -17,22 +17,32 @@ class ServeError(ModelError):
 
 
 class InvalidInput(ServeError):
+    """The request cannot be read, or is not what the endpoint or the version takes."""
+
     http, grpc = 400, "INVALID_ARGUMENT"
 
 
 class Unauthenticated(ServeError):
+    """The endpoint takes a token, and none came that is known."""
+
     http, grpc = 401, "UNAUTHENTICATED"
 
 
 class Forbidden(ServeError):
+    """The token is known, but its owner does not have the right that the endpoint takes."""
+
     http, grpc = 403, "PERMISSION_DENIED"
 
 
 class NotFound(ServeError):
+    """There is no such URL, model, version, training or file."""
+
     http, grpc = 404, "NOT_FOUND"
 
 
 class MethodNotAllowed(ServeError):
+    """The URL has endpoints, but none for this method; `allow` is the value of the header Allow."""
+
     http, grpc = 405, "UNIMPLEMENTED"
 
     def __init__(self, method: str, path: str, allowed: list[str]) -> None:
@@ -41,38 +51,56 @@ class MethodNotAllowed(ServeError):
 
 
 class Conflict(ServeError):
+    """The registry refuses a promotion, or another training runs."""
+
     http, grpc = 409, "FAILED_PRECONDITION"
 
 
 class TooLarge(ServeError):
+    """A head, or a body as it came or unpacked, has more bytes than the server takes."""
+
     http, grpc = 413, "RESOURCE_EXHAUSTED"
 
 
 class TooSlow(ServeError):
+    """The request's head did not come within `head_seconds`, or all of it within `body_seconds`."""
+
     http, grpc = 408, "DEADLINE_EXCEEDED"
 
 
 class UrlTooLong(ServeError):
+    """The URL has more than `URL_BYTES` of `overload.constants`."""
+
     http, grpc = 414, "INVALID_ARGUMENT"
 
 
 class UnknownTransferCoding(ServeError):
+    """Transfer-Encoding is something else than chunked alone."""
+
     http, grpc = 501, "UNIMPLEMENTED"
 
 
 class UnsupportedMediaType(ServeError):
+    """Content-Type is neither JSON nor binary tensors, or Content-Encoding is none that the server unpacks."""
+
     http, grpc = 415, "INVALID_ARGUMENT"
 
 
 class ModelFailed(ServeError):
+    """The model, or a gRPC call, failed by no fault of the caller; the server's log has the cause."""
+
     http, grpc = 500, "INTERNAL"
 
 
 class TrainingFailed(ServeError):
+    """A training failed, could not be started, or could not be asked how it stands."""
+
     http, grpc = 500, "INTERNAL"
 
 
 class NotReady(ServeError):
+    """No version can be loaded now, or the registry, the cluster or another process gives no answer."""
+
     http, grpc = 503, "UNAVAILABLE"
 
 

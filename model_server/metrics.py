@@ -119,8 +119,10 @@ class Metrics(Collector):
         return copy
 
     def exposition(self, openmetrics: bool = False) -> bytes:
+        """The metrics as Prometheus reads them, with those of the process; exemplars are in OpenMetrics only."""
         return exposed(self._registry, openmetrics)
 
     def collect(self) -> Iterator[Metric]:
+        """Called by prometheus_client for an exposition; counts first what is not yet counted."""
         yield from self.counts().families()
         yield from self.state.families()

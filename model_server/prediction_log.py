@@ -51,6 +51,8 @@ class Event(msgspec.Struct, kw_only=True, frozen=True):
 
 
 class Sink(Protocol):
+    """Where events go, one after the other from one thread; an OSError or an error of httpx is counted as failed."""
+
     def write(self, event: bytes, traceparent: str) -> None:
         """Takes one event, of this trace if of any, or raises."""
 
@@ -62,6 +64,7 @@ class FileSink:
         self._path = path
 
     def write(self, event: bytes, traceparent: str) -> None:  # noqa: ARG002 - the event has it too
+        """Appends the event and a line break; OSError where the file cannot be written."""
         with self._path.open("ab") as file:
             file.write(event + b"\n")
 
@@ -74,6 +77,7 @@ class HttpSink:
         self._client = httpx.Client(timeout=SINK_SECONDS, headers={"content-type": "application/cloudevents+json"})
 
     def write(self, event: bytes, traceparent: str) -> None:
+        """Waits until the sink has answered; httpx.HTTPError where it does not, or not with a status of 2xx."""
         headers = {"traceparent": traceparent} if traceparent else None
         self._client.post(self._url, content=event, headers=headers).raise_for_status()
 

@@ -114,6 +114,10 @@ class LoanModelServer:
             self._health.look()
 
     def stop(self, sig: int) -> None:
+        """Called with a signal's number; returns at once. `run` ends when what is in flight is answered.
+
+        Health is NOT_SERVING, no new requests are taken, and streams are ended after `STREAMS_SECONDS`.
+        """
         log.info("stopping", signal=signal.Signals(sig).name)
         self._health.stop()
         self._rest.should_exit = True

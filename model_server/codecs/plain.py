@@ -35,6 +35,7 @@ _encoder = msgspec.json.Encoder()
 
 
 def decode_one(body: bytes, expected: Expected, explain: bool) -> InferRequest:
+    """The request of one object with a field for each column; InvalidInput names a field that does not fit."""
     record = read(body, expected, _one, "The application", lambda found: check_records([found], expected))
     check_repeated(body, [record])
     return asked(from_records([record], expected), explain)
@@ -52,10 +53,12 @@ def decode_batch(body: bytes, expected: Expected, explain: bool) -> InferRequest
 
 
 def encode_one(response: InferResponse) -> bytes:
+    """The JSON of `answer_of_one`."""
     return _encoder.encode(answer_of_one(response))
 
 
 def answer_of_one(response: InferResponse) -> dict[str, Any]:
+    """The answer for a response of one row; `reason_codes` are there where they were asked for, without empty ones."""
     probability, decision, *reasons = response.outputs
     answer: dict[str, Any] = {
         "prediction": int(decision.values[0]),
@@ -67,6 +70,7 @@ def answer_of_one(response: InferResponse) -> dict[str, Any]:
 
 
 def encode_batch(response: InferResponse) -> bytes:
+    """The same fields as for one row, as arrays with an entry for each row, in the order of the request."""
     probability, decision, *reasons = response.outputs
     answer: dict[str, Any] = {
         "predictions": decision.values.tolist(),

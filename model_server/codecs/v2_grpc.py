@@ -26,6 +26,10 @@ _CONTENTS = {
 
 
 def decode(message: Any) -> InferRequest:
+    """The tensors of a ModelInferRequest; InvalidInput where their contents do not fit their datatypes.
+
+    That a tensor fits its shape and the model is checked by `Signature`.
+    """
     raw = message.raw_input_contents
     if raw and len(raw) != len(message.inputs):
         raise InvalidInput(f"The request has {len(message.inputs)} inputs but {len(raw)} raw contents.")

@@ -16,16 +16,22 @@ LONGEST = 20  # digits of a length that any body has; Python reads no number of 
 
 
 class Parameters(msgspec.Struct):
+    """Parameters of a request: `explain` asks for reason codes too, `binary_data_output` for all outputs as binary."""
+
     explain: bool | None = None
     binary_data_output: bool | None = None
 
 
 class TensorParameters(msgspec.Struct):
+    """Parameters of an input: `binary_data_size` is its bytes behind the JSON, null where its values are in `data`."""
+
     binary_data_size: int | None = None
     shared_memory_region: Any = None
 
 
 class OutputParameters(msgspec.Struct):
+    """Parameters of an output: `binary_data` goes before the request's `binary_data_output`; the others are refused."""
+
     binary_data: bool | None = None
     shared_memory_region: Any = None
     classification: Any = None
@@ -46,6 +52,8 @@ class RequestInput(TextualInput):
 
 
 class RequestOutput(msgspec.Struct):
+    """An output that is asked for by its name: `probability`, `decision` or `reason_codes`."""
+
     name: str
     parameters: OutputParameters | None = None
 

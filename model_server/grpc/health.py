@@ -51,6 +51,7 @@ class Health:
         self.look()
 
     def handlers(self) -> grpc.GenericRpcHandler:
+        """Check, Watch and List for grpc's server; their calls run in `THREADS` threads of their own."""
         threads = ThreadPoolExecutor(THREADS, thread_name_prefix="grpc-health")
         check = _in(threads, self._check)
         watch = _in(threads, self._watch)

@@ -17,6 +17,7 @@ THREADS = 4  # of their own: a caller who stays keeps one, and nobody but other 
 
 
 def handlers(streams: Streams) -> list[grpc.GenericRpcHandler]:
+    """The service in each of `VERSIONS`, for grpc's server; `streams` limits how many of its calls are open at once."""
     names = [f"grpc.reflection.{version}.ServerReflection" for version in VERSIONS]
     servicer = ReflectionServicer([SERVICE, f"{HEALTH}.Health", *names], pool=POOL)
 

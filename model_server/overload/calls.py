@@ -53,6 +53,7 @@ class CallExecutor(ThreadPoolExecutor):
         threading.Thread(target=self._watch, name="grpc-watch", daemon=True).start()
 
     def submit(self, call: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
+        """Called by grpc for each call: gives it a thread, or while the queue stands a refusal in its time."""
         now = time.perf_counter()
         if self._queue.stands(now) and self._busy(now) >= FEW:
             self._queue.refused(now)

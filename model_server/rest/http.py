@@ -1,11 +1,11 @@
-"""A request and a response of HTTP, no more than the endpoints need."""
+"""A request and a response of HTTP, no more than the endpoints need, and what answers a request."""
 
 import time
 from collections.abc import Awaitable
 from email.utils import formatdate
 from functools import lru_cache
 from http import HTTPStatus
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 import msgspec
 
@@ -83,6 +83,19 @@ class Request:
         content = unpacked(content, coding.decode("latin-1"), self.body.limit)
         self.body.hold(len(content))
         return content
+
+
+class App(Protocol):
+    """What answers; it raises nothing."""
+
+    def answer(self, request: Request) -> Answer:
+        """The answer to a whole request."""
+
+    def refuse(self, request: Request, error: ServeError) -> Response:
+        """The answer to a request that is refused before it is whole."""
+
+    def shed(self, what: str) -> None:
+        """Counts a connection that was refused."""
 
 
 def json_response(value: Any, status: int = 200, headers: Headers = ()) -> Response:

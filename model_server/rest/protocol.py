@@ -8,7 +8,7 @@ a prediction costs. Here an answer that is there at once is written at once, fro
 import asyncio
 from collections import deque
 from collections.abc import Awaitable
-from typing import Any, Protocol
+from typing import Any
 
 import httptools
 import uvicorn
@@ -19,20 +19,7 @@ from model_server.overload.connections import ConnectionLimits
 from model_server.overload.constants import AT_ONCE, HEAD_BYTES, ID_BYTES, READ_BYTES, URL_BYTES
 from model_server.request_ids import new_id
 from model_server.rest.head import ONCE, wrong_head
-from model_server.rest.http import Answer, Request, Response, error_response, wire
-
-
-class App(Protocol):
-    """What answers; it raises nothing."""
-
-    def answer(self, request: Request) -> Answer:
-        """The answer to a whole request."""
-
-    def refuse(self, request: Request, error: ServeError) -> Response:
-        """The answer to a request that is refused before it is whole."""
-
-    def shed(self, what: str) -> None:
-        """Counts a connection that was refused."""
+from model_server.rest.http import App, Request, Response, error_response, wire
 
 
 class HttpProtocol(asyncio.Protocol):
@@ -60,6 +47,7 @@ class HttpProtocol(asyncio.Protocol):
         self._closing = False
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Starts the time for the first head, and refuses the connection where there is no room for it."""
         self._transport: asyncio.Transport = transport  # type: ignore[assignment]
         self._heard = self._began = self._loop.time()
         self._timer = self._loop.call_later(self._limits.head_seconds, self._look)
@@ -70,12 +58,14 @@ class HttpProtocol(asyncio.Protocol):
             self._refuse_connection(error)
 
     def connection_lost(self, _: Exception | None) -> None:
+        """Drops the requests that wait and counts their bodies no longer; an answer still awaited is not sent."""
         self._state.connections.discard(self)
         self._timer.cancel()
         self._closing = True
         self._forget()
 
     def data_received(self, data: bytes) -> None:
+        """Parses and so answers; refuses a head over HEAD_BYTES; over READ_BYTES reads on in turn with others."""
         self._heard = self._loop.time()
         self._turn = 0
         self._read_bytes += len(data)
@@ -107,6 +97,7 @@ class HttpProtocol(asyncio.Protocol):
             self._unfinished_bytes = size if idle and begun == 1 else 0
 
     def on_message_begin(self) -> None:
+        """Begins a request, whose time runs from when its first bytes were read."""
         self._request = Request(self._limits)
         self._refused = False
         self._began = self._heard
@@ -114,6 +105,7 @@ class HttpProtocol(asyncio.Protocol):
         self._begin_head()
 
     def on_chunk_header(self) -> None:
+        """Counts bytes as those of a head again: behind the last chunk more headers may come."""
         self._begin_head()
 
     def _begin_head(self) -> None:
@@ -122,11 +114,13 @@ class HttpProtocol(asyncio.Protocol):
         self._header_bytes = 0
 
     def on_url(self, part: bytes) -> None:
+        """Adds a part of the URL; UrlTooLong, and the end of the connection, over URL_BYTES."""
         self._request.url += part  # type: ignore[union-attr]
         if len(self._request.url) > URL_BYTES:  # type: ignore[union-attr]
             self._refuse_connection(UrlTooLong(f"The URL has more than {URL_BYTES} bytes."))
 
     def on_header(self, name: bytes, value: bytes) -> None:
+        """Keeps a header under its name in lower case, the last of several; those behind a body are only counted."""
         request: Request = self._request  # type: ignore[assignment]
         self._header_bytes += len(name) + len(value)
         if not request.method:  # what comes behind a body changes nothing
@@ -136,6 +130,7 @@ class HttpProtocol(asyncio.Protocol):
             request.headers[name] = value
 
     def on_headers_complete(self) -> None:
+        """Gives the request its id, and refuses it by its head, or lets a client go on that waits for 100 Continue."""
         request: Request = self._request  # type: ignore[assignment]
         request.method = self._parser.get_method().decode()
         request.keep_alive = self._parser.should_keep_alive() and self._parser.get_http_version() != "1.0"
@@ -152,6 +147,7 @@ class HttpProtocol(asyncio.Protocol):
             self._transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
 
     def on_body(self, part: bytes) -> None:
+        """Adds a part to the body, which may refuse the request; of a refused one it is dropped."""
         self._in_head = False
         if self._refused:
             return
@@ -161,6 +157,7 @@ class HttpProtocol(asyncio.Protocol):
             self._refuse(error)
 
     def on_message_complete(self) -> None:
+        """Answers the request once it is its turn; after a refusal that was sent, closes the connection."""
         if self._parser.should_upgrade():
             return
         request, self._request = self._request, None
@@ -196,10 +193,12 @@ class HttpProtocol(asyncio.Protocol):
             self._refuse_connection(Overloaded())
 
     def pause_writing(self) -> None:
+        """Reads and answers nothing more until the client has read what it was sent."""
         self._blocked = True
         self._transport.pause_reading()
 
     def resume_writing(self) -> None:
+        """Answers what waits, and then reads on."""
         self._blocked = False
         self._answer_waiting()
 
@@ -234,10 +233,8 @@ class HttpProtocol(asyncio.Protocol):
 
     async def _answer_later(self, request: Request, answer: Awaitable[Response]) -> None:
         response = await answer
-        if response.delay:
-            self._send_later(request, response)
-        else:
-            self._send_and_go_on(request, response)
+        send = self._send_later if response.delay else self._send_and_go_on
+        send(request, response)
 
     def _send_later(self, request: Request, response: Response) -> None:
         request.body.release()

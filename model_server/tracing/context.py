@@ -41,6 +41,7 @@ class TraceContext(NamedTuple):
 
     @property
     def sampled(self) -> bool:
+        """Whether the span may have been recorded, by bit 0 of the flags."""
         return bool(self.flags & SAMPLED)
 
     @property

@@ -40,6 +40,7 @@ def rpc_attributes(method: str) -> Attributes:
 
 
 def model_attributes(name: str, version: str, rows: int) -> Attributes:
+    """Of a request that was scored; the names are this server's own and not of the conventions."""
     return {"model.name": name, "model.version": version, "model.rows": rows}
 
 

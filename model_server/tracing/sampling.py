@@ -25,6 +25,7 @@ class Sampling(NamedTuple):
 
     @classmethod
     def chosen(cls, environment: Mapping[str, str]) -> "Sampling":
+        """By the environment, else `parentbased_always_on`; ModelError for an unknown sampler or ratio."""
         name = environment.get(SAMPLER, "").strip().lower() or "parentbased_always_on"
         kind = name.removeprefix(FOLLOWS_PARENT)
         if kind not in SAMPLERS:

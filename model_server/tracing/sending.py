@@ -29,6 +29,7 @@ class SdkLog(logging.Handler):
         self._first_try = ""
 
     def emit(self, record: logging.LogRecord) -> None:
+        """Called by `logging` for warnings and errors; an exporter's warning is the reason of its next error."""
         exporting = record.name.startswith(EXPORTERS)
         if exporting and record.levelno < logging.ERROR:  # it tries again
             self._first_try = record.getMessage()
@@ -48,11 +49,13 @@ class SdkLog(logging.Handler):
         self._first_try = ""
 
     def install(self) -> None:
+        """From now on takes what the SDK logs, which no longer reaches the root's handlers."""
         logger = logging.getLogger(SDK)
         logger.addHandler(self)
         logger.propagate = False
 
     def remove(self) -> None:
+        """Undoes `install`; what the SDK logs reaches the root's handlers again, if no other `SdkLog` takes it."""
         logger = logging.getLogger(SDK)
         logger.removeHandler(self)
         logger.propagate = not logger.handlers
@@ -67,12 +70,14 @@ class Sender(SpanExporter):
         self._stopped = False
 
     def export(self, spans: Sequence[ReadableSpan]) -> SpanExportResult:
+        """Called by the SDK in its own thread; tells the log of a success."""
         result = self._exporter.export(spans)
         if result is SpanExportResult.SUCCESS:
             self._log.sent()
         return result
 
     def shutdown(self) -> None:
+        """Stops the exporter, the first time that it is called."""
         if not self._stopped:
             self._stopped = True
             self._exporter.shutdown()

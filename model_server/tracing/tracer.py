@@ -52,10 +52,12 @@ class Trace:
 
     @property
     def trace_id(self) -> str:
+        """32 hexadecimal digits; that of the caller's trace, if it sent one."""
         return self.context.trace_id
 
     @property
     def span_id(self) -> str:
+        """16 hexadecimal digits; that of this request's span, not of the caller's."""
         return self.context.span_id
 
     def ended(self, phase: str) -> None:
