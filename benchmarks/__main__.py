@@ -1,5 +1,5 @@
-"""`python -m benchmarks quick` prints the ratios; `wide` those of 50 columns; `full` writes results.md,
-`gateway` and `overload` their files."""
+"""`python -m benchmarks quick` prints the ratios; `wide` those of 50 columns, `tracing` what that costs; `full` writes
+results.md, `gateway` and `overload` their files."""
 
 import sys
 import tempfile
@@ -8,7 +8,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks import gateway, overload, wide
+from benchmarks import gateway, overload, tracing, wide
 from benchmarks.compare import Results, compare
 from benchmarks.load import CACHE
 from benchmarks.servers import OURS
@@ -31,6 +31,8 @@ def main() -> None:
         overload.write(registry, Path(__file__).with_name("overload.md"))
     elif sys.argv[1:] == ["wide"]:
         print(wide.table(registry))
+    elif sys.argv[1:] == ["tracing"]:
+        print(tracing.table(registry))
     else:
         show(compare(registry, rounds=1, seconds=1))
 

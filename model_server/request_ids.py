@@ -9,13 +9,13 @@ from model_server.tracing.context import TraceContext
 if TYPE_CHECKING:
     from model_server.tracing.tracer import Trace
 
-_PROCESS = os.urandom(6).hex()
+_PROCESS = os.urandom(6).hex().encode()
 _numbers = itertools.count()
 
 
-def new_id() -> str:
+def new_id() -> bytes:
     """An id that no other request of any server has."""
-    return f"{_PROCESS}-{next(_numbers):x}"
+    return b"%b-%x" % (_PROCESS, next(_numbers))
 
 
 def log_fields(request_id: str, trace: "Trace | None", traceparent: str | None) -> dict[str, str]:

@@ -11,7 +11,7 @@ from model_server.codecs.elements import elements, length_prefixed, texts
 from model_server.errors import InvalidInput
 from model_server.tensors import FIXED_SIZE, STANDARD_ERROR, InferRequest, InferResponse, Output, Tensor, requested
 
-JSON_LENGTH = "inference-header-content-length"
+JSON_LENGTH = b"inference-header-content-length"
 LONGEST = 20  # digits of a length that any body has; Python reads no number of thousands
 
 
@@ -73,13 +73,6 @@ class RequestBody(TextualBody):
     inputs: Sequence[RequestInput]
 
 
-class Decoded(msgspec.Struct):
-    """A decoded request, and the outputs whose answer is to be binary."""
-
-    request: InferRequest
-    binary: frozenset[str]
-
-
 _decoder = msgspec.json.Decoder(RequestBody)
 _textual_decoder = msgspec.json.Decoder(TextualBody)
 _encoder = msgspec.json.Encoder()
@@ -87,8 +80,10 @@ _DEFAULTS = Parameters()
 _NONE: frozenset[str] = frozenset()
 
 
-def decode(body: bytes, json_length: str | None, words: bool = False) -> Decoded:
-    """`json_length` is the header that says where the JSON ends and the binary tensors begin.
+def decode(body: bytes, json_length: str | None, words: bool = False) -> tuple[InferRequest, frozenset[str]]:
+    """The request, and the outputs whose answer is to be binary.
+
+    `json_length` is the header that says where the JSON ends and the binary tensors begin.
 
     `words` says that the model takes categories or booleans; others are asked with numbers only.
     """
@@ -114,7 +109,7 @@ def decode(body: bytes, json_length: str | None, words: bool = False) -> Decoded
         if output.parameters:
             _check_asked(output.name, output.parameters)
     names = requested([output.name for output in outputs], bool(parameters.explain))
-    return Decoded(InferRequest(message.id or "", tensors, names), _binary_outputs(outputs, names, parameters))
+    return InferRequest(message.id or "", tensors, names), _binary_outputs(outputs, names, parameters)
 
 
 def _message(head: bytes, words: bool, what: str) -> TextualBody:

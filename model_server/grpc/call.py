@@ -26,7 +26,7 @@ class Call(NamedTuple):
     def of(cls, context: grpc.ServicerContext) -> "Call":
         """The call that grpc knows as `context`."""
         metadata = dict(context.invocation_metadata())
-        return cls(context, metadata, str(metadata.get("x-request-id", ""))[:ID_BYTES] or new_id())
+        return cls(context, metadata, str(metadata.get("x-request-id", ""))[:ID_BYTES] or new_id().decode())
 
     def sent(self, key: str) -> str | None:
         """What the caller sent under this key of the metadata, None if nothing."""

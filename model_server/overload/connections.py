@@ -9,6 +9,8 @@ from typing import Protocol
 from model_server.errors import Overloaded, TooLarge
 from model_server.settings import LimitSettings
 
+NO_ROOM = "Others have sent so much that there is no room for this request; ask again in a second."
+
 
 class Connection(Protocol):
     """`waits_since` is when it began to wait for its client, None while the client waits; times are the loop's."""
@@ -31,23 +33,26 @@ class ConnectionLimits:
         self.body_seconds = settings.body_seconds
         self._max_held_bytes = settings.max_held_bytes
         self._max_connections = settings.max_connections
-        self._held = 0
-        self._lock = threading.Lock()  # bodies are unpacked in threads
+        self.held = 0
+        self._unpacked = 0  # of it, by bodies that threads have unpacked
+        self._lock = threading.Lock()  # of these
         self._turns: deque[Callable[[], None]] = deque()
 
     def hold(self, size: int) -> None:
-        """Counts bytes of a body; Overloaded, and then they are not counted, when all hold too many."""
-        with self._lock:
-            fits = self._held + size <= self._max_held_bytes
-            if fits:
-                self._held += size
-        if not fits:
-            raise Overloaded("Others have sent so much that there is no room for this request; ask again in a second.")
+        """Counts bytes of a body; Overloaded, and then they are not counted, when all hold too many.
 
-    def release(self, size: int) -> None:
-        """Counts bytes no longer."""
+        For the event loop's thread; who counts no longer takes them from `held`.
+        """
+        if self.held + self._unpacked + size > self._max_held_bytes:
+            raise Overloaded(NO_ROOM)
+        self.held += size
+
+    def hold_unpacked(self, size: int) -> None:
+        """Counts what a body was unpacked to, as `hold`, in any thread; negative to count it no longer."""
         with self._lock:
-            self._held -= size
+            if size > 0 and self.held + self._unpacked + size > self._max_held_bytes:
+                raise Overloaded(NO_ROOM)
+            self._unpacked += size
 
     def in_turn(self, read_on: Callable[[], None]) -> None:
         """Calls `read_on` in a pass of the loop in which no other of those who send much reads on."""
@@ -81,17 +86,14 @@ def _longest_first(connections: Iterable[Connection]) -> list[Connection]:
 
 
 class Body:
-    """One request's body, counted among what all hold until it is released, unpacked too."""
+    """One request's body, counted among what all hold until it is released, unpacked too; `size` is in bytes."""
 
-    __slots__ = ("_content", "_held", "_limits")
+    __slots__ = ("_content", "_limits", "_unpacked", "size")
 
     def __init__(self, limits: ConnectionLimits) -> None:
         self._limits = limits
         self._content: bytes | bytearray = b""
-        self._held = 0
-
-    def __len__(self) -> int:
-        return len(self._content)
+        self.size = self._unpacked = 0
 
     @property
     def limit(self) -> int:
@@ -100,24 +102,32 @@ class Body:
 
     def take(self, part: bytes) -> None:
         """Adds what came; Overloaded when all hold too much, TooLarge when this is more than one may have."""
-        self.hold(len(part))
-        if self._held > self.limit:
+        size = len(part)
+        self._limits.hold(size)
+        self.size += size
+        if self.size > self._limits.max_body_bytes:
             raise TooLarge(f"The body has more than {self.limit} bytes, the most that this server takes.")
-        if isinstance(self._content, bytes) and self._content:
+        if not self._content:
+            self._content = part
+            return
+        if isinstance(self._content, bytes):
             # No list of parts: of a body that comes byte by byte it would be forty times its size.
             self._content = bytearray(self._content)
         self._content += part
-
-    def hold(self, size: int) -> None:
-        """Counts what is made of the body as well; Overloaded when all hold too much."""
-        self._limits.hold(size)
-        self._held += size
 
     def content(self) -> bytes:
         """What has come of it."""
         return bytes(self._content)
 
+    def unpacked_to(self, size: int) -> None:
+        """Counts what it was unpacked to as well, in any thread; Overloaded when all hold too much."""
+        self._limits.hold_unpacked(size)
+        self._unpacked += size
+
     def release(self) -> None:
         """Forgets it, and counts it no longer; once or more often."""
-        self._limits.release(self._held)
-        self._content, self._held = b"", 0
+        self._limits.held -= self.size
+        self._content, self.size = b"", 0
+        if self._unpacked:
+            self._limits.hold_unpacked(-self._unpacked)
+            self._unpacked = 0

@@ -41,7 +41,7 @@ class RestApp:
         self._cors = Cors(settings.cors_origins) if settings.cors_origins else None
         self._tracer = tracer
         self._scheme = "https" if settings.tls_certificate else "http"
-        self._free = {None} if access.guards(Right.predict) else {None, Right.predict}  # that nobody is asked for
+        self._open = None if access.guards(Right.predict) else Right.predict  # for which no token is asked
 
     def answer(self, request: Request) -> Answer:
         """The answer to a whole request, at once or to be awaited; raises nothing."""
@@ -70,12 +70,15 @@ class RestApp:
         try:
             target = self._target(request.url)
             protocol = target.protocol
-            endpoint = target.endpoint(request.method)
-            if self._tracer and endpoint.route.right:
+            endpoint = target.endpoints.get(request.method)
+            if endpoint is None:
+                raise target.not_allowed(request.method)
+            right = endpoint.route.right
+            if self._tracer and right:
                 trace = self._begun(self._tracer, request, target.path, endpoint.route.path)
             if protocol and not self._queue.admits(started):
                 raise Overloaded
-            if endpoint.route.right in self._free:
+            if right is None or right is self._open:
                 answer = endpoint.handler(Call(request, target.names, target.query, ANYONE, trace))
             else:
                 answer = self._authorized(request, target, endpoint, trace)
@@ -113,12 +116,12 @@ class RestApp:
         return response
 
     def _count(self, response: Response, protocol: str, started: float, trace: "Trace | None") -> None:
+        seconds = time.perf_counter() - started
         if trace:
             trace.end(response.status)
         if protocol:
-            trace_id = trace.context.trace_id if trace else ""
-            seconds = time.perf_counter() - started
-            self._metrics.request(protocol, response.version, str(response.status), seconds, trace_id)
+            status, trace_id = str(response.status), trace.context.trace_id if trace else ""
+            self._metrics.request(protocol, response.version, status, seconds, trace_id)
 
     def _begun(self, tracer: "Tracer", request: Request, path: str, route: str) -> "Trace | None":
         """The trace of a request to a route, None if it is not sampled."""

@@ -26,7 +26,7 @@ def decoding(decode: plain.Decode, encode: plain.Encode) -> Decode:
             answer = Response(200, encode(response), JSON, version_header(version), version=version)
             return smaller(call.request, answer)
 
-        return Decoded(request, respond)
+        return request, respond
 
     return decoded
 

@@ -34,9 +34,9 @@ def unpacked(body: bytes, coding: str, limit: int) -> bytes:
     return content
 
 
-def packed(body: bytes, accepted: bytes | None) -> bytes | None:
+def packed(body: bytes, accepted: bytes) -> bytes | None:
     """The answer in gzip where the caller accepts that and it is large enough; else None."""
-    if accepted is None or len(body) < PACKED_BYTES or not _accepts_gzip(accepted):
+    if len(body) < PACKED_BYTES or not _accepts_gzip(accepted):
         return None
     return gzip.compress(body, LEVEL, mtime=0)
 

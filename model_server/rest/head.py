@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 from model_server.errors import InvalidInput, ServeError, TooLarge, UnknownTransferCoding
 
-LONGEST = 20  # digits of a length: more are too large for any limit, and Python reads no number of thousands
+LONGEST = 20  # digits of a length: more are too many for any limit, and Python reads no number of thousands
 ONCE = frozenset({b"host", b"authorization"})  # headers that may stand once only
 
 
@@ -14,9 +14,11 @@ def wrong_head(headers: Mapping[bytes, bytes], twice: bytes, http: str, limit: i
     `twice` is a header that stood twice though it may not, `http` the version as in `1.1`, `limit` the bytes that a
     body may have.
     """
-    announced = headers.get(b"content-length", b"0").lstrip(b"0") or b"0"
-    if len(announced) > LONGEST or int(announced) > limit:
-        return TooLarge(f"The body has {announced[:LONGEST].decode()} bytes; this server takes at most {limit}.")
+    announced = headers.get(b"content-length", b"0")
+    if len(announced) > LONGEST:
+        announced = announced.lstrip(b"0")[: LONGEST + 1] or b"0"
+    if int(announced) > limit:
+        return TooLarge(f"The body has {announced.decode()} bytes; this server takes at most {limit}.")
     if twice:
         return InvalidInput(f"The header {twice.decode()} stands twice; send it once.")
     if b"host" not in headers and http != "1.0":

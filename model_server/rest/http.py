@@ -81,7 +81,7 @@ class Request:
         if coding is None:
             return content
         content = unpacked(content, coding.decode("latin-1"), self.body.limit)
-        self.body.hold(len(content))
+        self.body.unpacked_to(len(content))
         return content
 
 
@@ -105,7 +105,8 @@ def json_response(value: Any, status: int = 200, headers: Headers = ()) -> Respo
 
 def smaller(request: Request, response: Response) -> Response:
     """The response compressed, where it is worth it and the caller accepts it."""
-    body = packed(response.body, request.headers.get(b"accept-encoding"))
+    accepted = request.headers.get(b"accept-encoding")
+    body = None if accepted is None else packed(response.body, accepted)
     if body is None:
         return response
     return response._replace(body=body, headers=(*response.headers, *_PACKED))

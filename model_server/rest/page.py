@@ -62,7 +62,7 @@ class Page:
 
 def _explaining(call: Call, served: Served) -> Decoded:
     request = plain.decode_one(call.request.content(), expected(served), True)
-    return Decoded(request, partial(_explained, served))
+    return request, partial(_explained, served)
 
 
 def _explained(served: Served, response: InferResponse) -> Response:

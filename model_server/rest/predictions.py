@@ -4,8 +4,8 @@ A protocol gives a `Decode`, which makes of a request what the data plane takes,
 """
 
 from collections.abc import Callable
-from functools import partial
-from typing import NamedTuple
+from functools import lru_cache, partial
+from typing import TYPE_CHECKING
 
 import structlog
 
@@ -18,14 +18,11 @@ from model_server.rest.http import Answer, Headers, Response
 from model_server.rest.routing import Call
 from model_server.tensors import InferRequest, InferResponse
 
+if TYPE_CHECKING:
+    from model_server.tracing.tracer import Trace
 
-class Decoded(NamedTuple):
-    """What a request asks for, and what makes its answer of the scores."""
-
-    request: InferRequest
-    respond: Callable[[InferResponse], Response]
-
-
+# What a request asks for, and what makes its answer of the scores.
+Decoded = tuple[InferRequest, Callable[[InferResponse], Response]]
 Decode = Callable[[Call, Served], Decoded]
 
 
@@ -41,13 +38,13 @@ class Predictions:
         served = self._dataplane.repository.loaded(version)
         if served is None:
             return self._pools.load(partial(self._load, call, version, decode))
-        if len(call.request.body) > INLINE_BYTES or call.request.is_packed:
+        if call.request.body.size > INLINE_BYTES or call.request.is_packed:
             return self._pools.run(partial(self._decode_and_score, call, served, decode))
         try:
-            decoded = _decoded(call, served, decode)
+            decoded = decode(call, served) if call.trace is None else _traced(call, served, decode)
         except Exception as error:
             return failure(call.request, error, call.trace, served.model.version)
-        if "reason_codes" in decoded.request.outputs:  # which take long
+        if "reason_codes" in decoded[0].outputs:  # which take long
             return self._pools.run(partial(self._score_later, call, served, decoded))
         return self._score(call, served, decoded)
 
@@ -58,7 +55,7 @@ class Predictions:
 
     def _decode_and_score(self, call: Call, served: Served, decode: Decode) -> Response:
         try:
-            decoded = _decoded(call, served, decode)
+            decoded = decode(call, served) if call.trace is None else _traced(call, served, decode)
         except Exception as error:
             return failure(call.request, error, call.trace, served.model.version)
         return self._score(call, served, decoded)
@@ -69,29 +66,30 @@ class Predictions:
         return self._score(call, served, decoded)
 
     def _score(self, call: Call, served: Served, decoded: Decoded) -> Response:
+        request, respond = decoded
         trace = call.trace
         try:
-            response = self._dataplane.infer(served, decoded.request, call.traceparent)
+            response = self._dataplane.infer(served, request, call.traceparent)
             if trace is None:
-                return decoded.respond(response)
+                return respond(response)
             trace.ended("score")
             trace.scored(self._dataplane.repository.name, response.model_version, response.outputs[0].shape[0])
-            answer = decoded.respond(response)
+            answer = respond(response)
             trace.ended("encode")
             return answer
         except Exception as error:
             return failure(call.request, error, trace, served.model.version)
 
 
-def _decoded(call: Call, served: Served, decode: Decode) -> Decoded:
-    if call.trace is None:
-        return decode(call, served)
-    call.trace.ended("queue")
+def _traced(call: Call, served: Served, decode: Decode) -> Decoded:
+    trace: Trace = call.trace  # type: ignore[assignment]
+    trace.ended("queue")
     decoded = decode(call, served)
-    call.trace.ended("decode")
+    trace.ended("decode")
     return decoded
 
 
+@lru_cache
 def version_header(version: str) -> Headers:
     """The header that names the version of an answer."""
     return ((b"x-loan-version", version.encode()),)

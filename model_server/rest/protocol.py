@@ -138,8 +138,8 @@ class HttpProtocol(asyncio.Protocol):
         if self._parser.should_upgrade():
             return
         headers, http = request.headers, self._parser.get_http_version()
-        request.id = headers.get(b"x-request-id", b"")[:ID_BYTES] or new_id().encode()
-        error = wrong_head(headers, self._twice, http, request.body.limit)
+        request.id = headers.get(b"x-request-id", b"")[:ID_BYTES] or new_id()
+        error = wrong_head(headers, self._twice, http, self._limits.max_body_bytes)
         self._twice = b""
         if error is not None:
             self._refuse(error)
@@ -278,7 +278,7 @@ class HttpProtocol(asyncio.Protocol):
         if not self._closing:
             if isinstance(error, Overloaded):
                 self._app.shed("connection")
-            self._transport.write(wire(error_response(error), new_id().encode(), "", keep_alive=False))
+            self._transport.write(wire(error_response(error), new_id(), "", keep_alive=False))
             self._close()
 
     def _look(self) -> None:

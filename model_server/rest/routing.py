@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import parse_qs, unquote
 
 import httptools
+import msgspec
 
 from model_server.access import Right
 from model_server.errors import InvalidInput, MethodNotAllowed, NotFound
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 URLS = 256  # that are remembered: callers ask the same few again and again, found so in 0.1 us, matched anew in 5
 
 
-class Call(NamedTuple):
+class Call(msgspec.Struct, gc=False):
     """A request at its endpoint: the names in its path, its query string, and its caller where a right is needed.
 
     `trace` is there when it is sampled.
@@ -37,7 +38,9 @@ class Call(NamedTuple):
         if self.trace:
             return self.trace.context.header
         header = self.request.headers.get(b"traceparent")
-        context = TraceContext.parse(header.decode("latin-1")) if header else None
+        if header is None:
+            return ""
+        context = TraceContext.parse(header.decode("latin-1"))
         return context.header if context else ""
 
     def parameter(self, name: str) -> str | None:
@@ -88,24 +91,20 @@ class Endpoint(NamedTuple):
 
 
 class Target(NamedTuple):
-    """What a URL leads to: an endpoint for each method, and the names in the path."""
+    """What a URL leads to: an endpoint for each method, and the names in the path.
+
+    `protocol` is where the metrics count it, whatever the method.
+    """
 
     path: str
     query: str
     names: Mapping[str, str]
     endpoints: Mapping[str, Endpoint]
+    protocol: str
 
-    @property
-    def protocol(self) -> str:
-        """Where the metrics count it, whatever the method."""
-        return next(iter(self.endpoints.values())).route.protocol
-
-    def endpoint(self, method: str) -> Endpoint:
-        """What answers the method, HEAD as GET; MethodNotAllowed names those that there are."""
-        found = self.endpoints.get("GET" if method == "HEAD" else method)
-        if found is None:
-            raise MethodNotAllowed(method, self.path, list(self.endpoints))
-        return found
+    def not_allowed(self, method: str) -> MethodNotAllowed:
+        """Why the method has no answer."""
+        return MethodNotAllowed(method, self.path, [each for each in self.endpoints if each != "HEAD"])
 
 
 class Router:
@@ -116,7 +115,9 @@ class Router:
         self._paths: dict[tuple[str, ...], dict[str, Endpoint]] = {}
         for route in routes:
             by_method = self._paths.setdefault(_parts(route.path), {})
-            by_method[route.method] = Endpoint(route, _bound(route.handler, endpoints))
+            by_method[route.method] = endpoint = Endpoint(route, _bound(route.handler, endpoints))
+            if route.method == "GET":
+                by_method["HEAD"] = endpoint
         self.find = lru_cache(maxsize=URLS)(self._find)
 
     def _find(self, url: bytes) -> Target:
@@ -130,7 +131,8 @@ class Router:
         for template, endpoints in self._paths.items():
             names = _match(template, parts)
             if names is not None:
-                return Target(path, (parsed.query or b"").decode("latin-1"), names, endpoints)
+                protocol = next(iter(endpoints.values())).route.protocol
+                return Target(path, (parsed.query or b"").decode("latin-1"), names, endpoints, protocol)
         raise NotFound(f"There is nothing at {path}; /docs lists what there is.")
 
 

@@ -110,8 +110,10 @@ class V2Endpoints:
 
 def _decode(call: Call, served: Served) -> Decoded:
     request = call.request
-    found = v2_rest.decode(request.content(), request.header(v2_rest.JSON_LENGTH), served.signature.words)
-    return Decoded(found.request, partial(_respond, call, found.binary))
+    length = request.headers.get(v2_rest.JSON_LENGTH)
+    json_length = None if length is None else length.decode("latin-1")
+    asked, binary = v2_rest.decode(request.content(), json_length, served.signature.words)
+    return asked, partial(_respond, call, binary)
 
 
 def _respond(call: Call, binary: frozenset[str], response: InferResponse) -> Response:
@@ -120,7 +122,7 @@ def _respond(call: Call, binary: frozenset[str], response: InferResponse) -> Res
     headers = version_header(version)
     if head_length is None:
         return smaller(call.request, Response(200, content, JSON, headers, version=version))
-    headers = (*headers, (b"inference-header-content-length", b"%d" % head_length))
+    headers = (*headers, (v2_rest.JSON_LENGTH, b"%d" % head_length))
     return smaller(call.request, Response(200, content, b"application/octet-stream", headers, version=version))
 
 

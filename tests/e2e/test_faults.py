@@ -164,8 +164,10 @@ def kill_once_claimed(release, node, pod, version):
     return in_registry(release, node)
 
 
+# It watches before all others on the node, for publishing takes less time than a turn on a busy core.
 KILL = """
 process=$(grep -l "$1" /proc/[0-9]*/cgroup | cut -d/ -f3)
+renice -n -20 $$ >/dev/null
 until [ -e "$2" ]; do [ -e "/proc/$process" ]; done
 kill -9 "$process"
 """
