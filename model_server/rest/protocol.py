@@ -169,7 +169,7 @@ class HttpProtocol(asyncio.Protocol):
         if not self._refused:
             self._waiting.append((request, None))
             self._answer_waiting()
-        elif not any(waiting is request for waiting, _ in self._waiting):
+        elif not self._busy and not self._waiting:
             self._close()  # it was answered, and the client has sent all, so that it reads that
 
     def shutdown(self) -> None:

@@ -123,8 +123,8 @@ def ask(case: bytes) -> bool:
             ask(b"J" + compression.unpacked(body, CODINGS[kind], 10_000))
         else:
             length = str(int.from_bytes(body[:2], "little")) if kind == b"B" else None
-            call = v2_rest.decode(body[2:] if length else body, length)
-            answer(call.request, lambda response: v2_rest.encode("loan", response, call.binary))
+            asked, binary = v2_rest.decode(body[2:] if length else body, length)
+            answer(asked, lambda response: v2_rest.encode("loan", response, binary))
         return True
     except ServeError as error:
         sentence = str(error)

@@ -29,13 +29,13 @@ def same(request, matrix):
 
 @given(matrices)
 def test_json_columns(matrix):
-    same(v2_rest.decode(json.dumps(v2_columns(matrix)).encode(), None).request, matrix)
+    same(v2_rest.decode(json.dumps(v2_columns(matrix)).encode(), None)[0], matrix)
 
 
 @given(matrices)
 def test_json_matrix_with_literal_nan(matrix):
     item = {"name": "x", "datatype": "FP64", "shape": matrix.shape, "data": matrix.tolist()}
-    same(v2_rest.decode(json.dumps({"inputs": [item]}).encode(), None).request, matrix)
+    same(v2_rest.decode(json.dumps({"inputs": [item]}).encode(), None)[0], matrix)
 
 
 @given(matrices)
@@ -48,7 +48,7 @@ def test_binary_matrix(matrix):
         "parameters": {"binary_data_size": len(content)},
     }
     head = json.dumps({"inputs": [item]}).encode()
-    same(v2_rest.decode(head + content, str(len(head))).request, matrix)
+    same(v2_rest.decode(head + content, str(len(head)))[0], matrix)
 
 
 @given(matrices, st.booleans())
@@ -74,7 +74,7 @@ def test_plain_rows_and_columns(matrix):
 @given(st.binary(max_size=200), st.none() | st.text("0123456789x", max_size=4))
 def test_any_bytes_are_decoded_or_refused(body, length):
     try:
-        SIGNATURE.matrix(v2_rest.decode(body, length).request.tensors)
+        SIGNATURE.matrix(v2_rest.decode(body, length)[0].tensors)
     except ServeError as error:
         assert str(error).endswith(".")
 
@@ -99,7 +99,7 @@ tensors = st.fixed_dictionaries(
 def test_any_json_is_scored_or_refused(inputs):
     body = json.dumps({"inputs": inputs}).encode()
     for decode in (
-        lambda: v2_rest.decode(body, None).request.tensors,
+        lambda: v2_rest.decode(body, None)[0].tensors,
         lambda: plain.decode_batch(body, EXPECTED, False).tensors,
     ):
         try:

@@ -117,6 +117,18 @@ def test_bodies_that_are_too_large_together_are_refused(trained_registry):
         assert 'loan_shed_requests_total{what="rest"} 1' in http.get("/metrics").text
 
 
+def test_each_of_many_that_find_no_room_is_told(trained_registry):
+    """Refusals are sent one after the other, and each of these requests is there whole before its own is."""
+    with in_process(trained_registry, max_body_bytes=2**17, max_held_bytes=2**17) as http:
+        holding, *asking = [Connection(http.base_url.port) for _ in range(21)]
+        holding.send(infer(b" " * (2**17 - 100))[:-1])
+        assert http.post("/predict", json=APPLICANT).status_code == 200
+        for connection in asking:
+            connection.send(infer(b" " * 5000))
+        assert [connection.answer()[0] for connection in asking] == [503] * 20
+        assert all(connection.closed() for connection in asking)
+
+
 def test_what_a_body_is_unpacked_to_counts_too(trained_registry):
     """Again and again, so that it is seen to count no longer once the request is answered."""
     with in_process(trained_registry, max_body_bytes=2**20, max_held_bytes=2**18) as http:
