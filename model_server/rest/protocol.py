@@ -187,7 +187,7 @@ class HttpProtocol(asyncio.Protocol):
 
     def close(self) -> None:
         """Ends it for others to have room."""
-        if self._request is None:
+        if self._request is None or self._refused:
             self._close()
         else:
             self._refuse_connection(Overloaded())

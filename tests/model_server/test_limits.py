@@ -432,6 +432,19 @@ def test_new_connections_are_taken_beside_one_that_asks_much(server):
         reading.result()
 
 
+def test_a_refused_connection_that_makes_room_is_told_once(trained_registry):
+    with in_process(trained_registry, max_connections=1, max_body_bytes=2**17) as http:
+        refused = Connection(http.base_url.port)
+        refused.send(infer(content_length=2**20))
+        assert refused.answer()[0] == 413
+        other = Connection(http.base_url.port)
+        other.send(LIVE)
+        assert other.answer()[0] == 200
+        assert refused.answer()[0] == 0  # closed, without another answer
+        other.send(b"GET /metrics HTTP/1.1\r\nhost: x\r\n\r\n")
+        assert b"loan_shed_requests_total{" not in other.answer()[2]
+
+
 @pytest.mark.slow
 def test_ten_thousand_idle_connections(trained_registry):
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
