@@ -1,5 +1,6 @@
 """One call of a gRPC method: what its caller sent beside the message, and what goes back beside the answer."""
 
+import re
 from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn
 
 import grpc
@@ -26,7 +27,10 @@ class Call(NamedTuple):
     def of(cls, context: grpc.ServicerContext) -> "Call":
         """The call that grpc knows as `context`."""
         metadata = dict(context.invocation_metadata())
-        return cls(context, metadata, str(metadata.get("x-request-id", ""))[:ID_BYTES] or new_id().decode())
+        sent = str(metadata.get("x-request-id", ""))[:ID_BYTES]
+        if not (sent.isascii() and sent.isprintable()):  # grpc takes any bytes, and fails a call that returns them
+            sent = re.sub("[^ -~]", "?", sent)
+        return cls(context, metadata, sent or new_id().decode())
 
     def sent(self, key: str) -> str | None:
         """What the caller sent under this key of the metadata, None if nothing."""

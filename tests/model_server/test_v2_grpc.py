@@ -1,5 +1,6 @@
 """V2 over gRPC, through KServe's own stubs."""
 
+import socket
 from collections.abc import Iterator
 
 import grpc
@@ -124,3 +125,38 @@ def test_load_and_unload_by_kserves_messages(stub):
     assert (loaded.model_name, loaded.isLoaded) == ("loan", True)
     code, _ = refused(stub.RepositoryModelUnload, pb.RepositoryModelUnloadRequest(model_name="house"))
     assert code is grpc.StatusCode.NOT_FOUND
+
+
+def frame(kind, flags, stream, content=b""):
+    """A frame of HTTP/2."""
+    return len(content).to_bytes(3, "big") + bytes((kind, flags)) + stream.to_bytes(4, "big") + content
+
+
+def header(name, value):
+    """A header field as HPACK writes one that is in no table."""
+    return b"".join([b"\0", *(bytes((len(each),)) + each for each in (name, value))])
+
+
+@pytest.mark.parametrize(
+    ("sent", "returned"), [("café".encode(), b"caf?"), (b"\xff\t1", b"??1"), (b"a\nb", b"a?b"), (b"a b", b"a b")]
+)
+def test_an_id_that_cannot_be_returned_fails_no_call(server, sent, returned):
+    """Sent by hand: grpc's own client does not send it, its server takes it."""
+    fields = {
+        b":method": b"POST",
+        b":scheme": b"http",
+        b":path": b"/inference.GRPCInferenceService/ServerLive",
+        b":authority": b"x",
+        b"te": b"trailers",
+        b"content-type": b"application/grpc",
+        b"x-request-id": sent,
+    }
+    head = b"".join(header(name, value) for name, value in fields.items())
+    with socket.create_connection(("127.0.0.1", server.grpc_port), timeout=20) as connection:
+        connection.sendall(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + frame(4, 0, 0))
+        connection.sendall(frame(1, 4, 1, head) + frame(0, 1, 1, b"\0" * 5))
+        came = b""
+        while b"grpc-message" not in came and (part := connection.recv(2**16)):
+            came += part
+    assert b"Invalid metadata" not in came
+    assert b"x-request-id" + bytes((len(returned),)) + returned in came
