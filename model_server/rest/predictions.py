@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import structlog
 
 from model_server.dataplane import DataPlane
+from model_server.errors import Overloaded
 from model_server.overload.constants import INLINE_BYTES
 from model_server.overload.threads import ThreadPools
 from model_server.repository import Served
@@ -56,6 +57,8 @@ class Predictions:
     def _decode_and_score(self, call: Call, served: Served, decode: Decode) -> Response:
         try:
             decoded = decode(call, served) if call.trace is None else _traced(call, served, decode)
+        except Overloaded:  # no room to unpack it: no fault of the version
+            raise
         except Exception as error:
             return failure(call.request, error, call.trace, served.model.version)
         return self._score(call, served, decoded)

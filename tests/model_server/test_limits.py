@@ -139,6 +139,9 @@ def test_what_a_body_is_unpacked_to_counts_too(trained_registry):
             refused = http.post("/predict", content=large, headers={"content-encoding": "gzip"})
             assert (refused.status_code, "no room" in refused.json()["error"]) == (503, True)
             assert http.post("/predict", content=small, headers={"content-encoding": "gzip"}).status_code == 200
+        counted = http.get("/metrics").text
+        assert 'loan_shed_requests_total{what="json"} 4' in counted
+        assert 'loan_requests_total{protocol="json",status="503",version=""} 4' in counted
 
 
 def test_headers_behind_a_body_have_an_end_too(server):
