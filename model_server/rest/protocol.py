@@ -278,7 +278,8 @@ class HttpProtocol(asyncio.Protocol):
         if not self._closing:
             if isinstance(error, Overloaded):
                 self._app.shed("connection")
-            self._transport.write(wire(error_response(error), new_id(), "", keep_alive=False))
+            if not self._busy and not self._waiting:  # it would be read as the answer to the first of them
+                self._transport.write(wire(error_response(error), new_id(), "", keep_alive=False))
             self._close()
 
     def _look(self) -> None:

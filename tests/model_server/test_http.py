@@ -110,6 +110,12 @@ def test_what_is_not_http_is_answered_by_a_400_and_the_end(connection, garbage):
     assert connection.closed()
 
 
+def test_garbage_behind_a_slow_request_does_not_get_its_answer(connection):
+    """An answer belongs to the oldest request that has none."""
+    connection.send(b"GET /metrics HTTP/1.1\r\nhost: x\r\n\r\n" + b"\0\r\n\r\n")
+    assert connection.answer()[0] == 0
+
+
 def test_a_url_that_cannot_be_read(connection):
     connection.send(b"GET //[::1 HTTP/1.1\r\n\r\n")
     assert connection.answer()[0] in (400, 404)
