@@ -102,14 +102,16 @@ class InferenceServicer:
         if request.version and self._access.guards(Right.predict):
             self._require(Right.predict, call, "model_ready")
         try:
-            ready = self._dataplane.model_ready(request.name, request.version or None)
+            with structlog.contextvars.bound_contextvars(**call.log_fields):
+                ready = self._dataplane.model_ready(request.name, request.version or None)
         except NotReady:
             ready = False
         return Reply(pb.ModelReadyResponse(ready=ready))
 
-    def model_metadata(self, request: Any, _: Call) -> Reply:
+    def model_metadata(self, request: Any, call: Call) -> Reply:
         """Inputs and outputs of a version."""
-        metadata = self._dataplane.model_metadata(request.name, request.version or None)
+        with structlog.contextvars.bound_contextvars(**call.log_fields):
+            metadata = self._dataplane.model_metadata(request.name, request.version or None)
         # The protocol's message has no parameters of a tensor.
         inputs = [{name: item[name] for name in ("name", "datatype", "shape")} for item in metadata["inputs"]]
         return Reply(pb.ModelMetadataResponse(**metadata | {"inputs": inputs}))

@@ -92,7 +92,6 @@ class RestApp:
     async def _authorized(
         self, request: Request, target: Target, endpoint: Endpoint, trace: "Trace | None"
     ) -> Response:
-        structlog.contextvars.bind_contextvars(**request.log_fields(trace))
         right: Right = endpoint.route.right  # type: ignore[assignment]
         caller = await self._access.admit(right, request.header("authorization"), target.path)
         answer = endpoint.handler(Call(request, target.names, target.query, caller, trace))
@@ -101,6 +100,7 @@ class RestApp:
     async def _later(
         self, request: Request, answer: Awaitable[Response], protocol: str, started: float, trace: "Trace | None"
     ) -> Response:
+        structlog.contextvars.bind_contextvars(**request.log_fields(trace))
         try:
             response = await answer
         except Exception as error:

@@ -7,8 +7,6 @@ from collections.abc import Callable
 from functools import lru_cache, partial
 from typing import TYPE_CHECKING
 
-import structlog
-
 from model_server.dataplane import DataPlane
 from model_server.errors import Overloaded
 from model_server.overload.constants import INLINE_BYTES
@@ -50,9 +48,7 @@ class Predictions:
         return self._score(call, served, decoded)
 
     def _load(self, call: Call, version: str | None, decode: Decode) -> Response:
-        with structlog.contextvars.bound_contextvars(**call.request.log_fields(call.trace)):
-            served = self._dataplane.repository.get(version)
-        return self._decode_and_score(call, served, decode)
+        return self._decode_and_score(call, self._dataplane.repository.get(version), decode)
 
     def _decode_and_score(self, call: Call, served: Served, decode: Decode) -> Response:
         try:

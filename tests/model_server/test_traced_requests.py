@@ -8,6 +8,8 @@ import grpc
 import httpx
 import numpy as np
 import pytest
+from kserve.protocol.grpc import grpc_predict_v2_pb2 as pb
+from kserve.protocol.grpc.grpc_predict_v2_pb2_grpc import GRPCInferenceServiceStub
 from prometheus_client.openmetrics.parser import text_string_to_metric_families
 
 from tests.model_server.collector import collecting
@@ -152,6 +154,26 @@ def test_the_prediction_log_passes_the_trace_on(server, events, collector):
     assert f"00-{sampled}-{request.span_id}-01" in found
 
 
+def logged(running):
+    """What the server has logged, once it is stopped."""
+    running.process.send_signal(signal.SIGTERM)
+    return [json.loads(line) for line in running.process.communicate(timeout=30)[1].splitlines()]
+
+
+@pytest.mark.parametrize("protocol", ["http", "grpc"])
+def test_logs_name_who_has_a_version_loaded_that_is_only_described(trained_registry, protocol):
+    trace, headers = parent(17)
+    with serving(trained_registry) as running:
+        if protocol == "http":
+            assert httpx.get(f"{running.url}/v2/models/loan/versions/v1", headers=headers).is_success
+        else:
+            with grpc.insecure_channel(running.grpc_target) as channel:
+                asked = pb.ModelMetadataRequest(name="loan", version="v1")
+                GRPCInferenceServiceStub(channel).ModelMetadata(asked, metadata=tuple(headers.items()))
+        [loaded] = [line for line in logged(running) if line.get("version") == "v1"]
+    assert (loaded.get("request_id"), loaded.get("trace_id")) == ("ask-17", trace)
+
+
 def test_logs_name_the_trace(trained_registry):
     """Of what a request makes happen, whether by a protocol for people or for machines."""
     with serving(trained_registry) as running:
@@ -159,8 +181,7 @@ def test_logs_name_the_trace(trained_registry):
         assert httpx.post(f"{running.url}/predict?version=v1", json=APPLICANT, headers=headers).is_success
         other, headers = parent(16)
         assert httpx.post(f"{running.url}/v2/repository/models/loan/unload", headers=headers).is_success
-        running.process.send_signal(signal.SIGTERM)
-        lines = [json.loads(line) for line in running.process.communicate(timeout=30)[1].splitlines()]
+        lines = logged(running)
     loaded = next(line for line in lines if line.get("trace_id") == trace)
     assert (loaded["event"], loaded["request_id"], len(loaded["span_id"])) == ("version loaded", "ask-15", 16)
     unloaded = next(line for line in lines if line.get("trace_id") == other)
