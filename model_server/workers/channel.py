@@ -33,12 +33,16 @@ class Gone(NotReady):
 
 
 class Message(msgspec.Struct, array_like=True):
-    """A call of `method`, or the answer to the call of this number: its value, or the name of an error."""
+    """A call of `method`, or the answer to the call of this number: its value, or the name of an error.
+
+    `about` is what log and audit lines say of the request that a call is made for.
+    """
 
     number: int
     method: str
     error: str
     content: msgspec.Raw
+    about: dict[str, str] = {}
 
 
 class Channel:
@@ -70,7 +74,7 @@ class Channel:
                 future.set_exception(Gone())
                 return future
             self._calls[number] = future, returns
-        self._send(Message(number, method, "", _raw(arguments)))
+        self._send(Message(number, method, "", _raw(arguments), structlog.contextvars.get_contextvars()))
         return future
 
     def _send(self, message: Message) -> None:
@@ -105,7 +109,8 @@ class Channel:
         method, types = self._methods[message.method]
         error = ""
         try:
-            value = method(*msgspec.msgpack.decode(message.content, type=types))
+            with structlog.contextvars.bound_contextvars(**message.about):
+                value = method(*msgspec.msgpack.decode(message.content, type=types))
         except ServeError as failure:
             error, value = type(failure).__name__, str(failure)
         except Exception:

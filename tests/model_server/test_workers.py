@@ -122,6 +122,16 @@ def test_a_version_is_loaded_by_all_over_grpc(group):
     assert versions(clients) == {"v2"}
 
 
+def test_an_audit_line_names_the_request_though_another_process_writes_it(group):
+    trace = "0af7651916cd43dd8448eb211c80319c"
+    asked = {"x-request-id": "ask-1", "traceparent": f"00-{trace}-b7ad6b7169203331-01"}
+    assert httpx.post(group.url + LOAD, json={}, headers=asked, timeout=60).is_success
+    group.stop()
+    lines = [json.loads(line) for line in group.process.stderr if line.startswith("{")]
+    [load] = [line for line in lines if line.get("audit") == "load"]
+    assert (load.get("request_id"), load.get("trace_id")) == ("ask-1", trace)
+
+
 def test_a_promotion_is_served_by_all_at_once(group):
     clients = of_each(group)
     promotion = {"version": "v1", "reason": "better explained", "force": True}
