@@ -6,7 +6,10 @@ from model_server.rest.http import Answer, Headers, Request, Response
 
 ANY = "*"
 _METHODS = b"GET, HEAD, POST"
-_HEADERS = b"authorization, content-type, content-encoding, inference-header-content-length, x-request-id"
+_HEADERS = (
+    b"authorization, content-type, content-encoding, inference-header-content-length, x-request-id, traceparent, "
+    b"tracestate"
+)
 _EXPOSED = b"inference-header-content-length, x-loan-version, x-request-id, retry-after, location"
 _SECONDS = b"600"  # for which a browser need not ask again
 

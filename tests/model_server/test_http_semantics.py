@@ -189,7 +189,8 @@ def test_pages_of_named_origins_may_ask(trained_registry):
         assert asked.status_code == 204
         assert asked.headers["access-control-allow-origin"] == "https://bank.example"
         assert "POST" in asked.headers["access-control-allow-methods"]
-        assert "content-type" in asked.headers["access-control-allow-headers"]
+        for header in ("content-type", "traceparent", "tracestate"):
+            assert header in asked.headers["access-control-allow-headers"].split(", ")
         for answer in (
             http.post("/predict", json=APPLICANT, headers=origin),
             http.post("/predict?explain=true", json=APPLICANT, headers=origin),
