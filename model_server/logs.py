@@ -34,5 +34,7 @@ def configure() -> None:
     )
     logging.basicConfig(handlers=[handler], level=logging.WARNING, force=True)
     logging.getLogger("model_server").setLevel(logging.INFO)
+    # It logs each caller's metadata that is no text, with a traceback.
+    logging.getLogger("grpc._common").setLevel(logging.CRITICAL)
     # KServe sets up logging of its own unless its logger has a handler.
     logging.getLogger("kserve").addHandler(logging.NullHandler())

@@ -21,6 +21,7 @@ def new_id() -> bytes:
 def log_fields(request_id: str, trace: "Trace | None", traceparent: str | None) -> dict[str, str]:
     """What log lines about the request say of it; `traceparent` is the caller's, where the request is not sampled."""
     context = trace.context if trace else TraceContext.parse(traceparent) if traceparent else None
+    request_id = "".join(each if each.isprintable() else "?" for each in request_id)  # a terminal may obey the others
     if context is None:
         return {"request_id": request_id}
     return {"request_id": request_id, "trace_id": context.trace_id, "span_id": context.span_id}

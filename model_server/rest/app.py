@@ -111,7 +111,7 @@ class RestApp:
     def _failed(self, request: Request, error: Exception, protocol: str, trace: "Trace | None") -> Response:
         response = failure(request, error, trace)
         if isinstance(error, Overloaded):
-            self.shed(protocol)
+            self.shed(protocol or "http")
             return response._replace(delay=self._pace.delay(time.perf_counter()))
         return response
 

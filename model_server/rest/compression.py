@@ -7,6 +7,7 @@ from collections.abc import Callable
 import zstandard
 
 from model_server.errors import InvalidInput, TooLarge, UnsupportedMediaType
+from model_server.rest.accept import weight
 
 RATIO = 200  # of a body's size unpacked to the one that came: JSON of the same row again and again reaches 150
 FREE_BYTES = 64 * 1024  # that any body may have unpacked, whatever its ratio
@@ -36,18 +37,9 @@ def unpacked(body: bytes, coding: str, limit: int) -> bytes:
 
 def packed(body: bytes, accepted: bytes) -> bytes | None:
     """The answer in gzip where the caller accepts that and it is large enough; else None."""
-    if len(body) < PACKED_BYTES or not _accepts_gzip(accepted):
+    if len(body) < PACKED_BYTES or not weight(accepted, b"gzip"):
         return None
     return gzip.compress(body, LEVEL, mtime=0)
-
-
-def _accepts_gzip(accepted: bytes) -> bool:
-    """By the header Accept-Encoding, whose weights of 0 refuse."""
-    weights = {}
-    for part in accepted.lower().split(b","):
-        coding, _, weight = part.partition(b";")
-        weights[coding.strip()] = weight.replace(b" ", b"") not in (b"q=0", b"q=0.0", b"q=0.00", b"q=0.000")
-    return weights.get(b"gzip", weights.get(b"*", False))
 
 
 def _gzip(body: bytes, most: int) -> bytes:

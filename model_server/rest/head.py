@@ -28,3 +28,8 @@ def wrong_head(headers: Mapping[bytes, bytes], twice: bytes, http: str, limit: i
         shown = coding.decode("latin-1")
         return UnknownTransferCoding(f"Transfer-Encoding is '{shown}'; send chunked alone, or a Content-Length.")
     return None
+
+
+def repeated(name: bytes, first: bytes, second: bytes) -> bytes:
+    """What a header says that stands twice: a list goes on, two traces are none, and of others the last counts."""
+    return {b"tracestate": first + b"," + second, b"traceparent": b""}.get(name, second)

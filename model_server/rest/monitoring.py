@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Callable
 
 from model_server.counts import CONTENT_TYPE, OPENMETRICS_TYPE
+from model_server.rest.accept import weight
 from model_server.rest.http import Response, smaller
 from model_server.rest.routing import Call
 
@@ -17,7 +18,9 @@ class Monitoring:
 
     async def metrics(self, call: Call) -> Response:
         """In the format that is accepted; only OpenMetrics has exemplars."""
-        openmetrics = b"application/openmetrics-text" in call.request.headers.get(b"accept", b"")
+        accepted = call.request.headers.get(b"accept", b"")
+        wanted = weight(accepted, b"application/openmetrics-text")
+        openmetrics = wanted > 0 and wanted >= weight(accepted, b"text/plain")
         body = await asyncio.to_thread(self._exposition, openmetrics)
         kind = OPENMETRICS_TYPE if openmetrics else CONTENT_TYPE
         return smaller(call.request, Response(200, body, kind.encode(), ((b"vary", b"accept"),)))

@@ -18,7 +18,7 @@ from model_server.errors import InvalidInput, Overloaded, ServeError, TooLarge, 
 from model_server.overload.connections import ConnectionLimits
 from model_server.overload.constants import AT_ONCE, HEAD_BYTES, ID_BYTES, READ_BYTES, URL_BYTES
 from model_server.request_ids import new_id
-from model_server.rest.head import ONCE, wrong_head
+from model_server.rest.head import ONCE, repeated, wrong_head
 from model_server.rest.http import App, Request, Response, error_response, wire
 
 
@@ -120,13 +120,14 @@ class HttpProtocol(asyncio.Protocol):
             self._refuse_connection(UrlTooLong(f"The URL has more than {URL_BYTES} bytes."))
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        """Keeps a header under its name in lower case, the last of several; those behind a body are only counted."""
+        """Keeps a header under its name in lower case; those behind a body are only counted."""
         request: Request = self._request  # type: ignore[assignment]
         self._header_bytes += len(name) + len(value)
         if not request.method:  # what comes behind a body changes nothing
             name = name.lower()
-            if name in request.headers and name in ONCE:
-                self._twice = name
+            if name in request.headers:
+                self._twice = name if name in ONCE else self._twice
+                value = repeated(name, request.headers[name], value)
             request.headers[name] = value
 
     def on_headers_complete(self) -> None:

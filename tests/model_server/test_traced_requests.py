@@ -143,6 +143,34 @@ def test_metrics_name_a_trace_where_openmetrics_is_asked_for(server):
     assert "trace_id" not in httpx.get(f"{server.url}/metrics").text
 
 
+@pytest.mark.parametrize(
+    ("accept", "openmetrics"),
+    [
+        ("application/openmetrics-text; version=1.0.0; q=0.6, text/plain; q=0.4, */*; q=0.1", True),  # as Prometheus
+        ("text/plain, application/openmetrics-text; q=0.5", False),
+        ("Application/OpenMetrics-Text", True),
+        ("application/openmetrics-text; q=0", False),
+        ("*/*", False),
+        ("", False),
+    ],
+)
+def test_metrics_are_in_the_format_that_is_wanted_more(server, accept, openmetrics):
+    answer = httpx.get(f"{server.url}/metrics", headers={"accept": accept})
+    assert answer.text.endswith("# EOF\n") == openmetrics
+
+
+def test_trace_headers_that_stand_twice(server, collector):
+    trace, headers = parent(17)
+    twice = [*headers.items(), ("tracestate", "bank=1"), ("tracestate", "desk=2")]
+    assert httpx.post(f"{server.url}/predict", json=APPLICANT, headers=twice).is_success
+    assert spans(collector, trace, 5)[-1].state == "bank=1,desk=2"
+    other, more = parent(18)
+    both = [*more.items(), ("traceparent", headers["traceparent"])]
+    assert httpx.post(f"{server.url}/predict", json=APPLICANT, headers=both).is_success
+    spans(collector, *after(server, 19), 5)
+    assert other not in {span.trace_id for span in collector.spans}
+
+
 def test_the_prediction_log_passes_the_trace_on(server, events, collector):
     """That of the server's own span where it has one, else the caller's."""
     _, headers = parent(13, sampled=False)
