@@ -1,7 +1,7 @@
 """What the endpoints hand to the data plane and get back: tensors, independent of any protocol."""
 
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 import msgspec
 import numpy as np
@@ -51,7 +51,7 @@ class Tensor(msgspec.Struct):
     values: Any
 
 
-class InferRequest(NamedTuple):
+class InferRequest(msgspec.Struct, gc=False):
     """`outputs` are the names asked for; none means those that everyone gets."""
 
     id: str
@@ -59,7 +59,7 @@ class InferRequest(NamedTuple):
     outputs: tuple[str, ...]
 
 
-class Output(NamedTuple):
+class Output(msgspec.Struct, gc=False):
     """One output: an array, or for `reason_codes` a list of strings a row."""
 
     name: str
@@ -68,7 +68,7 @@ class Output(NamedTuple):
     values: Any
 
 
-class InferResponse(NamedTuple):
+class InferResponse(msgspec.Struct, gc=False):
     """`reasons` are there where they were asked for."""
 
     id: str

@@ -5,13 +5,13 @@ from collections.abc import Awaitable
 from typing import TYPE_CHECKING
 
 import structlog
+from msgspec.structs import replace
 
 from model_server.access import ANYONE, Access, Right
 from model_server.errors import Overloaded, ServeError
 from model_server.metrics import Metrics
 from model_server.overload.event_loop import LoopQueue
 from model_server.overload.policy import Pace
-from model_server.rest.cors import Cors
 from model_server.rest.failures import failure
 from model_server.rest.http import Answer, Request, Response
 from model_server.rest.routing import Call, Endpoint, Router, Target
@@ -38,16 +38,9 @@ class RestApp:
         self._pace = Pace()
         self._metrics = metrics
         self._access = access
-        self._cors = Cors(settings.cors_origins) if settings.cors_origins else None
         self._tracer = tracer
         self._scheme = "https" if settings.tls_certificate else "http"
         self._open = None if access.guards(Right.predict) else Right.predict  # for which no token is asked
-
-    def answer(self, request: Request) -> Answer:
-        """The answer to a whole request, at once or to be awaited; raises nothing."""
-        if self._cors is None:
-            return self._answer(request)
-        return self._cors.preflight(request) or self._cors.answer(request, self._answer(request))
 
     def refuse(self, request: Request, error: ServeError) -> Response:
         """The answer to a request that is refused before it is whole, counted where it belongs."""
@@ -58,13 +51,14 @@ class RestApp:
             protocol = ""
         response = self._failed(request, error, protocol, None)
         self._count(response, protocol, started, None)
-        return response if self._cors is None else self._cors.extended(request, response)
+        return response
 
     def shed(self, what: str) -> None:
         """Counts a request or a connection that was refused for there being too many."""
         self._metrics.shed(what)
 
-    def _answer(self, request: Request) -> Answer:
+    def answer(self, request: Request) -> Answer:
+        """The answer to a whole request, at once or to be awaited; raises nothing."""
         started = time.perf_counter()
         protocol, trace = "", None
         try:
@@ -112,7 +106,7 @@ class RestApp:
         response = failure(request, error, trace)
         if isinstance(error, Overloaded):
             self.shed(protocol or "http")
-            return response._replace(delay=self._pace.delay(time.perf_counter()))
+            return replace(response, delay=self._pace.delay(time.perf_counter()))
         return response
 
     def _count(self, response: Response, protocol: str, started: float, trace: "Trace | None") -> None:

@@ -3,6 +3,7 @@
 from typing import TYPE_CHECKING
 
 import structlog
+from msgspec.structs import replace
 
 from model_server.errors import ModelFailed, ServeError
 from model_server.rest.http import Request, Response, error_response, json_response
@@ -24,7 +25,7 @@ def failure(request: Request, error: Exception, trace: "Trace | None", version: 
             fields = request.log_fields(trace)
             log.error("model failed", url=_url(request), version=version, exc_info=cause, **fields)
         response = error_response(error)
-    return response._replace(version=version)
+    return replace(response, version=version)
 
 
 def _url(request: Request) -> str:

@@ -5,9 +5,10 @@ from collections.abc import Awaitable
 from email.utils import formatdate
 from functools import lru_cache
 from http import HTTPStatus
-from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import msgspec
+from msgspec.structs import replace
 
 from model_server.errors import MethodNotAllowed, Overloaded, ServeError, UnsupportedMediaType
 from model_server.overload.connections import Body, ConnectionLimits
@@ -23,7 +24,7 @@ _BODY_TYPES = (b"application/json", b"application/octet-stream")
 Headers = tuple[tuple[bytes, bytes], ...]
 
 
-class Response(NamedTuple):
+class Response(msgspec.Struct, gc=False):
     """`delay` is how long it waits before it is sent, s; `version` is the one that answered, for the metrics."""
 
     status: int
@@ -109,7 +110,7 @@ def smaller(request: Request, response: Response) -> Response:
     body = None if accepted is None else packed(response.body, accepted)
     if body is None:
         return response
-    return response._replace(body=body, headers=(*response.headers, *_PACKED))
+    return replace(response, body=body, headers=(*response.headers, *_PACKED))
 
 
 _PACKED: Headers = ((b"content-encoding", b"gzip"), (b"vary", b"accept-encoding"))

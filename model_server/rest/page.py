@@ -3,6 +3,8 @@
 from functools import cache, partial
 from importlib.resources import files
 
+from msgspec.structs import replace
+
 from model_server.codecs import plain
 from model_server.errors import NotFound
 from model_server.overload.threads import ThreadPools
@@ -72,7 +74,7 @@ def _explained(served: Served, response: InferResponse) -> Response:
     parts = zip((column.name for column in columns), response.reasons.parts[0].tolist(), strict=True)  # type: ignore[union-attr]
     answer["reasons"] = [{"code": code, "text": texts[code]} for code in answer.pop("reason_codes")]
     answer["parts"] = [{"column": name, "part": part} for name, part in sorted(parts, key=lambda each: each[1])]
-    return json_response(answer)._replace(version=response.model_version)
+    return replace(json_response(answer), version=response.model_version)
 
 
 @cache

@@ -8,6 +8,8 @@ import uvicorn
 
 from model_server.overload.connections import ConnectionLimits
 from model_server.rest.app import RestApp
+from model_server.rest.cors import CorsApp
+from model_server.rest.http import App
 from model_server.rest.protocol import HttpProtocol
 from model_server.settings import ServerSettings
 from model_server.tls import Certificate
@@ -17,9 +19,10 @@ class RestServer(uvicorn.Server):
     """Leaves signals to the model server, which has gRPC to stop as well."""
 
     def __init__(self, app: RestApp, settings: ServerSettings, certificate: Certificate | None = None) -> None:
+        answering: App = CorsApp(app, settings.cors_origins) if settings.cors_origins else app
         super().__init__(
             uvicorn.Config(
-                app,  # type: ignore[arg-type]
+                answering,  # type: ignore[arg-type]
                 host=settings.host,
                 port=settings.http_port,
                 http=partial(HttpProtocol, ConnectionLimits(settings)),  # type: ignore[arg-type]
