@@ -5,6 +5,7 @@ this, are for those who hold a `LoanPredictor` in a server of KServe's.
 """
 
 import asyncio
+import gc
 import signal
 import sys
 import threading
@@ -83,6 +84,7 @@ class LoanModelServer:
             self._group.join(self._repository, self._metrics)
         else:
             self._repository.follow()
+        gc.freeze()  # what is here now stays, and the collector need not look at it again while requests wait
         uvloop.run(self._serve())
 
     async def _serve(self) -> None:

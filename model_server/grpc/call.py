@@ -61,12 +61,16 @@ class Call(NamedTuple):
         return self if trace is None else self._replace(trace=trace)
 
     def respond(self, version: str) -> None:
-        """Says what goes back beside the answer: the request's id, and the version that gave the answer, if one did.
+        """Says what goes back beside the answer: the version that gave it, if one did, and the caller's own id.
 
-        Trailing metadata, not leading: that would be one more write for each call.
+        Trailing metadata, not leading: that would be one more write for each call. An id that was made here goes back
+        with failures alone, whose log line it names; each entry costs 5 us.
         """
         answered = (("x-loan-version", version),) if version else ()
-        self.context.set_trailing_metadata((("x-request-id", self.request_id), *answered))
+        if "x-request-id" in self.metadata:
+            answered = (*answered, ("x-request-id", self.request_id))
+        if answered:
+            self.context.set_trailing_metadata(answered)
 
     def abort(self, error: ServeError, *metadata: tuple[str, str]) -> NoReturn:
         """Ends the call with an error's gRPC status and sentence."""
