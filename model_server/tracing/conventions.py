@@ -6,7 +6,7 @@ gRPC: https://opentelemetry.io/docs/specs/semconv/rpc/grpc/
 
 from collections.abc import Mapping
 
-SCHEMA = "https://opentelemetry.io/schemas/1.44.0"
+CONVENTIONS = "https://opentelemetry.io/schemas/1.44.0"
 OTHER = "_OTHER"
 HTTP_METHODS = frozenset(("CONNECT", "DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT", "TRACE"))
 # The codes by which a gRPC server says that it failed, and not its caller.

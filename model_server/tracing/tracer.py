@@ -27,7 +27,7 @@ from opentelemetry.trace import (
 from opentelemetry.trace import Tracer as SdkTracer
 
 from model_server.tracing.context import TraceContext, valid_state
-from model_server.tracing.conventions import SCHEMA, Attributes, failed, model_attributes, status_attributes
+from model_server.tracing.conventions import CONVENTIONS, Attributes, failed, model_attributes, status_attributes
 from model_server.tracing.sampling import Sampling
 from model_server.tracing.sending import SdkLog, Sender, collector, exporter
 from tabular_model.errors import ModelError, first_line
@@ -87,7 +87,7 @@ class Tracer:
         self._ids = _Ids()
         self._provider = TracerProvider(ALWAYS_ON, _resource(), shutdown_on_exit=False, id_generator=self._ids)
         self._provider.add_span_processor(BatchSpanProcessor(sender))
-        self._tracer = self._provider.get_tracer("model_server", schema_url=SCHEMA)
+        self._tracer = self._provider.get_tracer("model_server", schema_url=CONVENTIONS)
 
     @classmethod
     def opened(cls) -> "Tracer":

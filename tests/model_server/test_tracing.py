@@ -117,7 +117,7 @@ def test_a_request_is_sampled_as_by_the_sdks_sampler(kind, follows, ratio, trace
 
 
 def test_the_names_are_those_of_the_semantic_conventions():
-    assert Schemas.V1_44_0.value == conventions.SCHEMA
+    assert Schemas.V1_44_0.value == conventions.CONVENTIONS
     assert {each.value for each in http_attributes.HttpRequestMethodValues} - {"_OTHER"} == conventions.HTTP_METHODS
     assert conventions.http_attributes("BREW", "/pot", "https", "/{pot}") == {
         http_attributes.HTTP_REQUEST_METHOD: "_OTHER",
@@ -206,7 +206,7 @@ def test_a_sampled_request_leaves_a_span_and_one_for_each_phase(tracing, protoco
         "model.rows": 3,
     }
     assert root.resource["service.name"] == "loan-model"
-    assert root.schema == conventions.SCHEMA
+    assert root.schema == conventions.CONVENTIONS
     assert list(spans) == ["decode", "queue", "score", "encode"]
     assert {(span.kind, span.parent_id) for span in spans.values()} == {("INTERNAL", root.span_id)}
     times = [each for span in spans.values() for each in (span.start, span.end)]
