@@ -1,4 +1,4 @@
-"""`loan`: where the commands of the rooms come together."""
+"""`loan`: the commands of all packages."""
 
 from importlib.metadata import version as installed
 from typing import Annotated, Any

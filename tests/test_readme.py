@@ -123,6 +123,23 @@ def test_every_constant_of_overload_control_is_described_with_its_value():
     assert described == {name: value for name, value in vars(constants).items() if name.isupper()}
 
 
+PAGES = [*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md"), *(ROOT / ".github").rglob("*.md")]
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_what_a_page_names_is_there(page):
+    """Files and folders in links and by their paths, and what make can make."""
+    text = page.read_text()
+    makes = "".join(path.read_text() for path in (ROOT / "Makefile", *(ROOT / "k8s").glob("*.mk")))
+    for target in re.findall(r"`make ([a-z0-9-]+)", text):
+        assert re.search(rf"(?m)^{target}:", makes), target
+    for link in re.findall(r"\]\((?!https?:)([^)#]+)(?:#[^)]*)?\)", text):
+        assert (page.parent / link).exists(), link
+    folders = "|".join(path.name for path in ROOT.iterdir() if path.is_dir() and path.name[0] != ".")
+    for path in re.findall(rf"`((?:{folders})/[\w./-]+)`", text):
+        assert (ROOT / path).exists() or path.startswith("files/") or "NAME" in path, path
+
+
 def test_the_folders_named_exist():
     for folder in re.findall(r"(?m)^\| `([a-z_0-9/-]+)` \|", README):
         assert (ROOT / folder).is_dir(), folder
