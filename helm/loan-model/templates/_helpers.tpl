@@ -40,25 +40,26 @@ app.kubernetes.io/managed-by: {{ .Release.Service }}
 {{ .Values.image.rollout.repository }}:{{ .Values.image.rollout.tag | default .Chart.AppVersion }}
 {{- end }}
 
-{{/* What the restricted Pod Security Standard asks of a pod, and of a container. */}}
 {{- define "loan-model.podSecurityContext" -}}
-runAsNonRoot: true
-runAsUser: 65532
-runAsGroup: 65532
-fsGroup: 65532
-fsGroupChangePolicy: OnRootMismatch
-seccompProfile:
-  type: RuntimeDefault
+{{- include "loan-model.inOrder" (list .Values.podSecurityContext "runAsNonRoot" "runAsUser" "runAsGroup") }}
 {{- end }}
 
 {{- define "loan-model.securityContext" -}}
-allowPrivilegeEscalation: false
-readOnlyRootFilesystem: true
-runAsNonRoot: true
-capabilities:
-  drop: [ALL]
-seccompProfile:
-  type: RuntimeDefault
+{{- $fields := include "loan-model.inOrder" (list .Values.securityContext "allowPrivilegeEscalation" "readOnlyRootFilesystem" "runAsNonRoot") -}}
+{{- regexReplaceAll "drop:\n  - ALL(\n\\S|$)" $fields "drop: [ALL]${1}" }}
+{{- end }}
+
+{{/*
+The fields of a map, the named ones first, so that the order of a rendered manifest stays what it was. Call it with a
+list of the map and the names. After `helm upgrade --reuse-values` a field that was set to null is still there.
+*/}}
+{{- define "loan-model.inOrder" -}}
+{{- $map := first . | default dict -}}
+{{- $fields := list -}}
+{{- range concat (rest .) (keys $map | sortAlpha) | uniq -}}
+{{- if not (kindIs "invalid" (index $map .)) }}{{ $fields = append $fields (pick $map . | toYaml) }}{{ end -}}
+{{- end -}}
+{{ join "\n" $fields | default "{}" }}
 {{- end }}
 
 {{- define "loan-model.claim" -}}
