@@ -3,6 +3,7 @@ One InferenceService. Call it with a dict of `root`, its `name`, the `version` t
 one `port` that it serves at.
 */}}
 {{- define "loan-model.inferenceService" -}}
+{{- $pod := .root.Values.serving.pod -}}
 {{- $knative := eq .root.Values.mode "Knative" -}}
 apiVersion: serving.kserve.io/v1beta1
 kind: InferenceService
@@ -35,19 +36,25 @@ spec:
       # A key that is not trusted any more takes what it signed out of service.
       checksum/verify: {{ sha256sum . }}
       {{- end }}
-    {{- with .root.Values.storage.bucket.podLabels }}
+      {{- with $pod.annotations }}
+      {{- toYaml . | nindent 6 }}
+      {{- end }}
+    {{- with merge dict $pod.labels .root.Values.storage.bucket.podLabels }}
     labels:
       {{- toYaml . | nindent 6 }}
     {{- end }}
     {{- include (printf "loan-model.pods%s" .root.Values.mode) . | nindent 4 }}
     serviceAccountName: {{ include "loan-model.fullname" .root }}-predictor
     enableServiceLinks: false
-    {{- with .root.Values.serving.nodeSelector }}
-    nodeSelector:
+    {{- with include "loan-model.placement" .root.Values.serving | trim }}
+    {{- . | nindent 4 }}
+    {{- end }}
+    {{- with $pod.initContainers }}
+    initContainers:
       {{- toYaml . | nindent 6 }}
     {{- end }}
-    {{- with .root.Values.serving.tolerations }}
-    tolerations:
+    {{- with $pod.volumes }}
+    volumes:
       {{- toYaml . | nindent 6 }}
     {{- end }}
     model:
@@ -61,6 +68,17 @@ spec:
         # A server that was given another version, or none, ends and says so.
         - name: LOAN_VERSION
           value: {{ .version }}
+        {{- with $pod.env }}
+        {{- toYaml . | nindent 8 }}
+        {{- end }}
+      {{- with $pod.envFrom }}
+      envFrom:
+        {{- toYaml . | nindent 8 }}
+      {{- end }}
+      {{- with $pod.volumeMounts }}
+      volumeMounts:
+        {{- toYaml . | nindent 8 }}
+      {{- end }}
       {{- with .port }}
       ports:
         - {{ toYaml . | nindent 10 | trim }}

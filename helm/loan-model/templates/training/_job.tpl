@@ -6,6 +6,8 @@ Job's own uid is to be its name. Either way a pod that takes the place of a kill
 {{- $training := .root.Values.training -}}
 {{- $storage := .root.Values.storage -}}
 {{- $source := $training.data -}}
+{{- $pod := $training.pod -}}
+{{- $credentials := and (eq $storage.type "bucket") $storage.bucket.secret (not (hasPrefix "gs://" $storage.bucket.url)) -}}
 backoffLimit: {{ $training.backoffLimit }}
 activeDeadlineSeconds: {{ $training.activeDeadlineSeconds }}
 ttlSecondsAfterFinished: {{ $training.ttlSecondsAfterFinished }}
@@ -21,9 +23,13 @@ template:
     labels:
       {{- include "loan-model.selectorLabels" .root | nindent 6 }}
       app.kubernetes.io/component: training
-      {{- with $storage.bucket.podLabels }}
+      {{- with merge dict $pod.labels $storage.bucket.podLabels }}
       {{- toYaml . | nindent 6 }}
       {{- end }}
+    {{- with $pod.annotations }}
+    annotations:
+      {{- toYaml . | nindent 6 }}
+    {{- end }}
   spec:
     restartPolicy: Never
     serviceAccountName: {{ include "loan-model.fullname" .root }}-training
@@ -37,16 +43,15 @@ template:
       - name: {{ . }}
       {{- end }}
     {{- end }}
-    {{- with $training.nodeSelector }}
-    nodeSelector:
-      {{- toYaml . | nindent 6 }}
+    {{- with include "loan-model.placement" $training | trim }}
+    {{- . | nindent 4 }}
     {{- end }}
-    {{- with $training.tolerations }}
-    tolerations:
-      {{- toYaml . | nindent 6 }}
-    {{- end }}
-    {{- if eq $source.type "synthetic" }}
+    {{- if or $pod.initContainers (eq $source.type "synthetic") }}
     initContainers:
+      {{- with $pod.initContainers }}
+      {{- toYaml . | nindent 6 }}
+      {{- end }}
+      {{- if eq $source.type "synthetic" }}
       - name: data
         image: {{ include "loan-model.trainingImage" .root }}
         imagePullPolicy: {{ .root.Values.image.pullPolicy }}
@@ -61,6 +66,7 @@ template:
             mountPath: /data
           - name: tmp
             mountPath: /tmp
+      {{- end }}
     {{- end }}
     containers:
       - name: training
@@ -83,36 +89,19 @@ template:
           - --set={{ $name }}={{ $value | toJson }}
           {{- end }}
         env:
-          - name: LOAN_REGISTRY
-            value: {{ include "loan-model.registry" .root }}
-          - name: LOAN_DATA
-            value: {{ include "loan-model.data" .root }}
-          {{- if $training.model.configMap.name }}
-          - name: LOAN_MODEL
-            value: /model/{{ $training.model.configMap.key }}
+          {{- include "loan-model.trainingEnv" . | nindent 10 }}
+          {{- with $pod.env }}
+          {{- toYaml . | nindent 10 }}
           {{- end }}
-          {{- with .root.Values.serving.settings.LOAN_EXTRA_INPUTS }}
-          - name: LOAN_EXTRA_INPUTS
-            value: {{ . }}
-          {{- end }}
-          - name: LOAN_RESULT
-            value: /dev/termination-log
-          - name: LOAN_RUN
-            {{- if .run }}
-            value: {{ .run }}
-            {{- else }}
-            valueFrom:
-              fieldRef:
-                fieldPath: metadata.labels['batch.kubernetes.io/controller-uid']
-            {{- end }}
-          {{- include "loan-model.signingEnv" .root | nindent 10 }}
-          {{- if eq $storage.type "bucket" }}
-          {{- include "loan-model.bucketEnv" .root | nindent 10 }}
-          {{- end }}
-        {{- if and (eq $storage.type "bucket") $storage.bucket.secret (not (hasPrefix "gs://" $storage.bucket.url)) }}
+        {{- if or $credentials $pod.envFrom }}
         envFrom:
+          {{- if $credentials }}
           - secretRef:
               name: {{ $storage.bucket.secret }}
+          {{- end }}
+          {{- with $pod.envFrom }}
+          {{- toYaml . | nindent 10 }}
+          {{- end }}
         {{- end }}
         terminationMessagePolicy: FallbackToLogsOnError
         securityContext:
@@ -143,6 +132,9 @@ template:
           - name: credentials
             mountPath: /credentials
             readOnly: true
+          {{- end }}
+          {{- with $pod.volumeMounts }}
+          {{- toYaml . | nindent 10 }}
           {{- end }}
     volumes:
       - name: tmp
@@ -176,6 +168,41 @@ template:
         secret:
           secretName: {{ $storage.bucket.secret }}
       {{- end }}
+      {{- with $pod.volumes }}
+      {{- toYaml . | nindent 6 }}
+      {{- end }}
+{{- end }}
+
+{{/* What the chart tells a training. Call it as the one above. */}}
+{{- define "loan-model.trainingEnv" -}}
+{{- $training := .root.Values.training -}}
+{{- $storage := .root.Values.storage -}}
+- name: LOAN_REGISTRY
+  value: {{ include "loan-model.registry" .root }}
+- name: LOAN_DATA
+  value: {{ include "loan-model.data" .root }}
+{{- if $training.model.configMap.name }}
+- name: LOAN_MODEL
+  value: /model/{{ $training.model.configMap.key }}
+{{- end }}
+{{- with .root.Values.serving.settings.LOAN_EXTRA_INPUTS }}
+- name: LOAN_EXTRA_INPUTS
+  value: {{ . }}
+{{- end }}
+- name: LOAN_RESULT
+  value: /dev/termination-log
+- name: LOAN_RUN
+  {{- if .run }}
+  value: {{ .run }}
+  {{- else }}
+  valueFrom:
+    fieldRef:
+      fieldPath: metadata.labels['batch.kubernetes.io/controller-uid']
+  {{- end }}
+{{- include "loan-model.signingEnv" .root | nindent 0 }}
+{{- if eq $storage.type "bucket" }}
+{{- include "loan-model.bucketEnv" .root | nindent 0 }}
+{{- end }}
 {{- end }}
 
 {{- define "loan-model.data" -}}
