@@ -9,6 +9,7 @@ from kubernetes import client
 from rollout.errors import ClusterError, Refused
 
 CONTAINER = "training"
+DATA = "data"  # the init container that makes synthetic data
 POLL_SECONDS = 0.5
 DEADLINE_SECONDS = 180
 
@@ -69,7 +70,8 @@ class RegistryJob:
 def _job(name: str, template: dict[str, Any], arguments: list[str]) -> dict[str, Any]:
     spec = template["spec"]
     pod = spec["template"]["spec"]
-    pod.pop("initContainers", None)
+    # What a platform adds stays; only the data are not needed to look into the registry.
+    pod["initContainers"] = [each for each in pod.get("initContainers") or [] if each["name"] != DATA]
     for container in pod["containers"]:
         if container["name"] == CONTAINER:
             container["args"] = arguments
@@ -80,6 +82,7 @@ def _job(name: str, template: dict[str, Any], arguments: list[str]) -> dict[str,
         "metadata": {
             "generateName": name.removesuffix("training") + "registry-",
             "labels": template["metadata"].get("labels"),
+            "annotations": template["metadata"].get("annotations"),
         },
         "spec": spec,
     }

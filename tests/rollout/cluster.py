@@ -32,11 +32,14 @@ CRONJOB = {
     "spec": {
         "schedule": "0 0 1 1 *",
         "jobTemplate": {
-            "metadata": {"labels": {"app.kubernetes.io/component": "training"}},
+            "metadata": {
+                "labels": {"app.kubernetes.io/component": "training"},
+                "annotations": {"sidecar.istio.io/inject": "false"},
+            },
             "spec": {
                 "template": {
                     "spec": {
-                        "initContainers": [{"name": "data", "image": "i"}],
+                        "initContainers": [{"name": "wait", "image": "i"}, {"name": "data", "image": "i"}],
                         "containers": [{"name": "training", "image": "i", "args": ["train"]}],
                     }
                 }
@@ -70,6 +73,7 @@ class Cluster:
         self.leases: dict[str, dict[str, Any]] = {}
         self.events: list[dict[str, Any]] = []
         self.jobs: dict[str, list[str]] = {}
+        self.last_job: dict[str, Any] = {}
         self.champion = "v1"
         self.refuses_events = False
         self.requests_between_looks = REQUESTS_BETWEEN_LOOKS
@@ -256,6 +260,7 @@ class Cluster:
                 self.on_job()
                 name = f"{body['metadata']['generateName']}{len(self.jobs)}"
                 self.jobs[name] = body["spec"]["template"]["spec"]["containers"][0]["args"]
+                self.last_job = body
                 return 201, {"metadata": {"name": name}, "spec": body["spec"]}
             case ["jobs", name] if method == "DELETE":
                 return 200, {"kind": "Status"}

@@ -126,6 +126,13 @@ def test_the_latest_version_is_the_registrys(cluster, rollout):
     assert cluster.split == ("v2", "", 0)
 
 
+def test_the_registry_is_looked_into_by_a_pod_as_the_platform_wants_pods(cluster, rollout):
+    assert rollout("--to", "v2", "--dry-run").exit_code == 0
+    metadata, pod = cluster.last_job["metadata"], cluster.last_job["spec"]["template"]["spec"]
+    assert [each["name"] for each in pod["initContainers"]] == ["wait"]  # not the chart's own, which makes data
+    assert metadata["annotations"] == {"sidecar.istio.io/inject": "false"}
+
+
 def test_with_too_little_traffic_it_stops_where_it_is_and_goes_on_when_run_again(cluster, rollout):
     settings(cluster, limitSeconds=0.1)
     cluster.requests_between_looks = 2
