@@ -41,25 +41,11 @@ app.kubernetes.io/managed-by: {{ .Release.Service }}
 {{- end }}
 
 {{- define "loan-model.podSecurityContext" -}}
-{{- include "loan-model.inOrder" (list .Values.podSecurityContext "runAsNonRoot" "runAsUser" "runAsGroup") }}
+{{- toYaml .Values.podSecurityContext }}
 {{- end }}
 
 {{- define "loan-model.securityContext" -}}
-{{- $fields := include "loan-model.inOrder" (list .Values.securityContext "allowPrivilegeEscalation" "readOnlyRootFilesystem" "runAsNonRoot") -}}
-{{- regexReplaceAll "drop:\n  - ALL(\n\\S|$)" $fields "drop: [ALL]${1}" }}
-{{- end }}
-
-{{/*
-The fields of a map, the named ones first, so that the order of a rendered manifest stays what it was. Call it with a
-list of the map and the names. After `helm upgrade --reuse-values` a field that was set to null is still there.
-*/}}
-{{- define "loan-model.inOrder" -}}
-{{- $map := first . | default dict -}}
-{{- $fields := list -}}
-{{- range concat (rest .) (keys $map | sortAlpha) | uniq -}}
-{{- if not (kindIs "invalid" (index $map .)) }}{{ $fields = append $fields (pick $map . | toYaml) }}{{ end -}}
-{{- end -}}
-{{ join "\n" $fields | default "{}" }}
+{{- toYaml .Values.securityContext }}
 {{- end }}
 
 {{- define "loan-model.claim" -}}
