@@ -46,7 +46,7 @@ class MethodNotAllowed(ServeError):
     http, grpc = 405, "UNIMPLEMENTED"
 
     def __init__(self, method: str, path: str, allowed: list[str]) -> None:
-        self.allow = ", ".join([*allowed, "HEAD"] if "GET" in allowed else allowed)
+        self.allow = ", ".join(allowed)
         super().__init__(f"{method} is not for {path}; use {self.allow}.")
 
 

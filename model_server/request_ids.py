@@ -18,9 +18,15 @@ def new_id() -> bytes:
     return b"%b-%x" % (_PROCESS, next(_numbers))
 
 
-def log_fields(request_id: str, trace: "Trace | None", traceparent: str | None) -> dict[str, str]:
-    """What log lines about the request say of it; `traceparent` is the caller's, where the request is not sampled."""
-    context = trace.context if trace else TraceContext.parse(traceparent) if traceparent else None
+def trace_context(trace: "Trace | None", traceparent: str | None) -> TraceContext | None:
+    """The trace that a request belongs to: the server's own span where it is sampled, else the caller's, if any."""
+    if trace:
+        return trace.context
+    return TraceContext.parse(traceparent) if traceparent else None
+
+
+def log_fields(request_id: str, context: TraceContext | None) -> dict[str, str]:
+    """What log lines about the request say of it; `context` is the trace that it belongs to."""
     request_id = "".join(each if each.isprintable() else "?" for each in request_id)  # a terminal may obey the others
     if context is None:
         return {"request_id": request_id}

@@ -7,8 +7,7 @@ import grpc
 
 from model_server.errors import ServeError
 from model_server.overload.constants import ID_BYTES
-from model_server.request_ids import log_fields, new_id
-from model_server.tracing.context import TraceContext
+from model_server.request_ids import log_fields, new_id, trace_context
 from model_server.tracing.conventions import Attributes, rpc_attributes, rpc_name
 
 if TYPE_CHECKING:
@@ -40,16 +39,13 @@ class Call(NamedTuple):
     @property
     def traceparent(self) -> str:
         """The trace that it belongs to, for others who are called; empty if to none."""
-        if self.trace:
-            return self.trace.context.header
-        sent = self.sent("traceparent")
-        context = TraceContext.parse(sent) if sent else None
+        context = trace_context(self.trace, self.sent("traceparent"))
         return context.header if context else ""
 
     @property
     def log_fields(self) -> dict[str, str]:
         """What log lines about this call say of it."""
-        return log_fields(self.request_id, self.trace, self.sent("traceparent"))
+        return log_fields(self.request_id, trace_context(self.trace, self.sent("traceparent")))
 
     def traced(self, tracer: "Tracer", method: str) -> "Call":
         """The call, with a trace if it is sampled; `method` is its full name."""

@@ -134,7 +134,7 @@ class InferenceServicer:
             status = "INTERNAL"
             raise
         finally:
-            trace_id = call.trace.context.trace_id if call.trace else ""
+            trace_id = call.trace.trace_id if call.trace else ""
             self._metrics.request("grpc", version, status, time.perf_counter() - started, trace_id)
 
     def _served(self, request: Any, call: Call) -> Served:
@@ -146,17 +146,18 @@ class InferenceServicer:
 
     def _infer(self, request: Any, call: Call, served: Served) -> Reply:
         trace, raw = call.trace, bool(request.raw_input_contents)
-        if trace is None:
-            response = self._dataplane.infer(served, v2_grpc.decode(request), call.traceparent)
-            return Reply(v2_grpc.encode(request.model_name, response, raw), response.model_version)
-        trace.ended("queue")
+        if trace:
+            trace.ended("queue")
         decoded = v2_grpc.decode(request)
-        trace.ended("decode")
+        if trace:
+            trace.ended("decode")
         response = self._dataplane.infer(served, decoded, call.traceparent)
-        trace.ended("score")
-        trace.scored(request.model_name, response.model_version, response.outputs[0].shape[0])
+        if trace:
+            trace.ended("score")
+            trace.scored(request.model_name, response.model_version, response.outputs[0].shape[0])
         message = v2_grpc.encode(request.model_name, response, raw)
-        trace.ended("encode")
+        if trace:
+            trace.ended("encode")
         return Reply(message, response.model_version)
 
     def repository_index(self, request: Any, _: Call) -> Reply:

@@ -114,7 +114,7 @@ class RestApp:
         if trace:
             trace.end(response.status)
         if protocol:
-            status, trace_id = str(response.status), trace.context.trace_id if trace else ""
+            status, trace_id = str(response.status), trace.trace_id if trace else ""
             self._metrics.request(protocol, response.version, status, seconds, trace_id)
 
     def _begun(self, tracer: "Tracer", request: Request, path: str, route: str) -> "Trace | None":

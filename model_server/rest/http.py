@@ -12,7 +12,7 @@ from msgspec.structs import replace
 
 from model_server.errors import MethodNotAllowed, Overloaded, ServeError, UnsupportedMediaType
 from model_server.overload.connections import Body, ConnectionLimits
-from model_server.request_ids import log_fields
+from model_server.request_ids import log_fields, trace_context
 from model_server.rest.compression import packed, unpacked
 
 if TYPE_CHECKING:
@@ -59,7 +59,7 @@ class Request:
 
     def log_fields(self, trace: "Trace | None") -> dict[str, str]:
         """What log lines about this request say of it."""
-        return log_fields(self.id.decode("latin-1"), trace, self.header("traceparent"))
+        return log_fields(self.id.decode("latin-1"), trace_context(trace, self.header("traceparent")))
 
     @property
     def is_packed(self) -> bool:

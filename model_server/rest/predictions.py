@@ -5,7 +5,6 @@ A protocol gives a `Decode`, which makes of a request what the data plane takes,
 
 from collections.abc import Callable
 from functools import lru_cache, partial
-from typing import TYPE_CHECKING
 
 from model_server.dataplane import DataPlane
 from model_server.errors import Overloaded
@@ -16,9 +15,6 @@ from model_server.rest.failures import failure
 from model_server.rest.http import Answer, Headers, Response
 from model_server.rest.routing import Call
 from model_server.tensors import InferRequest, InferResponse
-
-if TYPE_CHECKING:
-    from model_server.tracing.tracer import Trace
 
 # What a request asks for, and what makes its answer of the scores.
 Decoded = tuple[InferRequest, Callable[[InferResponse], Response]]
@@ -40,7 +36,7 @@ class Predictions:
         if call.request.body.size > INLINE_BYTES or call.request.is_packed:
             return self._pools.run(partial(self._decode_and_score, call, served, decode))
         try:
-            decoded = decode(call, served) if call.trace is None else _traced(call, served, decode)
+            decoded = _decoded(call, served, decode)
         except Exception as error:
             return failure(call.request, error, call.trace, served.model.version)
         if "reason_codes" in decoded[0].outputs:  # which take long
@@ -52,7 +48,7 @@ class Predictions:
 
     def _decode_and_score(self, call: Call, served: Served, decode: Decode) -> Response:
         try:
-            decoded = decode(call, served) if call.trace is None else _traced(call, served, decode)
+            decoded = _decoded(call, served, decode)
         except Overloaded:  # no room to unpack it: no fault of the version
             raise
         except Exception as error:
@@ -69,22 +65,23 @@ class Predictions:
         trace = call.trace
         try:
             response = self._dataplane.infer(served, request, call.traceparent)
-            if trace is None:
-                return respond(response)
-            trace.ended("score")
-            trace.scored(self._dataplane.repository.name, response.model_version, response.outputs[0].shape[0])
+            if trace:
+                trace.ended("score")
+                trace.scored(self._dataplane.repository.name, response.model_version, response.outputs[0].shape[0])
             answer = respond(response)
-            trace.ended("encode")
+            if trace:
+                trace.ended("encode")
             return answer
         except Exception as error:
             return failure(call.request, error, trace, served.model.version)
 
 
-def _traced(call: Call, served: Served, decode: Decode) -> Decoded:
-    trace: Trace = call.trace  # type: ignore[assignment]
-    trace.ended("queue")
+def _decoded(call: Call, served: Served, decode: Decode) -> Decoded:
+    if call.trace:
+        call.trace.ended("queue")
     decoded = decode(call, served)
-    trace.ended("decode")
+    if call.trace:
+        call.trace.ended("decode")
     return decoded
 
 

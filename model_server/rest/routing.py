@@ -11,8 +11,8 @@ import msgspec
 
 from model_server.access import Right
 from model_server.errors import InvalidInput, MethodNotAllowed, NotFound
+from model_server.request_ids import trace_context
 from model_server.rest.http import Answer, Request
-from model_server.tracing.context import TraceContext
 
 if TYPE_CHECKING:
     from model_server.tracing.tracer import Trace
@@ -35,12 +35,9 @@ class Call(msgspec.Struct, gc=False):
     @property
     def traceparent(self) -> str:
         """The trace that it belongs to, for others who are called; empty if to none."""
-        if self.trace:
-            return self.trace.context.header
-        header = self.request.headers.get(b"traceparent")
-        if header is None:
-            return ""
-        context = TraceContext.parse(header.decode("latin-1"))
+        if self.trace is None and b"traceparent" not in self.request.headers:
+            return ""  # as nearly always
+        context = trace_context(self.trace, self.request.header("traceparent"))
         return context.header if context else ""
 
     def parameter(self, name: str) -> str | None:
@@ -104,7 +101,7 @@ class Target(NamedTuple):
 
     def not_allowed(self, method: str) -> MethodNotAllowed:
         """Why the method has no answer."""
-        return MethodNotAllowed(method, self.path, [each for each in self.endpoints if each != "HEAD"])
+        return MethodNotAllowed(method, self.path, list(self.endpoints))
 
 
 class Router:

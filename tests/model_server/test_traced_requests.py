@@ -118,7 +118,7 @@ def test_what_is_not_sampled_leaves_no_span(server, collector):
     for each in (headers, {}, {"traceparent": "nonsense"}):
         assert httpx.post(f"{server.url}/predict", json=APPLICANT, headers=each).is_success
     httpx.get(f"{server.url}/v2/health/ready", headers=parent(10)[1])
-    spans(collector, *after(server, 11), 5)
+    spans(collector, after(server, 11), 5)
     assert {span.trace_id for span in collector.spans} - before <= {f"{11:032x}"}
 
 
@@ -126,11 +126,11 @@ def after(server, number):
     """The trace of one more request."""
     trace, headers = parent(number)
     assert httpx.post(f"{server.url}/predict", json=APPLICANT, headers=headers).is_success
-    return [trace]
+    return trace
 
 
 def test_metrics_name_a_trace_where_openmetrics_is_asked_for(server):
-    [trace] = after(server, 12)
+    trace = after(server, 12)
     answer = httpx.get(f"{server.url}/metrics", headers={"accept": "application/openmetrics-text;version=1.0.0"})
     assert answer.headers["content-type"].startswith("application/openmetrics-text")
     found = [
@@ -167,7 +167,7 @@ def test_trace_headers_that_stand_twice(server, collector):
     other, more = parent(18)
     both = [*more.items(), ("traceparent", headers["traceparent"])]
     assert httpx.post(f"{server.url}/predict", json=APPLICANT, headers=both).is_success
-    spans(collector, *after(server, 19), 5)
+    spans(collector, after(server, 19), 5)
     assert other not in {span.trace_id for span in collector.spans}
 
 
@@ -175,7 +175,7 @@ def test_the_prediction_log_passes_the_trace_on(server, events, collector):
     """That of the server's own span where it has one, else the caller's."""
     _, headers = parent(13, sampled=False)
     assert httpx.post(f"{server.url}/predict", json=APPLICANT, headers=headers).is_success
-    [sampled] = after(server, 14)
+    sampled = after(server, 14)
     request = spans(collector, sampled, 5)[-1]
     found = [json.loads(line).get("traceparent", "") for line in events.read_text().splitlines()]
     assert headers["traceparent"] in found
