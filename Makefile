@@ -12,7 +12,7 @@ PIP := $(BIN)/pip --disable-pip-version-check install --require-hashes
 COUNT := awk '/^Collecting/ {printf "\r  %d packages", ++n > "/dev/stderr"} END {print "" > "/dev/stderr"}'
 
 .DEFAULT_GOAL := help
-.PHONY: help serve test faults soak bench bench-quick format lock clean
+.PHONY: help serve test faults soak bench bench-quick docs format lock clean
 
 help: ## Show what there is to make
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -57,6 +57,9 @@ $(GHZ):
 	@command -v wrk >/dev/null || { echo "wrk is needed to measure; install it, such as by apt-get install wrk" >&2; exit 1; }
 	@if command -v go >/dev/null; then GOBIN=$(abspath $(@D)) go install github.com/bojand/ghz/cmd/ghz@v0.120.0; \
 	  else echo "Without Go there is no ghz: gRPC is not measured" >&2; fi
+
+docs: $(VENV)/.dev ## Write the tables of settings and endpoints into docs/ from the code
+	$(BIN)/python -m docs.tables
 
 format: $(VENV)/.dev ## Format the code and mend what the linter can
 	$(BIN)/ruff format .

@@ -40,7 +40,7 @@ def serve(
 ) -> None:
     """Serve the model over V2 REST, V2 gRPC and the plain JSON API.
 
-    Every setting is also an environment variable, such as LOAN_MAX_ROWS; the README lists them.
+    Every setting is also an environment variable, such as LOAN_MAX_ROWS; docs/settings.md lists them.
     """
     from model_server import logs
 

@@ -1,4 +1,4 @@
-"""A data set that is no loan of ours, from its file to a champion, by the README's own commands."""
+"""A data set that is no loan of ours, from its file to a champion, by the commands of docs/model.md."""
 
 import json
 import re
@@ -31,7 +31,7 @@ from tests.model_server.serving import infer_by_grpc, outputs, serving, v2_frame
 from training_job.data import load
 from training_job.split import split
 
-README = (Path(__file__).parents[1] / "README.md").read_text()
+PAGE = (Path(__file__).parents[1] / "docs/model.md").read_text()
 
 
 def german(path: Path) -> None:
@@ -46,9 +46,8 @@ def wide_data(path: Path) -> None:
 
 
 def commands() -> list[str]:
-    """Those of the README's section, up to serving."""
-    section = README.partition("## A model of your own")[2].partition("\n## ")[0]
-    return re.findall(r"(?m)^\$ (.venv/bin/loan .*)", section)
+    """Those of the page, up to serving."""
+    return re.findall(r"(?m)^\$ (.venv/bin/loan .*)", PAGE)
 
 
 @pytest.fixture(scope="module", params=[german, wide_data], ids=["german", "wide"])

@@ -1,4 +1,7 @@
-"""Every command in the README is run, in order, and gives the answer shown there."""
+"""Every command in the README and the pages of docs/ is run, in order, and gives the response shown there.
+
+Those in `console` blocks are run here; those in `sh` blocks need a cluster, and tests/e2e runs them.
+"""
 
 import json
 import re
@@ -9,27 +12,27 @@ from pathlib import Path
 
 import pytest
 
+from docs import tables
 from model_server.overload import constants
-from model_server.settings import GROUPS
 from tests.model_server.serving import serving
 from tests.test_own_model import german
 
 ROOT = Path(__file__).parents[1]
-README = (ROOT / "README.md").read_text()
+COMMANDS = ("README.md", "docs/endpoints.md", "docs/model.md", "docs/security.md", "docs/versions.md")
 BY_CI = {"make serve"}  # what the set-up in CI and a person run; all else is run here
 
 
-def blocks(language, text=README):
-    return re.findall(rf"(?ms)^```{language}\n(.*?)^```", text)
+def blocks(text, *languages):
+    """The language and the text of each block in one of these."""
+    return re.findall(rf"(?ms)^```({'|'.join(languages)})\n(.*?)^```", text)
 
 
-def commands(text=README):
+def commands(block):
     """Each command with the output shown beneath it."""
-    for block in blocks("console", text):
-        for part in re.split(r"(?m)^\$ ", block)[1:]:
-            lines = part.rstrip().split("\n")
-            last = next(i for i, _ in enumerate(lines) if "\n".join(lines[: i + 1]).count("'") % 2 == 0)
-            yield "\n".join(lines[: last + 1]), "\n".join(lines[last + 1 :])
+    for part in re.split(r"(?m)^\$ ", block)[1:]:
+        lines = part.rstrip().split("\n")
+        last = next(i for i, _ in enumerate(lines) if "\n".join(lines[: i + 1]).count("'") % 2 == 0)
+        yield "\n".join(lines[: last + 1]), "\n".join(lines[last + 1 :])
 
 
 def same(shown, came):
@@ -47,8 +50,10 @@ def same_json(shown, came):
     return came == pytest.approx(shown, abs=1e-6) if isinstance(shown, float) else came == shown
 
 
-def as_made(home):
+@pytest.fixture(scope="module")
+def made(tmp_path_factory):
     """The folder as `make serve` leaves it: the data and the first version, and `loan` in `.venv`."""
+    home = tmp_path_factory.mktemp("made")
     (home / ".venv/bin").mkdir(parents=True)
     (home / ".venv/bin/loan").symlink_to(Path(sys.executable).with_name("loan"))
     german(home / "germancredit.csv")
@@ -64,39 +69,40 @@ def as_made(home):
     return home
 
 
-@pytest.fixture(scope="module")
-def home(tmp_path_factory):
-    return as_made(tmp_path_factory.mktemp("home"))
+@pytest.fixture
+def home(made, tmp_path):
+    """A copy of that folder for each page."""
+    return shutil.copytree(made, tmp_path / "home", symlinks=True)
 
 
 @pytest.mark.timeout(180)
-def test_every_command_gives_what_the_readme_shows(home):
-    def run(command):
-        return subprocess.run(["bash", "-c", command], cwd=home, check=True, capture_output=True, text=True).stdout
-
-    registry = home / "files/model_version"
+@pytest.mark.parametrize("page", COMMANDS)
+def test_every_command_gives_what_the_page_shows(home, page):
     settings = {"train_data": home / "files/dataset.csv", "tokens": home / "files/tokens.json", "anyone_may": "predict"}
-    with serving(registry, **settings) as server:
-        for command, shown in commands():
-            if command not in BY_CI:
-                came = run(command.replace("localhost:8080", f"127.0.0.1:{server.http_port}"))
+    with serving(home / "files/model_version", **settings) as server:
+
+        def run(words):
+            done = subprocess.run(words, cwd=home, capture_output=True, text=True, check=False)
+            assert done.returncode == 0, f"{words[-1]}\n{done.stderr}"
+            return done.stdout
+
+        for language, block in blocks((ROOT / page).read_text(), "console", "python"):
+            if language == "python":
+                _, printed, shown = block.rstrip().rpartition("\n# ")
+                if printed:
+                    assert shown in run([sys.executable, "-c", block.replace("localhost:8081", server.grpc_target)])
+                continue
+            for command, shown in commands(block):
+                if command in BY_CI or (command.startswith("openssl") and not shutil.which("openssl")):
+                    continue
+                came = run(["bash", "-c", command.replace("localhost:8080", f"127.0.0.1:{server.http_port}")])
                 assert same(shown, came), f"{command}\ngave\n{came}"
-        for code in blocks("python"):
-            shown = code.rstrip().rsplit("\n# ", 1)[1]
-            script = code.replace("localhost:8081", server.grpc_target)
-            came = subprocess.run([sys.executable, "-c", script], check=True, capture_output=True, text=True)
-            assert shown in came.stdout
 
 
-@pytest.mark.timeout(180)
-def test_every_command_of_the_page_on_security_gives_what_it_shows(tmp_path_factory):
-    home = as_made(tmp_path_factory.mktemp("home"))
-    for command, shown in commands((ROOT / "docs/security.md").read_text()):
-        if command.startswith("openssl") and not shutil.which("openssl"):
-            continue
-        done = subprocess.run(["bash", "-c", command], cwd=home, capture_output=True, text=True, check=False)
-        assert done.returncode == 0, f"{command}\n{done.stderr}"
-        assert same(shown, done.stdout), f"{command}\ngave\n{done.stdout}"
+def test_every_page_with_commands_is_run():
+    """On a cluster what is in `sh` blocks, by tests/e2e."""
+    pages = {str(page.relative_to(ROOT)) for page in PAGES if blocks(page.read_text(), "console")}
+    assert pages == set(COMMANDS)
 
 
 def test_every_test_that_the_page_on_security_names_is_there():
@@ -107,14 +113,13 @@ def test_every_test_that_the_page_on_security_names_is_there():
         assert (ROOT / name).is_file() if "/" in name else f"def {name}(" in tests, name
 
 
-def test_every_setting_is_described_in_its_group():
-    named: dict[str, list[str]] = {}
-    for title, variables in re.findall(r"(?m)^\| (?:\*\*(.+)\*\* )?\| (`LOAN_[^|]+) \|", README):
-        group = title or list(named)[-1]
-        named.setdefault(group, []).extend(re.findall(r"`LOAN_(\w+)`", variables))
-    assert list(named) == list(GROUPS)
-    for title, group in GROUPS.items():
-        assert named[title] == [name.upper() for name in group.model_fields]
+@pytest.mark.parametrize("page", tables.TABLES)
+def test_the_tables_are_what_the_code_says(page):
+    assert (ROOT / "docs" / page).read_text() == tables.renewed(page), f"docs/{page} is stale: run make docs"
+
+
+def test_the_readme_is_short():
+    assert len((ROOT / "README.md").read_text().splitlines()) < 150
 
 
 def test_every_constant_of_overload_control_is_described_with_its_value():
@@ -141,5 +146,8 @@ def test_what_a_page_names_is_there(page):
 
 
 def test_the_folders_named_exist():
-    for folder in re.findall(r"(?m)^\| `([a-z_0-9/-]+)` \|", README):
+    page = (ROOT / "docs/architecture.md").read_text()
+    folders = re.findall(r"(?m)^\| `([a-z_0-9/-]+)` \|", page)
+    assert len(folders) > 10
+    for folder in folders:
         assert (ROOT / folder).is_dir(), folder

@@ -26,39 +26,39 @@ APPLICATION, BATCH, INSTANCES, INFERENCE = "Application", "Batch", "Instances", 
 TRAINING, PROMOTION, INDEX, TO_LOAD = "TrainingParameters", "PromotionRequest", "Index", "VersionToLoad"
 CHOICES = ("version", "explain")
 STARTED = ("200", "202", "400", "401", "403", "409", "413", "415", "500")
-STANDS = ("200", "202", "401", "403", "404", "500")
+STATUS = ("200", "202", "401", "403", "404", "500")
 PROMOTED = ("200", "400", "401", "403", "404", "409", "413", "415")
-PARTS = "Predict one application, with the part of each column"
+CONTRIBUTIONS = "Predict one application, with each column's contribution"
 
 ROUTES = (
     # V2, the Open Inference Protocol
-    Route(POST, f"{MODEL}/infer", V2Endpoints.infer, "Infer", PREDICT, "rest", INFERENCE),
-    Route(POST, f"{VERSION}/infer", V2Endpoints.infer, "Infer with a version", PREDICT, "rest", INFERENCE),
+    Route(POST, f"{MODEL}/infer", V2Endpoints.infer, "Predict", PREDICT, "rest", INFERENCE),
+    Route(POST, f"{VERSION}/infer", V2Endpoints.infer, "Predict with a version", PREDICT, "rest", INFERENCE),
     Route(GET, "/v2", V2Endpoints.server_metadata, "Server metadata"),
-    Route(GET, "/v2/health/live", V2Endpoints.live, "Is the server alive"),
-    Route(GET, "/v2/health/ready", V2Endpoints.ready, "Is every model loaded"),
-    Route(GET, "/v2/models", V2Endpoints.models, "The models there are", PREDICT),
+    Route(GET, "/v2/health/live", V2Endpoints.live, "Liveness of the server"),
+    Route(GET, "/v2/health/ready", V2Endpoints.ready, "Readiness of the server"),
+    Route(GET, "/v2/models", V2Endpoints.models, "List the models", PREDICT),
     Route(GET, MODEL, V2Endpoints.model_metadata, "Model metadata", PREDICT),
-    Route(GET, f"{MODEL}/ready", V2Endpoints.model_ready, "Is the model loaded"),
+    Route(GET, f"{MODEL}/ready", V2Endpoints.model_ready, "Readiness of the model"),
     Route(GET, VERSION, V2Endpoints.model_metadata, "Metadata of a version", PREDICT),
-    Route(GET, f"{VERSION}/ready", V2Endpoints.model_ready, "Can the version be loaded", PREDICT),
+    Route(GET, f"{VERSION}/ready", V2Endpoints.model_ready, "Readiness of a version", PREDICT),
     # its model repository extension
-    Route(POST, "/v2/repository/index", V2Endpoints.index, "The versions there are", PREDICT, body=INDEX),
+    Route(POST, "/v2/repository/index", V2Endpoints.index, "List the versions and their states", PREDICT, body=INDEX),
     Route(POST, "/v2/repository/models/{model}/load", V2Endpoints.load, "Load as the default", LOAD, body=TO_LOAD),
     Route(POST, "/v2/repository/models/{model}/unload", V2Endpoints.unload, "Unload one, or all", LOAD, body=TO_LOAD),
     # plain JSON
     Route(POST, "/predict", PlainEndpoints.predict, "Predict one application", PREDICT, "json", APPLICATION, CHOICES),
     Route(POST, "/predict_batch", PlainEndpoints.predict_batch, "Predict a batch", PREDICT, "json", BATCH, CHOICES),
-    Route(POST, "/explain", Page.explain, PARTS, PREDICT, "json", APPLICATION, ("version",)),
-    Route(GET, "/versions", Page.versions, "The versions there are, with their verdicts", PREDICT),
-    Route(GET, "/versions/{version}/report", Page.report, "A version's report, as HTML", PREDICT),
+    Route(POST, "/explain", Page.explain, CONTRIBUTIONS, PREDICT, "json", APPLICATION, ("version",)),
+    Route(GET, "/versions", Page.versions, "List the versions and their verdicts", PREDICT),
+    Route(GET, "/versions/{version}/report", Page.report, "Report of a version, as HTML", PREDICT),
     Route(POST, "/train", PlainEndpoints.train, "Train a new version", TRAIN, body=TRAINING, answers=STARTED),
-    Route(GET, "/train/{name}", PlainEndpoints.training, "How a training stands", TRAIN, answers=STANDS),
-    Route(POST, "/promote", PlainEndpoints.promote, "Choose the champion", PROMOTE, body=PROMOTION, answers=PROMOTED),
+    Route(GET, "/train/{name}", PlainEndpoints.training, "Status of a training", TRAIN, answers=STATUS),
+    Route(POST, "/promote", PlainEndpoints.promote, "Set the champion", PROMOTE, body=PROMOTION, answers=PROMOTED),
     # V1, KServe's older protocol
-    Route(GET, "/v1/models", V1Endpoints.models, "The models there are", PREDICT),
+    Route(GET, "/v1/models", V1Endpoints.models, "List the models", PREDICT),
     Route(POST, "/v1/models/{model}:predict", V1Endpoints.predict, "Predict", PREDICT, "v1", INSTANCES),
-    Route(GET, "/v1/models/{model}", V1Endpoints.model_ready, "Is the model loaded"),
+    Route(GET, "/v1/models/{model}", V1Endpoints.model_ready, "Readiness of the model"),
     Route(
         POST,
         "/v1/models/{model}/versions/{version}:predict",

@@ -1,4 +1,4 @@
-"""The commands for Kubernetes in the README and the page about rollouts, word for word."""
+"""The commands for Kubernetes in the README and in the pages on Kubernetes and rollouts, word for word."""
 
 import re
 import shutil
@@ -52,10 +52,9 @@ def run_all(text):
 
 
 def test_the_commands_deploy_and_ship_the_next_version():
-    printed = list(run_all((ROOT / "README.md").read_text()))
+    printed = list(run_all((ROOT / "docs/kubernetes.md").read_text()))
     assert any('"prediction":1' in text and '"model_version":"v1"' in text for text in printed)
     assert any('{"version":"v2","passed":true' in text for text in printed)
-    assert any("v2 becomes stable" in text for text in printed)
 
 
 def test_the_commands_roll_out():
@@ -64,10 +63,15 @@ def test_the_commands_roll_out():
     upgrade = ("helm", "upgrade", "loans", "helm/loan-model", "--namespace", NAMESPACE, "--reuse-values")
     run(*upgrade, "--set", quick, cwd=ROOT)
     kubectl("--namespace", NAMESPACE, "rollout", "status", "deployment/loans-loan-model-predictor", "--timeout=180s")
-    time.sleep(5)  # the Gateway hears of it
+    time.sleep(5)  # until the Gateway has the new configuration
+    readme = (ROOT / "README.md").read_text().replace("--namespace loans", f"--namespace {NAMESPACE}")
     with SteadyLoad(pause=0.01, pairs=2) as load:
         printed = list(run_all((ROOT / "docs/rollouts.md").read_text()))
+        next_version = list(run_all(readme))
         time.sleep(2)
     assert any("canary  v2  10 %" in text for text in printed)
+    assert any("v2 becomes stable" in text for text in printed)
     assert any('"event":"Promoted"' in text for text in printed)
+    assert any("v3 becomes stable" in text for text in next_version)
+    assert any('"event":"Promoted"' in text for text in next_version)
     assert not load.failed

@@ -48,7 +48,7 @@ CARDS = {
 def documented(beginning: str) -> list[str]:
     """The command of docs/model.md that begins so, in words."""
     text = (ROOT / "docs/model.md").read_text()
-    (command,) = re.findall(rf"(?m)^\$ ({beginning} .*)", text)
+    (command,) = re.findall(rf"(?m)^({beginning} .*)", text)
     return shlex.split(command)
 
 
