@@ -4,8 +4,8 @@ CHART := helm/loan-model
 SCHEMAS := k8s/schemas/{{.ResourceKind}}{{.KindSuffix}}.json
 with = @if { $(1); } >/dev/null 2>&1; then $(2); else echo "skipped: $(3)" >&2; test -z "$(ALL_TOOLS)"; fi
 
-.PHONY: chart-check chart-lint chart-unittest chart-docs chart-schemas
-chart-check: chart-lint chart-unittest chart-docs chart-schemas ## Lint the chart, test its templates, validate what it renders
+.PHONY: chart-check chart-lint chart-unittest chart-docs chart-schemas example-schemas
+chart-check: chart-lint chart-unittest chart-docs chart-schemas example-schemas ## Lint the chart, test its templates, validate what it renders
 
 chart-lint:
 	$(call with,helm version,helm lint --strict --quiet $(CHART),helm lint (no helm on the PATH))
@@ -21,3 +21,6 @@ chart-schemas:
 	$(call with,helm version && kubeconform -v,for values in $(CHART)/ci/*-values.yaml k8s/examples/*-values.yaml; do \
 	  helm template loans $(CHART) --values $$values | kubeconform -strict -schema-location '$(SCHEMAS)' \
 	    || { echo "above: with $$values" >&2; exit 1; }; done,schemas (no helm and kubeconform on the PATH))
+
+example-schemas:
+	$(call with,kubeconform -v,kubeconform -strict -schema-location '$(SCHEMAS)' examples/argo-rollouts examples/flagger,schemas of examples (no kubeconform on the PATH))

@@ -8,6 +8,7 @@ from typer.core import TyperGroup
 
 from model_server import cli as serving
 from rollout.cli import app as rollout
+from rollout.judge_cli import JudgeCommand, judge
 from tabular_model.cli import app as versions
 from tabular_model.cli import keys
 from tabular_model.errors import GateFailed, ModelError, NotSigned, RegistryEmpty, RegistryNotFound
@@ -94,5 +95,6 @@ app.command(rich_help_panel="Serving Commands")(serving.predict)
 versions.command("diff")(training.diff)
 app.add_typer(versions, name="versions", rich_help_panel="Version Commands")
 app.add_typer(rollout, name="rollout", rich_help_panel="Version Commands")
+app.command(cls=JudgeCommand, rich_help_panel="Version Commands")(judge)
 app.add_typer(keys, name="keys", rich_help_panel="Version Commands")
 app.add_typer(serving.tokens, name="tokens", rich_help_panel="Serving Commands")

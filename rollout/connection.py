@@ -18,6 +18,7 @@ from rollout.registry_job import RegistryJob
 from rollout.release import Release
 from rollout.sources import PodSource, PrometheusSource
 from rollout.traffic import Source
+from rollout.values import Judgement
 from rollout.workload import KnativeWorkload, Workload
 
 SERVICE_ACCOUNT = Path("/var/run/secrets/kubernetes.io/serviceaccount")
@@ -30,7 +31,7 @@ class Connection:
     """
 
     def __init__(self, name: str, namespace: str, context: str | None) -> None:
-        api, here = _connect(context)
+        api, here = connect(context)
         self._namespace = namespace or here
         self._core: Any = client.CoreV1Api(api)
         self._api = api
@@ -69,6 +70,10 @@ class Connection:
         judged = self.controller(lambda *_: None, str).judge_once(self._revision, ago)
         return view.status(self._release.name, self._revision, stable, canary, judged)
 
+    def evidence(self) -> tuple[Judgement, Workload, Source]:
+        """The release's thresholds, its pods, and where their counters are read."""
+        return self._revision.values.rollout.judgement, self._workload, self._source()
+
     def _source(self) -> Source:
         prometheus = self._revision.values.rollout.prometheus
         if prometheus.url:
@@ -76,7 +81,7 @@ class Connection:
         return PodSource(self._workload, self._namespace, self._core, bool(self._revision.values.tls.secret_name))
 
 
-def _connect(context: str | None) -> tuple[client.ApiClient, str]:
+def connect(context: str | None) -> tuple[client.ApiClient, str]:
     """A client, and the namespace that is meant where none is named."""
     if not context and SERVICE_ACCOUNT.exists():
         config.load_incluster_config()  # type: ignore[no-untyped-call]

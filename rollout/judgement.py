@@ -91,10 +91,10 @@ class _Test(NamedTuple):
     sentence: str
 
 
-def judge(stable: Traffic, canary: Traffic, health: Health, limits: Judgement) -> Judged:
-    """What the canary's traffic and pods say against it, or for it."""
+def judge(stable: Traffic, canary: Traffic, health: Health | None, limits: Judgement) -> Judged:
+    """What the canary's traffic and pods say against it, or for it; without `health` its pods are not judged."""
     enough = min(stable.requests, canary.requests) >= limits.min_requests
-    findings = [_restarts(health, limits)]
+    findings = [_restarts(health, limits)] if health else []
     for test in _tests(stable, canary, limits):
         if test.beyond and test.p_value < limits.significance:
             outcome = Outcome.worse

@@ -1,5 +1,6 @@
 """Two places to read a version's counters from: Prometheus, or the pods themselves where there is none."""
 
+import json
 import time
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -26,14 +27,14 @@ class PrometheusSource:
     def snapshot(self, version: str, ago: float = 0) -> Snapshot:
         """Looks back at most an hour from `ago` seconds ago; ClusterError if Prometheus gives no usable answer."""
         matchers = {**self._labels, "version": version}
-        chosen = ",".join(f'{name}="{value}"' for name, value in matchers.items())
+        chosen = ",".join(f"{name}={json.dumps(value)}" for name, value in matchers.items())
         query = f'last_over_time({{__name__=~"{"|".join(METRICS)}",{chosen}}}[{REACH}])'
         when = {"query": query, "time": f"{time.time() - ago:.3f}"}
         try:
             answer = httpx.post(f"{self._url}/api/v1/query", data=when, timeout=TIMEOUT_SECONDS)
             answer.raise_for_status()
             found = answer.json()["data"]["result"]
-        except (httpx.HTTPError, ValueError, KeyError) as error:
+        except (httpx.HTTPError, httpx.InvalidURL, ValueError, KeyError, TypeError) as error:
             raise ClusterError(f"Prometheus at {self._url} did not answer: {error}") from error
         return dict(_sample(each) for each in found)
 

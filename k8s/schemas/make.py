@@ -17,6 +17,7 @@ from typing import Any
 import yaml
 
 BUILT_IN = {
+    "apps/v1": ["Deployment"],
     "v1": ["ConfigMap", "PersistentVolumeClaim", "Pod", "Service", "ServiceAccount"],
     "batch/v1": ["CronJob", "Job"],
     "networking.k8s.io/v1": ["NetworkPolicy"],
@@ -24,12 +25,15 @@ BUILT_IN = {
     "rbac.authorization.k8s.io/v1": ["ClusterRole", "ClusterRoleBinding", "Role", "RoleBinding"],
 }
 CUSTOM = [
+    "AnalysisTemplate",
     "BackendTLSPolicy",
     "BackendTrafficPolicy",
+    "Canary",
     "HTTPRoute",
     "InferenceService",
     "PrometheusRule",
     "ReferenceGrant",
+    "Rollout",
     "SecurityPolicy",
     "ServiceMonitor",
     "ServingRuntime",

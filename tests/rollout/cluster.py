@@ -163,6 +163,8 @@ class Cluster:
         places = {FULL_NAME: [stable], FULL_NAME + "-canary": [canary]}
         if mode == "Knative":
             places = {FULL_NAME: [stable, canary]}
+        if label.startswith("app"):  # pods of no InferenceService
+            return [self._pod(service, version) for service, of in places.items() for version in of if version]
         return [self._pod(wanted, version) for version in places.get(wanted, []) if version]
 
     def _pod(self, service: str, version: str) -> dict[str, Any]:

@@ -5,12 +5,12 @@ import re
 import pytest
 from kubernetes import client
 
-from model_server.metrics import Metrics
 from rollout.errors import ClusterError
 from rollout.sources import PodSource, PrometheusSource
 from rollout.traffic import Traffic
 from rollout.workload import Workload
 from tests.rollout.cluster import FULL_NAME, answering
+from tests.rollout.prometheus import Prometheus
 
 
 @pytest.fixture
@@ -45,29 +45,6 @@ def test_a_pod_that_is_gone_or_does_not_answer_still_counts(cluster, pods):
 def test_pods_remember_nothing_so_that_all_they_counted_counts(cluster, pods):
     assert pods.snapshot("v1", ago=60) == {}
     assert Traffic.between({}, pods.snapshot("v1")).requests == 1000
-
-
-class Prometheus:
-    """Answers a query for the last values with what the servers of two versions expose."""
-
-    def __init__(self):
-        self.status, self.asked = 200, {}
-        self.metrics = {version: Metrics() for version in ("v1", "v2")}
-
-    def __call__(self, *request):
-        _, _, form, _ = request
-        self.asked = form
-        labels = dict(re.findall(r'(\w+)="([^"]*)"', form["query"]))
-        text = self.metrics[labels["version"]].exposition().decode()
-        found = re.findall(r"(?m)^(loan_\w+)\{(.*)\} (\S+)$", text)
-        result = [
-            {
-                "metric": {"__name__": name, "instance": "10.0.0.1:8080", **dict(re.findall(r'(\w+)="([^"]*)"', own))},
-                "value": [1.0, value],
-            }
-            for name, own, value in found
-        ]
-        return self.status, {"status": "success", "data": {"resultType": "vector", "result": result}}
 
 
 def test_prometheus_is_asked_for_the_last_value_of_every_series():

@@ -1,0 +1,78 @@
+"""Where the figures and the pods of two versions are found, for a judgement without a rollout."""
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any, NamedTuple
+
+from kubernetes import client
+from urllib3.exceptions import HTTPError
+
+from rollout.connection import Connection, connect
+from rollout.errors import ClusterError, Refused, reason
+from rollout.sources import PodSource, PrometheusSource
+from rollout.traffic import Source
+from rollout.values import Judgement
+from rollout.workload import Workload
+
+
+class Evidence(NamedTuple):
+    """`workload` is None where nobody names the pods, `limits` where no release has thresholds."""
+
+    source: Source
+    workload: Workload | None = None
+    limits: Judgement | None = None
+
+    @property
+    def keeps_history(self) -> bool:
+        """Whether the source can say how the counters stood some time ago."""
+        return isinstance(self.source, PrometheusSource)
+
+
+class SelectedPods(Workload):
+    """The pods that a label selector finds, whoever made them: a Deployment, or a Rollout of Argo's."""
+
+    def __init__(self, selector: str, namespace: str, core: Any) -> None:
+        super().__init__(selector, namespace, core, None)
+        self.canary = selector
+        self._services = [selector]
+
+    def pods(self, service: str) -> list[Any]:
+        """Those of the selector, but for the ones that are on their way out."""
+        found = self._core.list_namespaced_pod(self._namespace, label_selector=service).items
+        return [pod for pod in found if not pod.metadata.deletion_timestamp]
+
+    def _condition(self, service: str) -> tuple[bool, str]:  # noqa: ARG002 - no object says so, the pods do
+        return True, ""
+
+
+def find(
+    *, prometheus: str, labels: Mapping[str, str], selector: str, release: str, namespace: str, context: str
+) -> Evidence:
+    """Figures of Prometheus if it is named, else of the release or the pods; Refused if nothing is, or too much."""
+    if not (prometheus or selector or release):
+        raise Refused("Say where the figures are: --prometheus URL, --selector LABELS or --release NAME.")
+    if release and selector:
+        raise Refused("--release and --selector both say which pods there are; give one of them.")
+    if bool(prometheus) != bool(labels):
+        raise Refused("--prometheus and --label go together: other models have a v1 and a v2 as well.")
+    asked = PrometheusSource(prometheus, dict(labels)) if prometheus else None
+    if release:
+        limits, workload, source = Connection(release, namespace, context or None).evidence()
+        return Evidence(asked or source, workload, limits)
+    if selector:
+        api, here = connect(context or None)
+        core = client.CoreV1Api(api)
+        pods = SelectedPods(selector, namespace or here, core)
+        return Evidence(asked or PodSource(pods, namespace or here, core, tls=False), pods)
+    return Evidence(PrometheusSource(prometheus, dict(labels)))
+
+
+@contextmanager
+def cluster_errors() -> Iterator[None]:
+    """What the Kubernetes API refuses, and that it cannot be reached, as a ClusterError."""
+    try:
+        yield
+    except client.ApiException as error:
+        raise ClusterError(f"The cluster refused: {reason(error)}") from error
+    except HTTPError as error:
+        raise ClusterError(f"The cluster cannot be reached: {error}") from error
