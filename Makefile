@@ -7,6 +7,8 @@ BIN := $(VENV)/bin
 PACKAGES := loan_cli loan_model model_server rollout tabular_model training_job
 REGISTRY := $(or $(LOAN_REGISTRY),files/model_version)
 DATA := files/dataset.csv
+GO_BIN := tests/.cache/bin
+GO_TOOLS := $(GO_BIN)/registry $(GO_BIN)/oras
 TOKEN := files/token
 PIP := $(BIN)/pip --disable-pip-version-check install --require-hashes
 COUNT := awk '/^Collecting/ {printf "\r  %d packages", ++n > "/dev/stderr"} END {print "" > "/dev/stderr"}'
@@ -29,13 +31,22 @@ serve: $(VENV)/.serve ## Install, train v1 on synthetic data if there is no vers
 	fi
 	@exec $(BIN)/loan serve --registry $(REGISTRY)
 
-test: $(VENV)/.dev ## Install what tests need; check format, style, types, imports; run the unit tests; check the chart
+test: $(VENV)/.dev $(GO_TOOLS) ## Install what tests need; check format, style, types, imports; run the unit tests; check the chart
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	OMP_NUM_THREADS=1 $(BIN)/pytest --numprocesses 2 --dist loadfile
 	@$(MAKE) --no-print-directory chart-check
+
+# A container registry and its client, for tests. Their own modules say what they are built from.
+$(GO_BIN)/registry: MODULE := github.com/distribution/distribution/v3/cmd/registry@v3.0.0
+$(GO_BIN)/oras: MODULE := oras.land/oras/cmd/oras@v1.2.3
+
+$(GO_TOOLS):
+	@mkdir -p $(@D)
+	@if command -v go >/dev/null; then CGO_ENABLED=0 GOBIN=$(abspath $(@D)) go install $(MODULE); \
+	  else echo "Without Go there is no $(@F): tests of container registries are skipped" >&2; fi
 
 faults: $(VENV)/.dev ## Kill trainings and servers, fill disks, fail stores, send hostile input (minutes)
 	$(BIN)/pytest -m slow
@@ -70,12 +81,12 @@ LOCK := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --genera
 lock: $(VENV)/.dev ## Choose the newest versions of all dependencies that fit, and write them down with their hashes
 	$(LOCK) pyproject.toml --upgrade --all-extras --group dev --output-file requirements/dev.txt
 	$(LOCK) pyproject.toml --extra server --extra tracing --constraints requirements/dev.txt --output-file requirements/server.txt
-	$(LOCK) pyproject.toml --extra training --constraints requirements/dev.txt --output-file requirements/training.txt
+	$(LOCK) pyproject.toml --extra training --extra oci --constraints requirements/dev.txt --output-file requirements/training.txt
 	$(LOCK) pyproject.toml --extra rollout --constraints requirements/dev.txt --output-file requirements/rollout.txt
 	$(LOCK) --group build --constraints requirements/dev.txt --output-file requirements/build.txt
 
 clean: ## Remove what make made, but not the registry
-	rm -rf $(VENV) $(BENCH) build dist .*_cache *.egg-info
+	rm -rf $(VENV) $(BENCH) $(GO_BIN) build dist .*_cache *.egg-info
 
 $(BIN)/pip:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \

@@ -22,7 +22,10 @@ keys = typer.Typer(no_args_is_help=True, help="Make the keys that sign versions.
 Root = Annotated[
     str,
     typer.Option(
-        "--registry", envvar="LOAN_REGISTRY", help="Folder or bucket URL that holds the versions.", show_default=True
+        "--registry",
+        envvar="LOAN_REGISTRY",
+        help="Folder, or URL of a bucket or oci:// repository, that holds the versions.",
+        show_default=True,
     ),
 ]
 Result = Annotated[
@@ -128,6 +131,28 @@ def promote(
         promotion = opened.promote(version, by=who, reason=reason, force=force)
     _leave(result, promotion)
     typer.echo(f"{promotion.version} is now the champion{' (forced)' if promotion.forced else ''}.")
+
+
+@app.command()
+def push(
+    version: Name,
+    target: Annotated[str, typer.Argument(help="oci://HOST/REPOSITORY, with the version as its tag or with none.")],
+    registry: Root = DEFAULT_ROOT,
+    verify_key: Key = None,
+    base: Annotated[
+        str, typer.Option(help="oci://HOST/REPOSITORY:TAG of an image with a shell, as KServe's modelcars need.")
+    ] = "",
+    platform: Annotated[str, typer.Option(help="Of which nodes the image is for.")] = "linux/amd64",
+) -> None:
+    """Push a version to a container registry, as an image that clusters mount and ORAS pulls."""
+    from tabular_model.oci.push import push as put
+    from tabular_model.oci.reference import Reference
+
+    to = Reference.parse(target)
+    manifest, files = Registry.open(registry, verify_key=verify_key).export(version)
+    with audited("push", who=operator(), what=version, why=f"to {to}"):
+        digest = put(files, manifest, to, Reference.parse(base) if base else None, platform)
+    typer.echo(f"{to._replace(tag=version)} is {digest}")
 
 
 def _leave(result: Path | None, value: msgspec.Struct) -> None:

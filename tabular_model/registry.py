@@ -26,7 +26,7 @@ from tabular_model.errors import (
     VersionNotFound,
 )
 from tabular_model.manifest import Manifest, sha256
-from tabular_model.storage import Storage
+from tabular_model.storage import Storage, open_storage
 from tabular_model.verdict import Verdict
 
 if TYPE_CHECKING:
@@ -69,7 +69,7 @@ class Registry:
 
     @classmethod
     def open(cls, root: str | Path, *, create: bool = False, verify_key: Path | None = None) -> "Registry":
-        """A folder, or a bucket's URL; RegistryError if it is not there, unless `create` makes the folder.
+        """A folder, or a bucket's or repository's URL; RegistryError if not there, unless `create` makes the folder.
 
         `verify_key` is a file of the public keys whose versions are taken; KeyUnusable if it is none.
         """
@@ -78,7 +78,7 @@ class Registry:
             from tabular_model.signing import Trust  # noqa: PLC0415 - who checks no signature loads no cryptography
 
             trust = Trust.read(verify_key)
-        return cls(Storage(str(root), create), trust)
+        return cls(open_storage(str(root), create), trust)
 
     def versions(self) -> list[str]:
         """The published versions, oldest first."""
@@ -143,6 +143,15 @@ class Registry:
         """All files of a version; IntegrityError names the first that is not what the manifest says."""
         manifest = self.manifest(version)
         return Artifact(manifest, {name: self._checked(manifest, name) for name in manifest.files})
+
+    def export(self, version: str) -> Artifact:
+        """As `load`, and with the manifest and the signatures among the files, as they are to be copied elsewhere."""
+        manifest, files = self.load(version)
+        folder = self._folder(version)
+        for name in (manifests.FILE, manifests.SIGNATURE):
+            with suppress(FileNotFoundError):
+                files[name] = self._storage.read(folder + name)
+        return Artifact(manifest, files)
 
     def publish(
         self,

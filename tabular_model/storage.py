@@ -1,10 +1,11 @@
-"""Where a registry lives: a folder or a bucket, behind one object store interface."""
+"""Where a registry lives: a folder, a bucket or a container registry, behind one interface."""
 
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
+from typing import Protocol
 
 import obstore
 from obstore.exceptions import AlreadyExistsError, BaseError
@@ -15,8 +16,35 @@ from tabular_model.errors import RegistryError, RegistryNotFound
 SCHEMES = ("s3://", "gs://", "az://")
 
 
-class Storage:
+class Storage(Protocol):
     """Named objects under one root. Every failure but a missing or an existing object is a RegistryError."""
+
+    url: str
+
+    def names(self, folder: str = "") -> set[str]:
+        """What is directly in `folder`."""
+
+    def exists(self, name: str) -> bool:
+        """Asks without reading the object."""
+
+    def read(self, name: str) -> bytes:
+        """FileNotFoundError when there is no such object."""
+
+    def create(self, name: str, content: bytes) -> bool:
+        """Writes the object whole unless it is there already; says whether it wrote."""
+
+
+def open_storage(url: str, create: bool) -> Storage:
+    """RegistryError if there is nothing at `url`, a folder, bucket or repository, unless `create` makes the folder."""
+    if url.startswith("oci://"):
+        from tabular_model.oci.storage import OciStorage  # noqa: PLC0415 - it needs what servers do not have
+
+        return OciStorage(url)
+    return Objects(url, create)
+
+
+class Objects:
+    """Objects in a folder or a bucket."""
 
     def __init__(self, url: str, create: bool) -> None:
         self.url = without_secrets(url)

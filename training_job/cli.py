@@ -149,6 +149,7 @@ def train(
     import loan_model
     from tabular_model.audit import audited, operator
     from tabular_model.declaration import Declaration
+    from tabular_model.errors import RegistryError
     from tabular_model.parameters import assignments
     from tabular_model.registry import Registry
     from tabular_model.signing import Signer, Trust
@@ -158,6 +159,10 @@ def train(
 
     if not source:
         raise DataError("No data was given: name a file with --data; `loan data --output FILE` writes one.")
+    if registry.startswith("oci://"):
+        raise RegistryError(
+            f"A training publishes to a folder or a bucket, from where `loan versions push` brings it to {registry}."
+        )
     declared = model or loan_model.DECLARATION
     training = Training(
         data=source,

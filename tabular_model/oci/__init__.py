@@ -1,0 +1,8 @@
+"""Versions in a container registry: as images that a cluster mounts or runs, and that ORAS unpacks."""
+
+from importlib.util import find_spec
+
+from tabular_model.errors import RegistryError
+
+if not find_spec("httpx"):
+    raise RegistryError("An address oci:// needs httpx, which is not installed: `pip install 'loan-model[oci]'`.")
