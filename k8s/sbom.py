@@ -4,7 +4,7 @@
 
 The image itself is asked, so that the list has what is installed and not what was meant to be: Python packages from
 their metadata, Debian's from dpkg and their copyright files, and helm where it is there. It fails where somebody else's
-Python package states no licence.
+Python package states no licence, and where the image's label says another version than the package in it.
 """
 
 import json
@@ -52,6 +52,8 @@ print(json.dumps({"python": python, "debian": debian, "helm": helm}))
 def main(image: str, folder: Path) -> None:
     name, _, tag = image.partition(":")
     facts = installed(image)
+    if (label := labelled(image)) != (version := facts["python"][OURS][0]):
+        sys.exit(f"{image} is labelled {label or 'with no version'}, and {OURS} in it is {version}: build it anew.")
     made = bom(name, tag, facts)
     text = JsonV1Dot6(made).output_as_string(indent=2)
     if error := JsonStrictValidator(SchemaVersion.V1_6).validate_str(text):
@@ -69,6 +71,13 @@ def main(image: str, folder: Path) -> None:
     )
     if silent := [name for kind, name, _, licence in table if kind == "python" and not licence and name != OURS]:
         sys.exit(f"{image} has packages that state no licence: {', '.join(silent)}. Look them up before they ship.")
+
+
+def labelled(image: str) -> str:
+    """The version that the image's label says."""
+    label = '{{index .Config.Labels "org.opencontainers.image.version"}}'
+    command = ["docker", "image", "inspect", "--format", label, image]
+    return subprocess.run(command, capture_output=True, text=True, check=False).stdout.strip()
 
 
 def installed(image: str) -> dict[str, Any]:

@@ -44,7 +44,7 @@ from training_job.own_code import own_pipeline
 from training_job.progress import Progress
 from training_job.split import Rows, Split, split
 
-LIBRARIES = ("numpy", "pandas", "scikit-learn", "onnx", "onnxruntime")
+LIBRARIES = ("loan-model", "numpy", "pandas", "scikit-learn", "onnx", "onnxruntime")
 
 
 def _shipped() -> Declaration:

@@ -7,6 +7,7 @@ import shutil
 import subprocess
 import tempfile
 from collections.abc import Callable, Iterator
+from importlib.metadata import version
 from pathlib import Path
 from typing import NamedTuple
 
@@ -106,8 +107,8 @@ def _build(target: str) -> str:
     )
     digest = hashlib.sha256(b"".join((ROOT / name).read_bytes() for name in names.split()))
     image = f"loan-model-{target}:{digest.hexdigest()[:12]}"
-    build = ("docker", "build", "--build-arg", f"HELM={_helm()}", "--file", "k8s/Dockerfile")
-    run(*build, "--target", target, "--tag", image, ".", cwd=ROOT)
+    arguments = ("--build-arg", f"HELM={_helm()}", "--build-arg", f"VERSION={version('loan-model')}")
+    run("docker", "build", *arguments, "--file", "k8s/Dockerfile", "--target", target, "--tag", image, ".", cwd=ROOT)
     return image
 
 

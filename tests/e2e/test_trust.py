@@ -94,6 +94,13 @@ def test_the_servers_image_has_nothing_that_unpickles_models(images, module):
     assert (done.returncode, f"No module named '{module}'" in done.stderr) == (1, True), done.stderr
 
 
+def test_each_images_label_is_the_version_in_it(images):
+    for image in images:
+        installed = run("docker", "run", "--rm", image, "--version").strip()
+        labels = json.loads(run("docker", "image", "inspect", "--format", "{{json .Config.Labels}}", image))
+        assert labels["org.opencontainers.image.version"] == installed
+
+
 def test_each_right_is_judged_by_the_cluster(release, bearer):
     wait_for(lambda: predict(bearer("predict")) == 200, 60, "the first prediction")
     for account in RIGHTS:

@@ -1,6 +1,7 @@
 """V2 over REST, as a client sees it."""
 
 import json
+from importlib.metadata import version
 
 import numpy as np
 import pytest
@@ -30,7 +31,9 @@ def test_a_server_without_a_version_is_live_but_not_ready(tmp_path):
 
 
 def test_metadata_is_the_real_signature(http):
-    assert http.get("/v2").json()["name"] == "loan-model"
+    server = http.get("/v2").json()
+    assert (server["name"], server["version"]) == ("loan-model", version("loan-model"))
+    assert http.get("/openapi.json").json()["info"]["version"] == server["version"]
     metadata = http.get("/v2/models/loan").json()
     assert metadata["versions"] == ["v1", "v2"]
     assert [item["name"] for item in metadata["inputs"]] == list(LOAN.schema.names)
