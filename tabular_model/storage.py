@@ -15,6 +15,12 @@ from tabular_model.errors import RegistryError, RegistryNotFound
 
 SCHEMES = ("s3://", "gs://", "az://")
 
+_NOT_CONNECTED = {
+    "InvalidCertificate": "its certificate is not trusted; SSL_CERT_FILE names a file of private authorities",
+    "ProxyAuthRequired": "the proxy asks for a user and a password",
+    "TunnelUnsuccessful": "the proxy does not lead there",
+}
+
 
 class Storage(Protocol):
     """Named objects under one root. Every failure but a missing or an existing object is a RegistryError."""
@@ -92,7 +98,7 @@ class Objects:
             raise self._unusable(error) from None
 
     def _unusable(self, error: Exception) -> RegistryError:
-        return RegistryError(f"The registry {self.url} cannot be used: {_reason(error)}.")
+        return RegistryError(f"The registry {self.url} cannot be used: {reason(error)}.")
 
 
 def _open(url: str, create: bool) -> ObjectStore:
@@ -103,11 +109,11 @@ def _open(url: str, create: bool) -> ObjectStore:
         try:
             return LocalStore(path, mkdir=create)
         except (BaseError, OSError) as error:
-            raise RegistryError(f"The registry {url} cannot be made: {_reason(error)}.") from error
+            raise RegistryError(f"The registry {url} cannot be made: {reason(error)}.") from error
     try:
         return open_bucket(url)
     except (BaseError, ValueError) as error:
-        raise RegistryError(f"The registry {without_secrets(url)} cannot be opened: {_reason(error)}.") from None
+        raise RegistryError(f"The registry {without_secrets(url)} cannot be opened: {reason(error)}.") from None
 
 
 def open_bucket(url: str, timeout: timedelta = timedelta(seconds=30)) -> ObjectStore:
@@ -127,11 +133,15 @@ def open_bucket(url: str, timeout: timedelta = timedelta(seconds=30)) -> ObjectS
     )
 
 
-def _reason(error: Exception) -> str:
-    """What the store answered, else the first line of the error; the rest is a dump of the whole request."""
-    if answer := re.search(r"<Code>(\w+)</Code>\s*<Message>([^<]*?)\.?</Message>", str(error)):
+def reason(error: Exception) -> str:
+    """What the store answered, else why there is no connection, else the first line; the rest dumps the request."""
+    text = str(error).strip()
+    if answer := re.search(r"<Code>(\w+)</Code>\s*<Message>([^<]*?)\.?</Message>", text):
         return f"{answer[2]} ({answer[1]})"
-    return without_secrets(str(error).strip().split("\n", 1)[0]).rstrip(".")
+    first = without_secrets(text.split("\n", 1)[0]).rstrip(".")
+    why = [sentence for name, sentence in _NOT_CONNECTED.items() if re.search(rf"\b{name}\b", text)]
+    why += re.findall(r'(?:message|error): "([^"]+)"', text)
+    return ": ".join([first, *why[:1]])
 
 
 def without_secrets(text: str) -> str:

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import boto3
@@ -23,7 +24,7 @@ from tabular_model.registry import Registry
 from training_job.progress import Progress
 from training_job.run import Training, run_training
 
-_KEYS = {"AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "testtest", "AWS_REGION": "us-east-1"}
+S3_KEYS = {"AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "testtest", "AWS_REGION": "us-east-1"}
 
 # How long an example takes says more of the machine than of the code.
 hypothesis.settings.register_profile("loan", deadline=None, max_examples=50)
@@ -77,25 +78,24 @@ def trained_registry(tmp_path_factory: pytest.TempPathFactory, data_file: Path) 
     return root
 
 
-@pytest.fixture(scope="session")
-def s3_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """A real S3 server: versitygw where it is installed, else moto's."""
+@contextmanager
+def serving_s3(folder: Path, certificate: Path | None = None, key: Path | None = None) -> Iterator[str]:
+    """A real S3 server with the keys of `S3_KEYS`: versitygw where it is installed, else moto's; by TLS, if given."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
     if shutil.which("versitygw"):
-        root = tmp_path_factory.mktemp("s3")
-        command = ["versitygw", "--port", f"127.0.0.1:{port}", "posix", str(root)]
-        environment = {"ROOT_ACCESS_KEY": _KEYS["AWS_ACCESS_KEY_ID"], "ROOT_SECRET_KEY": _KEYS["AWS_SECRET_ACCESS_KEY"]}
+        tls = [f"--cert={certificate}", f"--key={key}"] if certificate else []
+        command = ["versitygw", "--port", f"127.0.0.1:{port}", *tls, "posix", str(folder)]
+        names = {"ROOT_ACCESS_KEY": S3_KEYS["AWS_ACCESS_KEY_ID"], "ROOT_SECRET_KEY": S3_KEYS["AWS_SECRET_ACCESS_KEY"]}
     else:
-        command, environment = [sys.executable, "-m", "moto.server", "-p", str(port)], {}
-    server = subprocess.Popen(
-        command, env=os.environ | environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
-    )
-    url = f"http://127.0.0.1:{port}"
+        tls = ["--ssl", f"--ssl-cert={certificate}", f"--ssl-key={key}"] if certificate else []
+        command, names = [sys.executable, "-m", "moto.server", "-p", str(port), *tls], {}
+    server = subprocess.Popen(command, env=os.environ | names, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    url = f"{'https' if certificate else 'http'}://127.0.0.1:{port}"
     for _ in range(200):
         try:
-            httpx.get(url)
+            httpx.get(url, verify=False)
             break
         except httpx.TransportError:
             time.sleep(0.1)
@@ -104,13 +104,20 @@ def s3_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     server.wait()
 
 
+@pytest.fixture(scope="session")
+def s3_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """A real S3 server."""
+    with serving_s3(tmp_path_factory.mktemp("s3")) as url:
+        yield url
+
+
 _numbers = itertools.count()
 
 
 @pytest.fixture
 def bucket(s3_server: str, monkeypatch: pytest.MonkeyPatch) -> str:
     """The URL of a new, empty bucket, and the environment with which it is reached."""
-    for name, value in (_KEYS | {"AWS_ENDPOINT_URL": s3_server}).items():
+    for name, value in (S3_KEYS | {"AWS_ENDPOINT_URL": s3_server}).items():
         monkeypatch.setenv(name, value)
     name = f"models-{next(_numbers)}"
     boto3.client("s3", endpoint_url=s3_server).create_bucket(Bucket=name)

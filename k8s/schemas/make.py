@@ -29,6 +29,7 @@ CUSTOM = [
     "BackendTLSPolicy",
     "BackendTrafficPolicy",
     "Canary",
+    "ClusterStorageContainer",
     "HTTPRoute",
     "InferenceService",
     "PrometheusRule",

@@ -13,8 +13,8 @@ from typing import IO, NamedTuple
 import obstore
 from obstore.exceptions import BaseError
 
-from tabular_model.errors import DataError, first_line
-from tabular_model.storage import open_bucket, without_secrets
+from tabular_model.errors import DataError
+from tabular_model.storage import open_bucket, reason, without_secrets
 
 STANDARD = "-"  # standard input or output
 LONGEST = timedelta(minutes=15)  # for reading one object of a bucket
@@ -43,7 +43,7 @@ def parts(source: str) -> Iterator[list[Part]]:
         try:
             found = _found(source, Path(folder))
         except (OSError, BaseError, ValueError) as error:
-            raise DataError(without_secrets(f"The data file {source} cannot be read: {first_line(error)}.")) from None
+            raise DataError(without_secrets(f"The data file {source} cannot be read: {reason(error)}.")) from None
         yield found
 
 

@@ -53,9 +53,18 @@ spec:
     initContainers:
       {{- toYaml . | nindent 6 }}
     {{- end }}
-    {{- with $pod.volumes }}
+    {{- $ca := include "loan-model.hasBucketCa" .root }}
+    {{- if or $pod.volumes $ca }}
     volumes:
+      {{- if $ca }}
+      {{- include "loan-model.bucketCaVolume" .root | nindent 6 }}
+      {{- end }}
+      {{- with $pod.volumes }}
       {{- toYaml . | nindent 6 }}
+      {{- end }}
+    {{- end }}
+    {{- with include "loan-model.storageContainer" .root }}
+    storageContainerName: {{ . }}
     {{- end }}
     model:
       modelFormat:
@@ -75,9 +84,15 @@ spec:
       envFrom:
         {{- toYaml . | nindent 8 }}
       {{- end }}
-      {{- with $pod.volumeMounts }}
+      {{- if or $pod.volumeMounts $ca }}
       volumeMounts:
+        {{- if $ca }}
+        # Knative refuses a volume that no container mounts, and sees none of the initializer.
+        {{- include "loan-model.bucketCaMount" .root | nindent 8 }}
+        {{- end }}
+        {{- with $pod.volumeMounts }}
         {{- toYaml . | nindent 8 }}
+        {{- end }}
       {{- end }}
       {{- with .port }}
       ports:

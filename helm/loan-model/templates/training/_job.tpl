@@ -133,6 +133,9 @@ template:
             mountPath: /credentials
             readOnly: true
           {{- end }}
+          {{- if include "loan-model.hasBucketCa" .root }}
+          {{- include "loan-model.bucketCaMount" .root | nindent 10 }}
+          {{- end }}
           {{- with $pod.volumeMounts }}
           {{- toYaml . | nindent 10 }}
           {{- end }}
@@ -167,6 +170,9 @@ template:
       - name: credentials
         secret:
           secretName: {{ $storage.bucket.secret }}
+      {{- end }}
+      {{- if include "loan-model.hasBucketCa" .root }}
+      {{- include "loan-model.bucketCaVolume" .root | nindent 6 }}
       {{- end }}
       {{- with $pod.volumes }}
       {{- toYaml . | nindent 6 }}
@@ -211,38 +217,5 @@ template:
 {{- else if eq $source.type "configMap" }}/data/{{ $source.configMap.key }}
 {{- else if eq $source.type "pvc" }}/data/{{ $source.pvc.path }}
 {{- else }}{{ $source.bucket.url }}
-{{- end }}
-{{- end }}
-
-{{/* How training reaches the bucket, beside what the Secret itself says. */}}
-{{- define "loan-model.bucketEnv" -}}
-{{- $bucket := .Values.storage.bucket -}}
-{{- if hasPrefix "s3://" $bucket.url }}
-{{- with $bucket.endpoint }}
-- name: AWS_ENDPOINT_URL
-  value: {{ . }}
-{{- end }}
-{{- with $bucket.region }}
-- name: AWS_REGION
-  value: {{ . }}
-{{- end }}
-{{- else if hasPrefix "gs://" $bucket.url }}
-{{- if $bucket.secret }}
-- name: GOOGLE_APPLICATION_CREDENTIALS
-  value: /credentials/gcloud-application-credentials.json
-{{- end }}
-{{- else }}
-- name: AZURE_STORAGE_ACCOUNT_NAME
-  value: {{ $bucket.account }}
-{{- if $bucket.secret }}
-{{- range tuple "CLIENT_ID" "CLIENT_SECRET" "TENANT_ID" }}
-- name: AZURE_{{ . }}
-  valueFrom:
-    secretKeyRef:
-      name: {{ $bucket.secret }}
-      key: AZ_{{ . }}
-      optional: true
-{{- end }}
-{{- end }}
 {{- end }}
 {{- end }}
