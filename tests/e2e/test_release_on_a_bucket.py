@@ -1,6 +1,5 @@
-"""The same release on a bucket, and a Secret that is wrong."""
+"""The same release on a bucket behind a proxy, with a certificate of a private authority; a Secret that is wrong."""
 
-import json
 from pathlib import Path
 
 import boto3
@@ -10,6 +9,8 @@ import pytest
 from loan_model.synthetic import generate
 from tabular_model.model import TabularModel
 from tabular_model.registry import Registry
+from tests import proxy
+from tests.certificates import issue
 from tests.e2e.cluster import forwarded, kubectl, wait_for
 from tests.e2e.gateway import ROWS, SteadyLoad
 from tests.e2e.test_release_on_a_claim import ENDPOINTS, answers
@@ -19,35 +20,31 @@ VALUES = {
     "storage.type": "bucket",
     "storage.bucket.url": "s3://models/registry",
     "storage.bucket.secret": "s3",
-    "storage.bucket.endpoint": "http://s3:7070",
+    "storage.bucket.endpoint": "https://s3:7070",
     "storage.bucket.region": "us-east-1",
+    "storage.bucket.caConfigMap.name": "authorities",
+    "storage.bucket.proxy.https": "http://proxy:3128",
     "training.run": "true",
 }
-RESTRICTED = {"allowPrivilegeEscalation": False, "runAsNonRoot": True, "capabilities": {"drop": ["ALL"]}}
 
 
 @pytest.fixture(scope="module", autouse=True)
-def restricted_initializer(cluster):
-    """KServe's storage initializer in the form that the restricted standard admits, as the chart's README says."""
-
-    def set_security(context):
-        patch = json.dumps({"spec": {"container": {"securityContext": context}}})
-        kubectl("patch", "clusterstoragecontainer", "default", "--type=merge", f"--patch={patch}")
-
-    set_security(RESTRICTED)
-    yield
-    set_security(None)
-
-
-@pytest.fixture(scope="module", autouse=True)
-def bucket(release, restricted_initializer):
+def bucket(release, tmp_path_factory):
     """A bucket in the namespace; what a client needs to reach it from here."""
-    release.kubectl("apply", "--filename", str(Path(__file__).with_name("s3.yaml")))
-    release.kubectl("rollout", "status", "deployment/s3", "--timeout=60s")
+    files = issue(tmp_path_factory.mktemp("certificates"), "s3")
+    release.kubectl("create", "secret", "tls", "s3-tls", f"--cert={files.certificate}", f"--key={files.key}")
+    release.kubectl("create", "configmap", "authorities", f"--from-file=ca.crt={files.authority}")
+    release.kubectl("create", "configmap", "proxy", f"--from-file={proxy.__file__}")
+    manifest = Path(__file__).with_name("s3.yaml").read_text().replace("SERVER_IMAGE", release.server_image)
+    release.kubectl("apply", "--filename=-", input=manifest)
+    for name in ("s3", "proxy"):
+        release.kubectl("rollout", "status", f"deployment/{name}", "--timeout=60s")
     with forwarded(release, "service/s3", 7070) as port, pytest.MonkeyPatch.context() as environment:
         for name, value in KEYS.items():
             environment.setenv(name, value)
-        environment.setenv("AWS_ENDPOINT_URL", f"http://127.0.0.1:{port}")
+        for name in ("SSL_CERT_FILE", "AWS_CA_BUNDLE"):
+            environment.setenv(name, str(files.authority))
+        environment.setenv("AWS_ENDPOINT_URL", f"https://127.0.0.1:{port}")
         boto3.client("s3", region_name=KEYS["AWS_REGION"]).create_bucket(Bucket="models")
         yield
 
@@ -57,12 +54,19 @@ def before(release, bucket):
     return release.objects()
 
 
+def through_the_proxy(release):
+    """How many connections have led through it to the bucket."""
+    return release.kubectl("logs", "deployment/proxy").count("s3:7070")
+
+
 def test_a_bucket_is_trained_to_and_served_from(release):
     release.install(*(word for name, value in VALUES.items() for word in ("--set", f"{name}={value}")))
     release.wait(f"job/{release.service}-training-initial", "condition=Complete")
+    by_training = through_the_proxy(release)
     release.upgrade("--set", "stable.version=v1")
     release.wait(f"inferenceservice/{release.service}", "condition=Ready")
     wait_for(lambda: answers("v1"), 60, "the first prediction")
+    assert 0 < by_training < through_the_proxy(release)
 
 
 @pytest.mark.parametrize("endpoint", ENDPOINTS)
@@ -97,3 +101,5 @@ def test_data_from_a_bucket_is_trained_on(release):
 def test_uninstall_leaves_nothing(release, before):
     release.helm("uninstall", release.name, "--wait")
     wait_for(lambda: release.objects() == before, 90, "everything of the release to go")
+    containers = kubectl("get", "clusterstoragecontainer", "--output=name")
+    assert release.namespace not in containers

@@ -1,20 +1,45 @@
-{{/* Where the pods of `serving`, `training` or `rollout` run. Call it with that part of the values. */}}
+{{/* Where pods run. Call it with a dict of `root` and `part`: `serving`, `training` or `rollout`. */}}
 {{- define "loan-model.placement" -}}
-{{- with .nodeSelector }}
+{{- $part := index .root.Values .part -}}
+{{- with $part.nodeSelector }}
 nodeSelector:
   {{- toYaml . | nindent 2 }}
 {{- end }}
-{{- with .tolerations }}
+{{- with $part.tolerations }}
 tolerations:
   {{- toYaml . | nindent 2 }}
 {{- end }}
-{{- with .pod.affinity }}
+{{- with $part.pod.affinity | default (include "loan-model.claimAffinity" . | fromYaml) }}
 affinity:
   {{- toYaml . | nindent 2 }}
 {{- end }}
-{{- with .pod.priorityClassName }}
+{{- with $part.pod.priorityClassName }}
 priorityClassName: {{ . }}
 {{- end }}
+{{- end }}
+
+{{/*
+What keeps the pods that mount a claim together which one node at a time may mount. The first of them has the choice,
+because the scheduler lets a pod pass that is the only one of its kind. Knative takes no affinity without a flag.
+*/}}
+{{- define "loan-model.claimAffinity" -}}
+{{- $mounts := or (eq .part "training") (and (eq .part "serving") (eq .root.Values.mode "Standard")) -}}
+{{- if and $mounts (include "loan-model.claimOfOneNode" .root) -}}
+podAffinity:
+  requiredDuringSchedulingIgnoredDuringExecution:
+    - topologyKey: kubernetes.io/hostname
+      labelSelector:
+        matchLabels:
+          {{- include "loan-model.selectorLabels" .root | nindent 10 }}
+        matchExpressions:
+          # These do not mount it.
+          - {key: app.kubernetes.io/component, operator: NotIn, values: [rollout, test]}
+{{- end }}
+{{- end }}
+
+{{- define "loan-model.claimOfOneNode" -}}
+{{- $pvc := .Values.storage.pvc -}}
+{{- if and (eq .Values.storage.type "pvc") (not $pvc.existingClaim) (not (has "ReadWriteMany" $pvc.accessModes)) }}true{{ end }}
 {{- end }}
 
 {{/* The server's variables that other values than its settings decide. */}}

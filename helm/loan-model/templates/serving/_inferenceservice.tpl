@@ -46,7 +46,7 @@ spec:
     {{- include (printf "loan-model.pods%s" .root.Values.mode) . | nindent 4 }}
     serviceAccountName: {{ include "loan-model.fullname" .root }}-predictor
     enableServiceLinks: false
-    {{- with include "loan-model.placement" .root.Values.serving | trim }}
+    {{- with include "loan-model.placement" (dict "root" .root "part" "serving") | trim }}
     {{- . | nindent 4 }}
     {{- end }}
     {{- with $pod.initContainers }}
