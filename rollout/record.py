@@ -9,15 +9,14 @@ import msgspec
 from kubernetes import client
 from urllib3.exceptions import HTTPError
 
+from rollout import events
 from rollout.judgement import Judged
 from rollout.values import Split
 from rollout.workload import Workload
 from tabular_model.audit import Result, operator
 from tabular_model.audit import record as audit
 
-COMPONENT = "loan-rollout"
 WARNINGS = ("RolledBack", "Stopped")
-LONGEST_NOTE = 1024  # what the API takes
 
 
 class Decision(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
@@ -72,21 +71,13 @@ class Record:
         service = self._workload.service(self._workload.stable)
         if service is None:
             return
-        time = decision.at.isoformat().replace("+00:00", "Z")
         reference = {key: service["metadata"][key] for key in ("name", "namespace", "uid")}
-        body = {
-            "metadata": {"generateName": f"{self._workload.stable}-rollout-"},
-            "involvedObject": {"apiVersion": service["apiVersion"], "kind": service["kind"], **reference},
-            "reason": decision.event,
-            "message": f"{decision.who}: {decision.before} -> {decision.after}: {decision.why}"[:LONGEST_NOTE],
-            "type": "Warning" if decision.event in WARNINGS else "Normal",
-            "source": {"component": COMPONENT},
-            "reportingComponent": COMPONENT,
-            "reportingInstance": socket.gethostname(),
-            "action": decision.event,
-            "firstTimestamp": time,
-            "lastTimestamp": time,
-            "eventTime": decision.at.strftime("%Y-%m-%dT%H:%M:%S.%fZ"),
-            "count": 1,
-        }
-        self._core.create_namespaced_event(self._namespace, body)
+        events.write(
+            self._core,
+            self._namespace,
+            {"apiVersion": service["apiVersion"], "kind": service["kind"], **reference},
+            "Warning" if decision.event in WARNINGS else "Normal",
+            decision.event,
+            f"{decision.who}: {decision.before} -> {decision.after}: {decision.why}",
+            decision.at,
+        )

@@ -6,6 +6,7 @@ from typing import Any
 
 from kubernetes import client
 
+from rollout.claims import Claims
 from rollout.errors import ClusterError, Refused
 
 CONTAINER = "training"
@@ -23,6 +24,7 @@ class RegistryJob:
         self._namespace = namespace
         self._batch = batch
         self._core = core
+        self._claims = Claims(namespace, core)
 
     def check(self, version: str, against: str) -> dict[str, Any]:
         """What `loan versions check` found; Refused, in its words, if the version is not fit to take traffic."""
@@ -59,6 +61,8 @@ class RegistryJob:
         selector = f"batch.kubernetes.io/job-name={job}"
         while time.monotonic() < deadline:
             for pod in self._core.list_namespaced_pod(self._namespace, label_selector=selector).items:
+                if why := self._claims.why(pod):
+                    raise Refused(why)
                 for status in pod.status.container_statuses or []:
                     if ended := status.state.terminated:
                         lines = (ended.message or ended.reason or "").strip().splitlines()

@@ -6,6 +6,8 @@ import msgspec
 from kubernetes import client
 from msgspec.structs import replace
 
+from rollout.claims import Claims
+
 LABEL = "serving.kserve.io/inferenceservice"
 
 
@@ -33,6 +35,7 @@ class Workload:
         self._namespace = namespace
         self._core = core
         self._custom = custom
+        self._claims = Claims(namespace, core)
 
     @property
     def is_one_service(self) -> bool:
@@ -43,7 +46,7 @@ class Workload:
         """Ready: KServe says so, and all pods of the version are."""
         pods = self.pods(service)
         known, reason = self._condition(service)
-        health = _health([pod for pod in pods if _version(pod) == version], reason)
+        health = self._health([pod for pod in pods if _version(pod) == version], reason)
         ready = known and 0 < health.ready_pods == health.pods
         return replace(health, ready=ready, old=len(pods) - health.pods)
 
@@ -59,6 +62,15 @@ class Workload:
     def service(self, name: str) -> dict[str, Any] | None:
         """An InferenceService, None where there is none."""
         return self._object("serving.kserve.io/v1beta1", "inferenceservices", name)
+
+    def _health(self, pods: list[Any], reason: str) -> Health:
+        return Health(
+            ready=False,
+            pods=len(pods),
+            ready_pods=sum(map(_is_ready, pods)),
+            restarts=sum(status.restart_count for pod in pods for status in _containers(pod)),
+            reason=next(filter(None, (_why(pod) or self._claims.why(pod) for pod in pods)), reason),
+        )
 
     def _object(self, api: str, kind: str, name: str) -> dict[str, Any] | None:
         try:
@@ -90,7 +102,8 @@ class KnativeWorkload(Workload):
 
     def health(self, service: str, version: str) -> Health:
         """Ready: the newest revision of each service is of this version, and Knative routes to it as it was told."""
-        health = _health([pod for name in self._services for pod in self.pods(name) if _version(pod) == version], "")
+        pods = [pod for name in self._services for pod in self.pods(name) if _version(pod) == version]
+        health = self._health(pods, "")
         for name in self._services:
             found = self._object("serving.knative.dev/v1", "services", f"{name}-predictor")
             if found is None and name != service:
@@ -116,16 +129,6 @@ def _ready(found: dict[str, Any]) -> tuple[bool, str]:
     conditions = {each["type"]: each for each in found.get("status", {}).get("conditions", [])}
     ready = conditions.get("Ready", {})
     return ready.get("status") == "True", ready.get("message", "")
-
-
-def _health(pods: list[Any], reason: str) -> Health:
-    return Health(
-        ready=False,
-        pods=len(pods),
-        ready_pods=sum(map(_is_ready, pods)),
-        restarts=sum(status.restart_count for pod in pods for status in _containers(pod)),
-        reason=next(filter(None, map(_why, pods)), reason),
-    )
 
 
 def _version(pod: Any) -> str:

@@ -28,6 +28,7 @@ QUICK = {"steps": [50, 100], "stepSeconds": 0, "limitSeconds": 5, "readySeconds"
 REQUESTS_BETWEEN_LOOKS = 1000
 SMALL_CHART = {"metadata": {"name": "loan-model"}, "values": DEFAULTS, "templates": []}
 FULL_NAME = "loans-loan-model"
+VOLUMES = [{"name": "registry", "persistentVolumeClaim": {"claimName": "models"}}]
 CRONJOB = {
     "spec": {
         "schedule": "0 0 1 1 *",
@@ -76,6 +77,8 @@ class Cluster:
         self.last_job: dict[str, Any] = {}
         self.champion = "v1"
         self.refuses_events = False
+        self.access_modes = ["ReadWriteOnce"]
+        self.waiting: dict[str, dict[str, Any]] = {}
         self.requests_between_looks = REQUESTS_BETWEEN_LOOKS
         self.on_look: Callable[[], object] = lambda: None
         self.on_job: Callable[[], object] = lambda: None
@@ -159,6 +162,8 @@ class Cluster:
         if label == "batch.kubernetes.io/job-name":
             return [self._job_pod(wanted)]
         stable, canary, _ = self.split
+        if not selector:
+            return [self._pod(FULL_NAME, stable)]
         mode = self.deployed["config"]["mode"]
         places = {FULL_NAME: [stable], FULL_NAME + "-canary": [canary]}
         if mode == "Knative":
@@ -178,10 +183,14 @@ class Cluster:
             "restartCount": behaviour.restarts,
             "state": {"waiting": {"message": "it cannot be loaded"}} if not behaviour.ready else {"running": {}},
         }
+        spec = {"containers": [{"name": "kserve-container", "env": env}], "volumes": VOLUMES}
+        if service in self.waiting:
+            return waiting_pod(f"{service}-{version}", spec, self.waiting[service])
         return {
             "metadata": {"name": f"{service}-{version}"},
-            "spec": {"containers": [{"name": "kserve-container", "env": env}]},
+            "spec": spec | {"nodeName": "n1"},
             "status": {
+                "phase": "Running",
                 "conditions": [{"type": "Ready", "status": str(behaviour.ready)}],
                 "containerStatuses": [status],
             },
@@ -212,6 +221,10 @@ class Cluster:
     # The registry, reached by Jobs
 
     def _job_pod(self, job: str) -> dict[str, Any]:
+        if "registry" in self.waiting:
+            return waiting_pod(
+                job, {"containers": [{"name": "training"}], "volumes": VOLUMES}, self.waiting["registry"]
+            )
         _, verb, version, *_ = self.jobs[job]
         refused, message = self.versions[version].refused, ""
         if refused:
@@ -222,7 +235,17 @@ class Cluster:
             self.champion = version
         terminated = {"exitCode": int(bool(refused)), "message": message}
         status = {"name": "training", "image": "i", "imageID": "i", "ready": False, "restartCount": 0}
-        return {"status": {"containerStatuses": [status | {"state": {"terminated": terminated}}]}}
+        return {
+            "metadata": {"name": job},
+            "spec": {"containers": []},
+            "status": {"phase": "Succeeded", "containerStatuses": [status | {"state": {"terminated": terminated}}]},
+        }
+
+    def _pod_events(self, selector: str) -> list[dict[str, Any]]:
+        """That a volume could not be attached, for a pod that is on a node and waits."""
+        pod = selector.partition("=")[2].partition(",")[0]
+        stuck = any("nodeName" in each for each in self.waiting.values())
+        return [{"metadata": {}, "involvedObject": {"name": pod}, "reason": "FailedAttachVolume"}] if stuck else []
 
     # The API
 
@@ -235,7 +258,12 @@ class Cluster:
                 wanted = query["labelSelector"] == "owner=helm,name=loans" and "/bank/" in path
                 return 200, {"items": [as_secret(each) for each in self.revisions] if wanted else []}
             case ["pods"]:
-                return 200, {"items": self.pods(query["labelSelector"])}
+                return 200, {"items": self.pods(query.get("labelSelector", ""))}
+            case ["persistentvolumeclaims", name]:
+                claim = {"metadata": {"name": name, "uid": "claim"}, "spec": {"accessModes": self.access_modes}}
+                return 200, claim
+            case ["events"] if method == "GET":
+                return 200, {"items": self._pod_events(query["fieldSelector"])}
             case ["pods", pod, "proxy", "metrics"]:
                 return 200, self.metrics(pod.removesuffix(":8080"))
             case ["inferenceservices", name]:
@@ -325,6 +353,14 @@ def as_secret(revision: dict[str, Any]) -> dict[str, Any]:
 def _encoded(document: str) -> str:
     content = base64.b64encode(gzip.compress(document.encode(), 1))
     return base64.b64encode(content).decode()
+
+
+def waiting_pod(name: str, spec: dict[str, Any], where: dict[str, Any]) -> dict[str, Any]:
+    """A pod on a node, `nodeName`, or on none, with what the scheduler says, `message`."""
+    unscheduled = {"type": "PodScheduled", "status": "False", "reason": "Unschedulable", **where}
+    place = {"nodeName": where["nodeName"]} if "nodeName" in where else {}
+    conditions = [] if place else [unscheduled]
+    return {"metadata": {"name": name}, "spec": spec | place, "status": {"phase": "Pending", "conditions": conditions}}
 
 
 def missing(name: str) -> tuple[int, Any]:
