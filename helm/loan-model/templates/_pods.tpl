@@ -1,4 +1,7 @@
-{{/* Where pods run. Call it with a dict of `root` and `part`: `serving`, `training` or `rollout`. */}}
+{{/*
+Where pods run. Call it with a dict of `root`, `part`: `serving`, `training` or `rollout`, and whether the pod `mounts`
+the registry's claim.
+*/}}
 {{- define "loan-model.placement" -}}
 {{- $part := index .root.Values .part -}}
 {{- with $part.nodeSelector }}
@@ -20,11 +23,10 @@ priorityClassName: {{ . }}
 
 {{/*
 What keeps the pods that mount a claim together which one node at a time may mount. The first of them has the choice,
-because the scheduler lets a pod pass that is the only one of its kind. Knative takes no affinity without a flag.
+because the scheduler lets a pod pass that is the only one of its kind.
 */}}
 {{- define "loan-model.claimAffinity" -}}
-{{- $mounts := or (eq .part "training") (and (eq .part "serving") (eq .root.Values.mode "Standard")) -}}
-{{- if and $mounts (include "loan-model.claimOfOneNode" .root) -}}
+{{- if and .mounts (include "loan-model.claimOfOneNode" .root) -}}
 podAffinity:
   requiredDuringSchedulingIgnoredDuringExecution:
     - topologyKey: kubernetes.io/hostname
@@ -50,4 +52,22 @@ LOAN_REGISTRY LOAN_VERSION LOAN_MODEL_NAME LOAN_HTTP_PORT LOAN_GRPC_PORT LOAN_GR
 {{/* A training's variables that other values decide, which depend on where its data and model are. */}}
 {{- define "loan-model.trainingNames" -}}
 {{- range include "loan-model.trainingEnv" (dict "root" . "run" "") | fromYamlArray }}{{ .name }} {{ end }}
+{{- end }}
+
+{{/* What a claim means that one node at a time may mount; empty for others. */}}
+{{- define "loan-model.claimNote" -}}
+{{- $claim := include "loan-model.claim" . -}}
+{{- $modes := .Values.storage.pvc.accessModes -}}
+{{- $together := include "loan-model.claimOfOneNode" . -}}
+{{- if .Values.storage.pvc.existingClaim -}}
+{{- $found := lookup "v1" "PersistentVolumeClaim" .Release.Namespace $claim -}}
+{{- $modes = dig "spec" "accessModes" (list "ReadWriteMany") $found -}}
+{{- end -}}
+{{- if and (eq .Values.storage.type "pvc") (not (has "ReadWriteMany" $modes)) -}}
+The claim {{ $claim }} is {{ join " and " $modes }}: one node at a time mounts it. {{ if $together -}}
+So all pods that mount it run on one node, unless an affinity of serving.pod or training.pod says otherwise.
+{{- else -}}
+On more than one node, pods on the others wait for it in vain.
+{{- end }} For more nodes keep the versions on a claim that is ReadWriteMany, or in a bucket.
+{{- end }}
 {{- end }}

@@ -46,7 +46,8 @@ spec:
     {{- include (printf "loan-model.pods%s" .root.Values.mode) . | nindent 4 }}
     serviceAccountName: {{ include "loan-model.fullname" .root }}-predictor
     enableServiceLinks: false
-    {{- with include "loan-model.placement" (dict "root" .root "part" "serving") | trim }}
+    {{- /* Knative takes no affinity without a flag. */}}
+    {{- with include "loan-model.placement" (dict "root" .root "part" "serving" "mounts" (not $knative)) | trim }}
     {{- . | nindent 4 }}
     {{- end }}
     {{- with $pod.initContainers }}

@@ -43,7 +43,7 @@ template:
       - name: {{ . }}
       {{- end }}
     {{- end }}
-    {{- with include "loan-model.placement" (dict "root" .root "part" "training") | trim }}
+    {{- with include "loan-model.placement" (dict "root" .root "part" "training" "mounts" true) | trim }}
     {{- . | nindent 4 }}
     {{- end }}
     {{- if or $pod.initContainers (eq $source.type "synthetic") }}
