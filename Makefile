@@ -4,6 +4,7 @@ SHELL := /bin/bash
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+PROTO := model_server/grpc/inference.proto
 PACKAGES := loan_cli loan_model model_server rollout tabular_model training_job
 REGISTRY := $(or $(LOAN_REGISTRY),files/model_version)
 DATA := files/dataset.csv
@@ -14,7 +15,7 @@ PIP := $(BIN)/pip --disable-pip-version-check install --require-hashes
 COUNT := awk '/^Collecting/ {printf "\r  %d packages", ++n > "/dev/stderr"} END {print "" > "/dev/stderr"}'
 
 .DEFAULT_GOAL := help
-.PHONY: help serve test faults soak bench bench-quick docs format lock clean
+.PHONY: help serve test faults soak bench bench-quick docs format protocol lock clean
 
 help: ## Show what there is to make
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -76,6 +77,11 @@ format: $(VENV)/.dev ## Format the code and mend what the linter can
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
+protocol: $(PROTO:.proto=.binpb) ## Compile the gRPC endpoint's protocol, as an installation does
+
+$(PROTO:.proto=.binpb): $(PROTO) hatch_build.py $(BIN)/pip
+	$(BIN)/python hatch_build.py
+
 LOCK := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --custom-compile-command "make lock"
 
 lock: $(VENV)/.dev ## Choose the newest versions of all dependencies that fit, and write them down with their hashes
@@ -86,7 +92,7 @@ lock: $(VENV)/.dev ## Choose the newest versions of all dependencies that fit, a
 	$(LOCK) --group build --constraints requirements/dev.txt --output-file requirements/build.txt
 
 clean: ## Remove what make made, but not the registry
-	rm -rf $(VENV) $(BENCH) $(GO_BIN) build dist .*_cache *.egg-info
+	rm -rf $(VENV) $(PROTO:.proto=.binpb) $(BENCH) $(GO_BIN) build dist .*_cache *.egg-info
 
 $(BIN)/pip:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
@@ -94,13 +100,13 @@ $(BIN)/pip:
 	@echo "Making $(VENV)" >&2
 	@$(PYTHON) -m venv $(VENV)
 
-$(VENV)/.serve: $(BIN)/pip pyproject.toml requirements/build.txt requirements/server.txt requirements/training.txt requirements/rollout.txt
+$(VENV)/.serve: $(BIN)/pip pyproject.toml hatch_build.py $(PROTO) requirements/build.txt requirements/server.txt requirements/training.txt requirements/rollout.txt
 	@echo "Installing what serving and training need (once; about a minute)" >&2
 	@$(PIP) -r requirements/build.txt -r requirements/server.txt -r requirements/training.txt -r requirements/rollout.txt | $(COUNT)
 	@$(MAKE) --no-print-directory .install
 	@touch $@
 
-$(VENV)/.dev: $(BIN)/pip pyproject.toml requirements/dev.txt
+$(VENV)/.dev: $(BIN)/pip pyproject.toml hatch_build.py $(PROTO) requirements/dev.txt
 	@echo "Installing what tests need (once; about a minute)" >&2
 	@$(PIP) -r requirements/dev.txt | $(COUNT)
 	@$(MAKE) --no-print-directory .install

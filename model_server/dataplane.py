@@ -116,6 +116,11 @@ def inputs(columns: tuple[Column, ...]) -> list[dict[str, Any]]:
     ]
 
 
+def without_parameters(tensors: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The same for gRPC, whose message of a tensor's metadata has no parameters."""
+    return [{name: tensor[name] for name in ("name", "datatype", "shape")} for tensor in tensors]
+
+
 def _expected(column: Column) -> dict[str, Any]:
     found: dict[str, Any] = {"missing": column.missing}
     if column.type == "category":

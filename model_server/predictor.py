@@ -1,5 +1,6 @@
 """KServe's view of the data plane: a `kserve.Model` that any KServe server, transformer or graph can hold."""
 
+import uuid
 from typing import Any
 
 import kserve
@@ -31,7 +32,7 @@ class LoanPredictor(kserve.Model):
 
     async def get_input_types(self) -> list[dict[str, Any]]:
         """The V2 inputs of the default version: name, datatype and shape of each."""
-        return plane.inputs(self._dataplane.repository.get(None).model.columns)
+        return plane.without_parameters(plane.inputs(self._dataplane.repository.get(None).model.columns))
 
     async def get_output_types(self) -> list[dict[str, Any]]:
         """The V2 outputs: name, datatype and shape of each."""
@@ -47,7 +48,7 @@ class LoanPredictor(kserve.Model):
         except ServeError as error:
             raise kserve.errors.InvalidInput(str(error)) from error
         return kserve.InferResponse(
-            response_id=payload.id,
+            response_id=payload.id or str(uuid.uuid4()),  # without one KServe's server fails
             model_name=self.name,
             model_version=response.model_version,
             infer_outputs=[_output(output) for output in response.outputs],

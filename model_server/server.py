@@ -1,7 +1,7 @@
 """The model server: both ports, the repository behind them, and an orderly end.
 
-It does what KServe asks of a predictor's container by itself; KServe's classes, which take longer to import than all of
-this, are for those who hold a `LoanPredictor` in a server of KServe's.
+It does what KServe asks of a predictor's container by itself, without KServe's package; who wants a server of KServe's
+own gives it a `LoanPredictor`.
 """
 
 import asyncio

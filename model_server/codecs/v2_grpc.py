@@ -45,7 +45,7 @@ def encode(model: str, response: InferResponse, raw: bool) -> Any:
     """`raw` puts the values into raw contents: the answer takes the form of the question."""
     message = pb.ModelInferResponse(model_name=model, model_version=response.model_version, id=response.id)
     if response.standard_error is not None:
-        # The protocol's parameters have no numbers but whole ones.
+        # KServe's clients know no parameters that are numbers, but for whole ones.
         message.parameters[STANDARD_ERROR].string_param = repr(response.standard_error)
     for output in response.outputs:
         item = message.outputs.add(name=output.name, datatype=output.datatype, shape=output.shape)

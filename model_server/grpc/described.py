@@ -1,4 +1,4 @@
-"""The services of this server as protobuf describes them: the published ones, and what they lack of what is served."""
+"""The services of this server as protobuf describes them: inference, and the published ones with what they lack."""
 
 from typing import Any
 
@@ -6,7 +6,7 @@ from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
 from grpc_health.v1 import health_pb2
 from grpc_reflection.v1alpha import reflection_pb2
 
-from model_server.grpc.v2_pb import pb
+from model_server.grpc.v2_pb import FILE
 
 KINDS = descriptor_pb2.FieldDescriptorProto
 HEALTH = "grpc.health.v1"
@@ -28,27 +28,6 @@ def field(
 def _published(module: Any) -> descriptor_pb2.FileDescriptorProto:
     file = descriptor_pb2.FileDescriptorProto()
     module.DESCRIPTOR.CopyToProto(file)
-    return file
-
-
-def _inference() -> descriptor_pb2.FileDescriptorProto:
-    """KServe's, and from Triton's `grpc_service.proto` the index of the repository extension."""
-    file = _published(pb)
-    asked = file.message_type.add(name="RepositoryIndexRequest")
-    field(asked, "repository_name", 1, KINDS.TYPE_STRING)
-    field(asked, "ready", 2, KINDS.TYPE_BOOL)
-    answer = file.message_type.add(name="RepositoryIndexResponse")
-    entry = answer.nested_type.add(name="ModelIndex")
-    for number, name in enumerate(("name", "version", "state", "reason"), start=1):
-        field(entry, name, number, KINDS.TYPE_STRING)
-    kind = f".{file.package}.RepositoryIndexResponse.ModelIndex"
-    field(answer, "models", 1, KINDS.TYPE_MESSAGE, kind, repeated=True)
-    (service,) = file.service
-    service.method.add(
-        name="RepositoryIndex",
-        input_type=f".{file.package}.RepositoryIndexRequest",
-        output_type=f".{file.package}.RepositoryIndexResponse",
-    )
     return file
 
 
@@ -83,14 +62,7 @@ def _reflection_v1() -> descriptor_pb2.FileDescriptorProto:
 
 
 POOL = descriptor_pool.DescriptorPool()
-for _file in (_inference(), _health(), _published(reflection_pb2), _reflection_v1()):
+for _file in (FILE, _health(), _published(reflection_pb2), _reflection_v1()):
     POOL.Add(_file)
 
-
-def _message(name: str) -> Any:
-    return message_factory.GetMessageClass(POOL.FindMessageTypeByName(name))
-
-
-HealthListResponse = _message(f"{HEALTH}.HealthListResponse")
-IndexRequest = _message("inference.RepositoryIndexRequest")
-IndexResponse = _message("inference.RepositoryIndexResponse")
+HealthListResponse: Any = message_factory.GetMessageClass(POOL.FindMessageTypeByName(f"{HEALTH}.HealthListResponse"))

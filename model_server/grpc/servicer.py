@@ -12,9 +12,8 @@ from google.protobuf.message import DecodeError
 from model_server.access import Access, Right
 from model_server.codecs import v2_grpc
 from model_server.controlplane import Control, named_version, version_to_load
-from model_server.dataplane import DataPlane
+from model_server.dataplane import DataPlane, without_parameters
 from model_server.errors import InvalidInput, ModelFailed, NotReady, Overloaded, ServeError
-from model_server.grpc import described, repository_pb
 from model_server.grpc.call import Call
 from model_server.grpc.v2_pb import pb
 from model_server.metrics import Metrics
@@ -69,9 +68,9 @@ class InferenceServicer:
             "ModelReady": (self.model_ready, pb.ModelReadyRequest),
             "ModelMetadata": (self._predicting(self.model_metadata), pb.ModelMetadataRequest),
             "ModelInfer": (self._predicting(self.model_infer), pb.ModelInferRequest),
-            "RepositoryIndex": (self._predicting(self.repository_index), described.IndexRequest),
-            "RepositoryModelLoad": (self.repository_load, repository_pb.ModelRequest),
-            "RepositoryModelUnload": (self.repository_unload, repository_pb.ModelRequest),
+            "RepositoryIndex": (self._predicting(self.repository_index), pb.RepositoryIndexRequest),
+            "RepositoryModelLoad": (self.repository_load, pb.RepositoryModelLoadRequest),
+            "RepositoryModelUnload": (self.repository_unload, pb.RepositoryModelUnloadRequest),
         }
         return grpc.method_handlers_generic_handler(
             SERVICE,
@@ -112,8 +111,7 @@ class InferenceServicer:
         """Inputs and outputs of a version."""
         with structlog.contextvars.bound_contextvars(**call.log_fields):
             metadata = self._dataplane.model_metadata(request.name, request.version or None)
-        # The protocol's message has no parameters of a tensor.
-        inputs = [{name: item[name] for name in ("name", "datatype", "shape")} for item in metadata["inputs"]]
+        inputs = without_parameters(metadata["inputs"])
         return Reply(pb.ModelMetadataResponse(**metadata | {"inputs": inputs}))
 
     def model_infer(self, request: Any, call: Call) -> Reply:
@@ -164,7 +162,7 @@ class InferenceServicer:
         """Every version and its state."""
         entries = [entry for entry in self._repository.index() if entry.state == "READY" or not request.ready]
         models = [{"name": self._repository.name, **entry._asdict()} for entry in entries]
-        return Reply(described.IndexResponse(models=models))
+        return Reply(pb.RepositoryIndexResponse(models=models))
 
     def repository_load(self, request: Any, call: Call) -> Reply:
         """Loads a version and makes it the default, or follows the registry again where none is named."""
@@ -198,7 +196,7 @@ class InferenceServicer:
         return self._access.require(right, call.sent("authorization"), endpoint)
 
     def _model(self, request: Any) -> tuple[str, dict[str, str]]:
-        name = request.model_name or request.first_name
+        name = request.triton_model_name or request.model_name
         self._dataplane.check_name(name)
         return name, {key: value.string_param for key, value in request.parameters.items()}
 

@@ -1,14 +1,36 @@
-"""V2's messages, which are KServe's own, without the rest of KServe.
+"""V2's messages, made from what the installation compiled of `inference.proto`.
 
-`import kserve` takes 1.5 s and 100 MB, for FastAPI, pandas and clients that a server with endpoints of its own does not
-need, and `import kserve.x` runs all of it first. The generated module needs none of it, so it is run from its file.
+They are in a pool of their own, so that a process may hold KServe's or Triton's messages of the same names as well. A
+compiled description, unlike generated Python code, is not tied to a version of protobuf.
 """
 
-from importlib.metadata import distribution
-from runpy import run_path
+from importlib.resources import files
 from types import SimpleNamespace
 from typing import Any
 
-_FILE = "kserve/protocol/grpc/grpc_predict_v2_pb2.py"
+from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
 
-pb: Any = SimpleNamespace(**run_path(str(distribution("kserve").locate_file(_FILE))))
+from tabular_model.errors import ModelError
+
+_COMPILED = files("model_server.grpc") / "inference.binpb"
+
+
+def _described() -> descriptor_pb2.FileDescriptorProto:
+    try:
+        (file,) = descriptor_pb2.FileDescriptorSet.FromString(_COMPILED.read_bytes()).file
+    except FileNotFoundError:
+        raise ModelError(
+            f"{_COMPILED} is made from inference.proto by an installation; in a checkout `make protocol` makes it."
+        ) from None
+    return file
+
+
+def _messages() -> dict[str, Any]:
+    pool = descriptor_pool.DescriptorPool()
+    pool.Add(FILE)
+    found = pool.FindFileByName(FILE.name).message_types_by_name
+    return {name: message_factory.GetMessageClass(message) for name, message in found.items()}
+
+
+FILE = _described()
+pb: Any = SimpleNamespace(**_messages())

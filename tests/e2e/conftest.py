@@ -103,6 +103,7 @@ def _build(target: str) -> str:
         "training_job",
         "requirements",
         "*.toml",
+        "hatch_build.py",
         cwd=ROOT,
     )
     digest = hashlib.sha256(b"".join((ROOT / name).read_bytes() for name in names.split()))
