@@ -12,7 +12,7 @@ from pathlib import Path
 from queue import SimpleQueue
 from typing import Any, NamedTuple, Protocol
 
-import httpx
+import httpx2
 import msgspec
 import numpy as np
 import structlog
@@ -51,7 +51,7 @@ class Event(msgspec.Struct, kw_only=True, frozen=True):
 
 
 class Sink(Protocol):
-    """Where events go, one after the other from one thread; an OSError or an error of httpx is counted as failed."""
+    """Where events go, one after the other from one thread; an OSError or an error of httpx2 is counted as failed."""
 
     def write(self, event: bytes, traceparent: str) -> None:
         """Takes one event, of this trace if of any, or raises."""
@@ -74,10 +74,10 @@ class HttpSink:
 
     def __init__(self, url: str) -> None:
         self._url = url
-        self._client = httpx.Client(timeout=SINK_SECONDS, headers={"content-type": "application/cloudevents+json"})
+        self._client = httpx2.Client(timeout=SINK_SECONDS, headers={"content-type": "application/cloudevents+json"})
 
     def write(self, event: bytes, traceparent: str) -> None:
-        """Waits until the sink has answered; httpx.HTTPError where it does not, or not with a status of 2xx."""
+        """Waits until the sink has answered; httpx2.HTTPError where it does not, or not with a status of 2xx."""
         headers = {"traceparent": traceparent} if traceparent else None
         self._client.post(self._url, content=event, headers=headers).raise_for_status()
 
@@ -142,7 +142,7 @@ class PredictionLog:
             count = len(scored.matrix)
             try:
                 self._sink.write(msgspec.json.encode(self._event(scored)), scored.traceparent)
-            except (OSError, httpx.HTTPError, httpx.InvalidURL) as error:
+            except (OSError, httpx2.HTTPError, httpx2.InvalidURL) as error:
                 result = "failed"
                 if not self._failing:  # said once, not for every prediction
                     log.error("predictions are not logged", error=type(error).__name__)

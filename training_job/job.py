@@ -1,14 +1,16 @@
 """A training as a Kubernetes Job, made from the template that a CronJob holds."""
 
 import asyncio
-import json
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
-from kubernetes import client, config
-from kubernetes.client.exceptions import ApiException
+import httpx2
+import msgspec
+from lightkube import ApiError, Client, ConfigError, KubeConfig
+from lightkube.resources.batch_v1 import CronJob, Job
+from lightkube.resources.core_v1 import Pod
 
 from tabular_model.errors import ModelError
 from training_job.launch import (
@@ -32,13 +34,8 @@ class JobLauncher:
     that no log has to be read. A Job belongs to its CronJob, and goes when that does.
     """
 
-    def __init__(
-        self, cronjob: str, namespace: str, sources: Mapping[str, str], api: client.ApiClient | None = None
-    ) -> None:
-        if api is None:
-            connect()
-        self._batch: Any = client.BatchV1Api(api)
-        self._core: Any = client.CoreV1Api(api)
+    def __init__(self, cronjob: str, namespace: str, sources: Mapping[str, str], client: Client | None = None) -> None:
+        self._client = client or connect()
         self._cronjob = cronjob
         self._namespace = namespace
         self.sources = sources
@@ -57,14 +54,13 @@ class JobLauncher:
         """A Job goes on without the server that started it."""
 
     def _start(self, parameters: TrainingParameters) -> str:
-        for job in self._batch.list_namespaced_job(self._namespace).items:
+        for job in self._client.list(Job, namespace=self._namespace):
             if self._owns(job) and not _ended(job):
-                name = job.metadata.name
+                name = _name(job)
                 raise AlreadyRunning(f"Training {name} is running; ask for it at /train/{name}.")
-        cronjob = self._batch.read_namespaced_cron_job(self._cronjob, self._namespace)
-        template = self._batch.api_client.sanitize_for_serialization(cronjob.spec.job_template)
-        job = self._batch.create_namespaced_job(self._namespace, _job(cronjob, template, parameters, self.sources))
-        return str(job.metadata.name)
+        cronjob = self._client.get(CronJob, self._cronjob, namespace=self._namespace)
+        job = msgspec.convert(_job(cronjob.to_dict(), parameters, self.sources), Job)
+        return _name(self._client.create(job, namespace=self._namespace))
 
     def _wait(self, name: str, seconds: float) -> Outcome:
         deadline = time.monotonic() + seconds
@@ -80,9 +76,9 @@ class JobLauncher:
     def _read(self, name: str) -> Any:
         """The Job; KeyError unless it is there and was made from this CronJob."""
         try:
-            job = self._batch.read_namespaced_job(name, self._namespace)
-        except ApiException as error:
-            if error.status == 404:
+            job = self._client.get(Job, name, namespace=self._namespace)
+        except ApiError as error:
+            if error.response.status_code == 404:
                 raise KeyError(name) from None
             raise
         if not self._owns(job):
@@ -90,17 +86,17 @@ class JobLauncher:
         return job
 
     def _owns(self, job: Any) -> bool:
-        owners = job.metadata.owner_references or []
+        owners = job.metadata.ownerReferences or []
         return any((owner.kind, owner.name) == ("CronJob", self._cronjob) for owner in owners)
 
     def _last_message(self, name: str) -> tuple[str, bool]:
         """The last line that a pod of the Job left, and whether it ended well."""
-        pods = self._core.list_namespaced_pod(self._namespace, label_selector=f"batch.kubernetes.io/job-name={name}")
+        pods: Any = self._client.list(Pod, namespace=self._namespace, labels={"batch.kubernetes.io/job-name": name})
         ends = [
-            (ended.exit_code == 0 and status.name == CONTAINER, ended.finished_at, ended.message or "")
-            for pod in pods.items
-            for status in (pod.status.init_container_statuses or []) + (pod.status.container_statuses or [])
-            if (ended := status.state.terminated) and (status.name == CONTAINER or ended.exit_code)
+            (ended.exitCode == 0 and status.name == CONTAINER, ended.finishedAt, ended.message or "")
+            for pod in pods
+            for status in (pod.status.initContainerStatuses or []) + (pod.status.containerStatuses or [])
+            if (ended := status.state.terminated) and (status.name == CONTAINER or ended.exitCode)
         ]
         if not ends:
             return "", False
@@ -108,28 +104,35 @@ class JobLauncher:
         return last_line(message.encode()).removeprefix("error: "), good
 
 
-def connect() -> None:
-    """The cluster that this pod runs in, else the one that kubectl points at."""
+def connect(seconds: float = 10.0) -> Client:
+    """A client of the cluster that this pod runs in, else of the one that kubectl points at; ModelError without one.
+
+    An answer is waited for `seconds`.
+    """
+    timeout = httpx2.Timeout(seconds)
     try:
-        config.load_incluster_config()  # type: ignore[no-untyped-call]
-    except config.ConfigException:
+        # Its address is an IP, which NO_PROXY often names by a range; the client would ask a proxy for it.
+        return Client(KubeConfig.from_service_account(), timeout=timeout, trust_env=False)
+    except (ConfigError, KeyError):
         try:
-            config.load_kube_config()  # type: ignore[no-untyped-call]
-        except config.ConfigException as error:
+            return Client(timeout=timeout)
+        except (ConfigError, OSError) as error:
             raise ModelError(f"No cluster to train on: {error}") from error
 
 
 @contextmanager
 def _sentence() -> Iterator[None]:
-    """What the cluster refuses, in its own words."""
+    """What the cluster refuses, in its own words, or that it does not answer."""
     try:
         yield
-    except ApiException as error:
-        try:
-            reason = json.loads(error.body or "")["message"]
-        except (TypeError, ValueError, KeyError):
-            reason = error.reason
-        raise LaunchFailed(f"The cluster refused: {reason}") from error
+    except httpx2.HTTPStatusError as error:
+        raise LaunchFailed(f"The cluster refused: {error}") from error
+    except (httpx2.HTTPError, msgspec.MsgspecError, ConfigError) as error:
+        raise LaunchFailed(f"The cluster does not answer: {error}") from error
+
+
+def _name(job: Job) -> str:
+    return str(job.metadata and job.metadata.name)
 
 
 def _ended(job: Any) -> str:
@@ -140,9 +143,8 @@ def _ended(job: Any) -> str:
     return ""
 
 
-def _job(
-    cronjob: Any, template: dict[str, Any], parameters: TrainingParameters, sources: Mapping[str, str]
-) -> dict[str, Any]:
+def _job(cronjob: dict[str, Any], parameters: TrainingParameters, sources: Mapping[str, str]) -> dict[str, Any]:
+    owner, template = cronjob["metadata"], cronjob["spec"]["jobTemplate"]
     metadata = template.get("metadata") or {}
     for container in template["spec"]["template"]["spec"]["containers"]:
         if container["name"] == CONTAINER:
@@ -151,15 +153,15 @@ def _job(
         "apiVersion": "batch/v1",
         "kind": "Job",
         "metadata": {
-            "generateName": f"{cronjob.metadata.name}-",
+            "generateName": f"{owner['name']}-",
             "labels": metadata.get("labels"),
             "annotations": {**(metadata.get("annotations") or {}), "cronjob.kubernetes.io/instantiate": "manual"},
             "ownerReferences": [
                 {
                     "apiVersion": "batch/v1",
                     "kind": "CronJob",
-                    "name": cronjob.metadata.name,
-                    "uid": cronjob.metadata.uid,
+                    "name": owner["name"],
+                    "uid": owner["uid"],
                     "controller": True,
                 }
             ],

@@ -11,10 +11,15 @@ from hashlib import sha256
 from threading import BoundedSemaphore, Lock
 from typing import Any
 
+import httpx2
+import msgspec
 import structlog
-from kubernetes import client
-from kubernetes.client.exceptions import ApiException
-from urllib3.exceptions import HTTPError
+from lightkube import Client, ConfigError
+from lightkube.models.authentication_v1 import TokenReviewSpec
+from lightkube.models.authorization_v1 import ResourceAttributes, SubjectAccessReviewSpec
+from lightkube.models.meta_v1 import ObjectMeta
+from lightkube.resources.authentication_v1 import TokenReview
+from lightkube.resources.authorization_v1 import LocalSubjectAccessReview
 
 from model_server.access import Decision, Right
 from model_server.errors import NotReady
@@ -36,13 +41,10 @@ class ClusterAuthorizer:
         namespace: str,
         audience: str,
         seconds: float,
-        api: client.ApiClient | None = None,
+        client: Client | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        if api is None:
-            connect()
-        self._authentication: Any = client.AuthenticationV1Api(api)
-        self._authorization: Any = client.AuthorizationV1Api(api)
+        self._client = client or connect(TIMEOUT_SECONDS)
         self._service = service
         self._namespace = namespace
         self._audience = audience
@@ -63,9 +65,8 @@ class ClusterAuthorizer:
             raise NotReady("Too many new tokens are waiting to be judged; try again in a moment.")
         try:
             decision = self._ask(token, right)
-        except (ApiException, HTTPError, ValueError) as error:  # ValueError: not the answer that was asked for
-            cause = f"{error.status} {error.reason}" if isinstance(error, ApiException) else type(error).__name__
-            log.error("the cluster does not say who a caller is", error=cause)
+        except (httpx2.HTTPError, msgspec.MsgspecError, ConfigError) as error:
+            log.error("the cluster does not say who a caller is", error=f"{type(error).__name__}: {error}")
             raise NotReady("The cluster does not say who you are; the server's log says why.") from None
         finally:
             self._asking.release()
@@ -83,32 +84,29 @@ class ClusterAuthorizer:
         )
 
     def _ask(self, token: str, right: Right) -> Decision:
-        review = self._authentication.create_token_review(
-            client.V1TokenReview(spec=client.V1TokenReviewSpec(token=token, audiences=[self._audience])),
-            _request_timeout=TIMEOUT_SECONDS,
-        ).status
+        asked = TokenReview(spec=TokenReviewSpec(token=token, audiences=[self._audience]))
+        review: Any = self._client.create(asked).status
         if not review.authenticated or self._audience not in (review.audiences or []):
             return Decision("", allowed=False)
         user = review.user
-        access = self._authorization.create_namespaced_local_subject_access_review(
-            self._namespace,
-            client.V1LocalSubjectAccessReview(
-                metadata=client.V1ObjectMeta(namespace=self._namespace),
-                spec=client.V1SubjectAccessReviewSpec(
+        attributes = ResourceAttributes(
+            group="serving.kserve.io",
+            resource="inferenceservices",
+            name=self._service,
+            namespace=self._namespace,
+            verb=right.value,
+        )
+        access: Any = self._client.create(
+            LocalSubjectAccessReview(
+                metadata=ObjectMeta(namespace=self._namespace),
+                spec=SubjectAccessReviewSpec(
                     user=user.username,
                     uid=user.uid,
                     groups=user.groups,
                     extra=user.extra,
-                    resource_attributes=client.V1ResourceAttributes(
-                        group="serving.kserve.io",
-                        resource="inferenceservices",
-                        name=self._service,
-                        namespace=self._namespace,
-                        verb=right.value,
-                    ),
+                    resourceAttributes=attributes,
                 ),
-            ),
-            _request_timeout=TIMEOUT_SECONDS,
+            )
         ).status
         return Decision(user.username, bool(access.allowed))
 

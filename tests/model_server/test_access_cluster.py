@@ -5,7 +5,9 @@ import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
-from kubernetes import client
+from lightkube import Client, KubeConfig
+from lightkube.config.models import Cluster as Address
+from lightkube.config.models import User
 
 from model_server.access import Access, Right
 from model_server.access.cluster import ClusterAuthorizer
@@ -52,7 +54,8 @@ def api(cluster):
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     threading.Thread(target=server.serve_forever, daemon=True).start()
-    yield client.ApiClient(client.Configuration(host=f"http://127.0.0.1:{server.server_port}"))
+    address = Address(server=f"http://127.0.0.1:{server.server_port}")
+    yield Client(KubeConfig.from_one(cluster=address, user=User()))
     server.shutdown()
     server.server_close()
 

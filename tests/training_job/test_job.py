@@ -6,7 +6,9 @@ import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
-from kubernetes import client, config
+from lightkube import Client, KubeConfig
+from lightkube.config.models import Cluster as Address
+from lightkube.config.models import User
 
 from tabular_model.errors import ModelError
 from training_job.job import JobLauncher
@@ -99,8 +101,8 @@ def cluster():
 
 @pytest.fixture
 def launcher(cluster):
-    configuration = client.Configuration(host=cluster.url)
-    return JobLauncher("loan-model-training", "bank", SOURCES, client.ApiClient(configuration))
+    config = KubeConfig.from_one(cluster=Address(server=cluster.url), user=User())
+    return JobLauncher("loan-model-training", "bank", SOURCES, Client(config))
 
 
 def start(launcher, **parameters):
@@ -187,12 +189,12 @@ def test_outside_a_cluster_it_trains_on_the_one_that_kubectl_points_at(cluster, 
     }
     (tmp_path / "config").write_text(json.dumps(contexts))
     monkeypatch.delenv("KUBERNETES_SERVICE_HOST", raising=False)
-    monkeypatch.setattr(config.kube_config, "KUBE_CONFIG_DEFAULT_LOCATION", str(tmp_path / "config"))
+    monkeypatch.setenv("KUBECONFIG", str(tmp_path / "config"))
     assert start(JobLauncher("loan-model-training", "bank", {})) in cluster.jobs
 
 
 def test_without_a_cluster_it_says_so(tmp_path, monkeypatch):
     monkeypatch.delenv("KUBERNETES_SERVICE_HOST", raising=False)
-    monkeypatch.setattr(config.kube_config, "KUBE_CONFIG_DEFAULT_LOCATION", str(tmp_path / "absent"))
+    monkeypatch.setenv("KUBECONFIG", str(tmp_path / "absent"))
     with pytest.raises(ModelError, match="No cluster to train on"):
         JobLauncher("loan-model-training", "bank", {})
