@@ -17,7 +17,7 @@ from tests.model_server.serving import free_port, v2_columns
 from tests.test_readme import blocks
 
 ROOT = Path(__file__).parents[2]
-(PROGRAM,) = blocks("python", (ROOT / "docs/kserve.md").read_text())
+((_, PROGRAM),) = blocks((ROOT / "docs/kserve.md").read_text(), "python")
 
 
 @pytest.fixture(scope="module")
