@@ -87,7 +87,7 @@ LOCK := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --genera
 lock: $(VENV)/.dev ## Choose the newest versions of all dependencies that fit, and write them down with their hashes
 	$(LOCK) pyproject.toml --upgrade --all-extras --group dev --output-file requirements/dev.txt
 	$(LOCK) pyproject.toml --extra server --extra tracing --extra oci --constraints requirements/dev.txt --output-file requirements/server.txt
-	$(LOCK) pyproject.toml --extra training --extra oci --constraints requirements/dev.txt --output-file requirements/training.txt
+	$(LOCK) pyproject.toml --extra training --extra oci --extra model-signing --constraints requirements/dev.txt --output-file requirements/training.txt
 	$(LOCK) pyproject.toml --extra rollout --constraints requirements/dev.txt --output-file requirements/rollout.txt
 	$(LOCK) --group build --constraints requirements/dev.txt --output-file requirements/build.txt
 

@@ -155,6 +155,22 @@ def push(
     typer.echo(f"{to._replace(tag=version)} is {digest}")
 
 
+@app.command()
+def sign(
+    version: Name,
+    key: Annotated[Path, typer.Option(help="PEM file of a private key on the curve P-256, P-384 or P-521.")],
+    registry: Root = DEFAULT_ROOT,
+    verify_key: Key = None,
+) -> None:
+    """Sign a version for other tools: writes model.sig, an OpenSSF Model Signing bundle."""
+    from tabular_model.bundle import Bundler
+
+    opened = Registry.open(registry, verify_key=verify_key)
+    with audited("sign", who=operator(), what=version, why=f"with {key.name}"):
+        opened.add_bundle(version, Bundler.read(key).sign(opened.export(version).files, version))
+    typer.echo(f"{version} is signed: model.sig")
+
+
 def _leave(result: Path | None, value: msgspec.Struct) -> None:
     if result:
         result.write_bytes(msgspec.json.encode(value))

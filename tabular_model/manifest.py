@@ -15,6 +15,7 @@ from tabular_model.schema import Column, Target
 FORMAT = 2
 FILE = "manifest.json"
 SIGNATURE = "manifest.sig"  # of the bytes of that file, see `signing`
+BUNDLE = "model.sig"  # of all other files, for other tools, see `bundle`
 
 
 def sha256(content: bytes) -> str:

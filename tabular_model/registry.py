@@ -1,7 +1,7 @@
 """The registry: immutable, numbered versions, and which of them is the champion.
 
 A version appears whole or not at all. Its number is claimed by creating `claims/v7.json`, which only one training
-can; then its files are written, then its signature if there is a key, and `v7/manifest.json` last. A reader that finds
+can; then its files are written, then its signatures if there are keys, and `v7/manifest.json` last. A reader that finds
 no manifest finds no version, and a training that dies costs no more than its number. A promotion is
 `promotions/000003.json`, created the same way; the last one counts.
 """
@@ -30,6 +30,7 @@ from tabular_model.storage import Storage, open_storage
 from tabular_model.verdict import Verdict
 
 if TYPE_CHECKING:
+    from tabular_model.bundle import Bundler
     from tabular_model.signing import Signer, Trust
 
 _NUMBERED = re.compile(r"v([1-9]\d*)(?:\.json)?")
@@ -148,7 +149,7 @@ class Registry:
         """As `load`, and with the manifest and the signatures among the files, as they are to be copied elsewhere."""
         manifest, files = self.load(version)
         folder = self._folder(version)
-        for name in (manifests.FILE, manifests.SIGNATURE):
+        for name in (manifests.FILE, manifests.SIGNATURE, manifests.BUNDLE):
             with suppress(FileNotFoundError):
                 files[name] = self._storage.read(folder + name)
         return Artifact(manifest, files)
@@ -158,6 +159,7 @@ class Registry:
         files: Mapping[str, bytes],
         describe: Callable[[str, dict[str, str]], Manifest],
         signer: "Signer | None" = None,
+        bundler: "Bundler | None" = None,
     ) -> Manifest:
         """Publishes `files` as the next version; `describe` gives the manifest for a version and its sha256s.
 
@@ -170,10 +172,17 @@ class Registry:
             self._create(f"{version}/{name}", content)
         manifest = describe(version, {name: sha256(content) for name, content in files.items()})
         sealed = msgspec.structs.replace(manifest, signer=signer.fingerprint if signer else UNSET).encode()
-        if signer:
-            self._create(f"{version}/{manifests.SIGNATURE}", signer.sign(sealed))
+        signatures = {manifests.SIGNATURE: signer.sign(sealed)} if signer else {}
+        if bundler:
+            signatures[manifests.BUNDLE] = bundler.sign({**files, **signatures, manifests.FILE: sealed}, version)
+        for name, content in signatures.items():
+            self._create(f"{version}/{name}", content)
         self._create(f"{version}/{manifests.FILE}", sealed)
         return Manifest.decode(sealed, manifests.FILE)
+
+    def add_bundle(self, version: str, bundle: bytes) -> None:
+        """Puts the signature for other tools beside a version's own; RegistryError if there is one already."""
+        self._create(f"{self._folder(version)}{manifests.BUNDLE}", bundle)
 
     def find_run(self, run: str) -> Manifest | None:
         """What the training `run` has published, so that a retried one need not publish again.

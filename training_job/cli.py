@@ -134,6 +134,13 @@ def train(
         Path | None,
         typer.Option(envvar="LOAN_SIGNING_KEY", help="PEM file of the Ed25519 key to sign the version with."),
     ] = None,
+    bundle_key: Annotated[
+        Path | None,
+        typer.Option(
+            envvar="LOAN_BUNDLE_KEY",
+            help="PEM file of the key on P-256, P-384 or P-521 to sign the version with for other tools (model.sig).",
+        ),
+    ] = None,
     verify_key: Annotated[
         Path | None,
         typer.Option(envvar="LOAN_VERIFY_KEY", help="PEM file of public keys: build on no version of other keys."),
@@ -148,6 +155,7 @@ def train(
 
     import loan_model
     from tabular_model.audit import audited, operator
+    from tabular_model.bundle import Bundler
     from tabular_model.declaration import Declaration
     from tabular_model.errors import RegistryError
     from tabular_model.parameters import assignments
@@ -179,10 +187,11 @@ def train(
     )
     with audited("train", who=operator(), what=f"training {training.run}", why=f"training {training.run}") as doing:
         signer = Signer.read(signing_key) if signing_key else None
+        bundler = Bundler.read(bundle_key) if bundle_key else None
         if verify_key:
             Trust.read(verify_key).check_signer(signer)
         opened = Registry.open(registry, create=True, verify_key=verify_key)
-        version = doing.what = run_training(training, opened, Progress(), signer).version
+        version = doing.what = run_training(training, opened, Progress(), signer, bundler).version
     verdict = Verdict.from_metrics(opened.read(version, "metrics.json"))
     line = msgspec.json.encode({"version": version, **msgspec.structs.asdict(verdict)}).decode()
     if result:

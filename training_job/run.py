@@ -21,6 +21,7 @@ from threadpoolctl import threadpool_limits
 
 import loan_model
 from tabular_model import evaluate, points, reference, report, results
+from tabular_model.bundle import Bundler
 from tabular_model.compatibility import recoded
 from tabular_model.declaration import Declaration
 from tabular_model.errors import IntegrityError
@@ -101,8 +102,14 @@ class Training:
         return {name: (families[name], parameters) for name, parameters in parsed.items()}
 
 
-def run_training(training: Training, registry: Registry, progress: Progress, signer: Signer | None = None) -> Manifest:
-    """Train as asked and publish the version, signed if there is a key, whatever the gate says of it.
+def run_training(
+    training: Training,
+    registry: Registry,
+    progress: Progress,
+    signer: Signer | None = None,
+    bundler: Bundler | None = None,
+) -> Manifest:
+    """Train as asked and publish the version, signed if there are keys, whatever the gate says of it.
 
     Nothing is published when an error is raised: DataError for a file that cannot be trained on, CompileError
     when the compiled model differs from the pipeline.
@@ -176,7 +183,7 @@ def run_training(training: Training, registry: Registry, progress: Progress, sig
         )
 
     with progress.step(f"Publish to {registry.url}"):
-        return registry.publish(files, describe, signer)
+        return registry.publish(files, describe, signer, bundler)
 
 
 def _columns(declaration: Declaration, registry: Registry, parent: str | None) -> tuple[Column, ...]:

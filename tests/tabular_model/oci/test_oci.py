@@ -17,6 +17,7 @@ from typer.testing import CliRunner
 
 from loan_cli.app import app
 from tabular_model import signing
+from tabular_model.bundle import Bundler
 from tabular_model.errors import GateFailed, IntegrityError, RegistryError, VersionNotFound
 from tabular_model.model import TabularModel
 from tabular_model.oci.client import DOCKER_MANIFEST, INDEX, Blob, Client
@@ -28,6 +29,7 @@ from tests.gotools import gotool
 from tests.model_server.serving import APPLICANT, serving
 from tests.tabular_model.oci import registries
 from tests.tabular_model.oci.registries import PASSWORD, USER
+from tests.tabular_model.test_bundle import make, verified
 from tests.tabular_model.versions import FILES, publish
 
 _numbers = itertools.count()
@@ -139,6 +141,16 @@ def test_oras_unpacks_the_version_as_it_is(push, url, repository, folder, tmp_pa
     pulled = {path.name: path.read_bytes() for path in (tmp_path / "out/models").iterdir()}
     assert pulled == {path.name: path.read_bytes() for path in (folder / version).iterdir()}
     assert ("manifest.sig" in pulled) == (version == "v1")
+
+
+def test_the_bundle_for_other_tools_goes_along(push, url, repository, folder, tmp_path):
+    key = make(tmp_path)
+    Registry.open(folder).add_bundle("v1", Bundler.read(key).sign(Registry.open(folder).export("v1").files, "v1"))
+    push("v1", url)
+    subprocess.run([gotool("oras"), "pull", "--plain-http", f"{repository}:v1"], cwd=tmp_path, check=True)
+    assert verified(tmp_path / "models", key.with_suffix(".pub"))[0]
+    with pytest.raises(RegistryError, match="by being pushed"):
+        Registry.open(url).add_bundle("v1", b"")
 
 
 def test_what_oras_pulls_is_served_by_the_key_that_signed_it(url, repository, trained_registry, keys, tmp_path):
