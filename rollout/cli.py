@@ -1,8 +1,9 @@
-"""`loan rollout`: start or go on, look, abort."""
+"""`loan rollout`: start or go on, look, abort; and the controller that does so by itself."""
 
 import signal
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -25,6 +26,7 @@ Namespace = Annotated[
 ]
 Context = Annotated[str, typer.Option("--context", help="kubectl's context; the current one, unless given.")]
 DEFAULT_RELEASE = "loans"
+DEFAULT_CHART = Path("helm/loan-model")
 
 
 @app.callback(invoke_without_command=True)
@@ -43,6 +45,7 @@ def rollout(
         typer.echo(context.get_help())
         return
     with _connected(release, namespace, kube_context) as connection:
+        connection.check_owner()
         if dry_run:
             for step in connection.controller(_watch(), lambda: "").plan(to):
                 typer.echo(step)
@@ -65,18 +68,37 @@ def status(release: Name = DEFAULT_RELEASE, namespace: Namespace = "", kube_cont
 def abort(release: Name = DEFAULT_RELEASE, namespace: Namespace = "", kube_context: Context = "") -> None:
     """Give stable all of the traffic and remove the canary; a rollout that runs ends by it."""
     with _connected(release, namespace, kube_context) as connection:
+        connection.check_owner()
         connection.controller(_watch(), lambda: "").abort()
 
 
+@app.command()
+def controller(
+    release: Name = DEFAULT_RELEASE,
+    namespace: Namespace = "",
+    kube_context: Context = "",
+    chart: Annotated[
+        Path, typer.Option("--chart", envvar="LOAN_CHART", help="The folder of the chart's templates.")
+    ] = DEFAULT_CHART,
+) -> None:
+    """Move the release to the version that its value `version` names, whenever that changes, until it is stopped.
+
+    The chart runs this as a Deployment where rollout.controller.enabled is true.
+    """
+    interrupted = _interruptions()
+    with _connected(release, namespace, kube_context, chart) as connection, connection.lease(wait=True) as lease:
+        connection.reconciler(_watch(), lambda: interrupted() or lease.lost).run()
+
+
 @contextmanager
-def _connected(release: str, namespace: str, context: str) -> Iterator["Connection"]:
+def _connected(release: str, namespace: str, context: str, chart: Path = DEFAULT_CHART) -> Iterator["Connection"]:
     from kubernetes.client import ApiException
     from urllib3.exceptions import HTTPError
 
     from rollout.connection import Connection
 
     try:
-        yield Connection(release, namespace, context or None)
+        yield Connection(release, namespace, context or None, chart)
     except Stopped as error:
         typer.secho(f"stopped: {error}", fg="yellow", err=True)
         raise typer.Exit(STOPPED) from error

@@ -1,6 +1,6 @@
-"""The rollout itself: reads from Helm where things stand, takes the next step, and looks again.
+"""The rollout itself: reads from the release where things stand, takes the next step, and looks again.
 
-There is no other state. Whatever interrupts it, running it again goes on from what Helm and the cluster say.
+There is no other state. Whatever interrupts it, running it again goes on from what the release and the cluster say.
 """
 
 import time
@@ -96,7 +96,7 @@ class Controller:
             yield f"{target} becomes stable"
         yield f"{target} becomes champion in the registry, and the canary goes away"
 
-    def abort(self) -> None:
+    def abort(self, why: str = "asked for by hand") -> None:
         """Gives stable all of the traffic, and removes the canary."""
         self._release.recover()
         split = self._now().values.split
@@ -104,7 +104,7 @@ class Controller:
             raise Refused(f"There is nothing to abort: {split.stable} is stable, and there is no canary.")
         if split.canary == split.stable:
             raise Refused(f"{split.stable} is stable already. To go back to another version: `loan rollout --to`.")
-        self._set(split, Split(split.stable, "", 0), "Aborted", "asked for by hand")
+        self._set(split, Split(split.stable, "", 0), "Aborted", why)
 
     def judge_once(self, revision: Revision, ago: float) -> Judged:
         """The canary against stable over the last `ago` seconds."""
@@ -216,9 +216,6 @@ class Controller:
         raise RolledBack(f"{split.canary} was rolled back at {split.weight} %: {why}. {split.stable} has all traffic.")
 
     def _set(self, before: Split, after: Split, event: str, why: str, judged: Judged | None = None) -> None:
-        values: dict[str, str | int] = {"canary.version": after.canary, "canary.weight": after.weight}
-        if after.stable != before.stable:
-            values["stable.version"] = after.stable
         for attempt in tenacity.Retrying(
             stop=tenacity.stop_after_attempt(UPGRADE_ATTEMPTS),
             wait=tenacity.wait_fixed(UPGRADE_PAUSE_SECONDS),
@@ -227,7 +224,7 @@ class Controller:
         ):
             with attempt:
                 self._release.recover()
-                self._release.upgrade(values, f"rollout {event}: {after}: {why}")
+                self._release.upgrade(after, f"rollout {event}: {after}: {why}")
         self._record.decided(event, before, after, why, judged)
 
     def _now(self) -> Revision:
@@ -240,7 +237,7 @@ class Controller:
         return _patiently(lambda: (self._source.snapshot(split.stable), self._source.snapshot(split.canary)))
 
     def _pause(self, split: Split, seconds: float) -> None:
-        """Waits; Stopped if asked to end meanwhile, or if Helm says that somebody else moved the versions."""
+        """Waits; Stopped if asked to end meanwhile, or if the release says that somebody else moved the versions."""
         end = time.monotonic() + seconds
         while True:
             self._check_halt(split)

@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 from types import TracebackType
 from typing import Any
 
+import tenacity
 from kubernetes import client
 from urllib3.exceptions import HTTPError
 
@@ -17,17 +18,24 @@ SECONDS = 15
 class Lease:
     """Held within `with`; Refused while another holds it. `lost` says so when it could not be renewed in time."""
 
-    def __init__(self, name: str, namespace: str, holder: str, api: Any) -> None:
+    def __init__(self, name: str, namespace: str, holder: str, api: Any, patience: float = 0) -> None:
+        """Waits up to `patience` seconds for another holder to end."""
         self._name = name
         self._namespace = namespace
         self._holder = holder
         self._api = api
+        self._patience = patience
         self._over = threading.Event()
         self.lost = ""
         self._renewer = threading.Thread(target=self._renew, name="lease", daemon=True)
 
     def __enter__(self) -> "Lease":
-        self._take()
+        tenacity.Retrying(
+            stop=tenacity.stop_after_delay(self._patience),
+            wait=tenacity.wait_fixed(1),
+            retry=tenacity.retry_if_exception_type(Refused),
+            reraise=True,
+        )(self._take)
         self._renewer.start()
         return self
 

@@ -16,7 +16,7 @@ from rollout.workload import Workload
 from tabular_model.audit import Result, operator
 from tabular_model.audit import record as audit
 
-WARNINGS = ("RolledBack", "Stopped")
+WARNINGS = ("RolledBack", "Stopped", "NotFit")
 
 
 class Decision(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
@@ -40,14 +40,18 @@ def me() -> str:
 class Record:
     """Tells every decision to the cluster, to standard output as JSON, and to standard error as an audit line too."""
 
-    def __init__(self, release: str, workload: Workload, namespace: str, core: Any) -> None:
+    def __init__(
+        self, release: str, workload: Workload, namespace: str, core: Any, owner: dict[str, Any] | None = None
+    ) -> None:
+        """Events are about stable's InferenceService; before there is one, about `owner`, if it is given."""
         self._release = release
         self._workload = workload
         self._namespace = namespace
         self._core = core
+        self._owner = owner
 
     def decided(self, event: str, before: Split, after: Split, why: str, judged: Judged | None = None) -> None:
-        """RolledBack and Stopped are Warnings; if the cluster does not take the event, standard error says so."""
+        """Some events are warnings; if the cluster does not accept the event, standard error says so."""
         decision = Decision(
             event=event,
             who=me(),
@@ -68,7 +72,7 @@ class Record:
             print(f"warning: the event was not written: {error}", file=sys.stderr)
 
     def _tell_cluster(self, decision: Decision) -> None:
-        service = self._workload.service(self._workload.stable)
+        service = self._workload.service(self._workload.stable) or self._owner
         if service is None:
             return
         reference = {key: service["metadata"][key] for key in ("name", "namespace", "uid")}

@@ -95,6 +95,7 @@ def _build(target: str) -> str:
     names = run(
         "git",
         "ls-files",
+        "helm",
         "k8s",
         "loan_*",
         "model_server",

@@ -79,8 +79,11 @@ class Cluster:
         self.refuses_events = False
         self.access_modes = ["ReadWriteOnce"]
         self.waiting: dict[str, dict[str, Any]] = {}
+        self.marks: dict[str, Any] = {}  # what a tool of GitOps writes into the metadata of what it applies
+        self.applied: dict[str, Any] = {}  # an InferenceService where there is no Helm release
         self.requests_between_looks = REQUESTS_BETWEEN_LOOKS
         self.on_look: Callable[[], object] = lambda: None
+        self.on_event: Callable[[], object] = lambda: None
         self.on_job: Callable[[], object] = lambda: None
         self.is_away = lambda: False
         self.url = ""
@@ -257,6 +260,8 @@ class Cluster:
             case ["secrets"]:
                 wanted = query["labelSelector"] == "owner=helm,name=loans" and "/bank/" in path
                 return 200, {"items": [as_secret(each) for each in self.revisions] if wanted else []}
+            case ["configmaps"]:
+                return 200, {"items": []}
             case ["pods"]:
                 return 200, {"items": self.pods(query.get("labelSelector", ""))}
             case ["persistentvolumeclaims", name]:
@@ -266,6 +271,8 @@ class Cluster:
                 return 200, {"items": self._pod_events(query["fieldSelector"])}
             case ["pods", pod, "proxy", "metrics"]:
                 return 200, self.metrics(pod.removesuffix(":8080"))
+            case ["inferenceservices"]:
+                return 200, {"items": [self.applied] if self.applied else []}
             case ["inferenceservices", name]:
                 stable, canary, _ = self.split
                 version = canary if name.endswith("-canary") else stable
@@ -274,7 +281,7 @@ class Cluster:
                 return 200, {
                     "apiVersion": "serving.kserve.io/v1beta1",
                     "kind": "InferenceService",
-                    "metadata": {"name": name, "namespace": "bank", "uid": "abc"},
+                    "metadata": {"name": name, "namespace": "bank", "uid": "abc", **self.marks},
                     "status": {"conditions": [{"type": "Ready", "status": "True"}]},
                 }
             case ["services", name]:
@@ -283,6 +290,7 @@ class Cluster:
                 return 403, {"message": "events is forbidden"}
             case ["events"]:
                 self.events.append(body)
+                self.on_event()
                 return 201, body
             case ["cronjobs", name]:
                 return 200, CRONJOB
@@ -392,7 +400,7 @@ def answering(handle: Callable[[str, str, dict[str, str], Any], tuple[int, Any] 
             self.end_headers()
             self.wfile.write(text)
 
-        do_POST = do_PUT = do_DELETE = do_GET  # noqa: N815 - the names that the base class calls
+        do_POST = do_PUT = do_PATCH = do_DELETE = do_GET  # noqa: N815 - the names that the base class calls
 
         def log_message(self, *_: Any) -> None:
             pass

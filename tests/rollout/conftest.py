@@ -21,7 +21,9 @@ import json, socket, sys
 words = json.dumps(sys.argv[1:]).encode()
 with socket.create_connection(("127.0.0.1", {port})) as line:
     line.sendall(b"POST /helm HTTP/1.0\r\nContent-Length: %d\r\n\r\n%s" % (len(words), words))
-    wrong = json.loads(line.makefile("rb").read().partition(b"\r\n\r\n")[2])
+    answer = json.loads(line.makefile("rb").read().partition(b"\r\n\r\n")[2])
+printed, wrong = answer if isinstance(answer, list) else ("", answer)
+print(printed)
 sys.exit("Error: " + wrong if wrong else None)
 """
 
@@ -31,8 +33,8 @@ def new_cluster(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Cal
     """Makes a cluster, once for a test, that kubectl and helm point at."""
     stopping = []
 
-    def make(mode: str = "Standard") -> Cluster:
-        cluster = Cluster(mode)
+    def make(mode: str = "Standard", kind: Callable[[str], Cluster] = Cluster) -> Cluster:
+        cluster = kind(mode)
 
         def handle(*request):
             if cluster.is_away():

@@ -66,13 +66,18 @@ app.kubernetes.io/managed-by: {{ .Release.Service }}
 {{- end }}
 {{- end }}
 
+{{/* Whether a version is served: by these values, or by the rollout's controller. */}}
+{{- define "loan-model.serves" -}}
+{{- if or .Values.stable.version .Values.rollout.controller.enabled }}true{{ end -}}
+{{- end }}
+
 {{/* The names of the InferenceServices, as a list for a label selector. */}}
 {{- define "loan-model.services" -}}
 {{- $name := include "loan-model.fullname" . -}}
 {{- $names := list $name -}}
 {{- if eq .Values.mode "Knative" -}}
 {{- if .Values.knative.grpc }}{{ $names = append $names (printf "%s-grpc" $name) }}{{ end -}}
-{{- else if .Values.canary.version -}}
+{{- else if or .Values.canary.version .Values.rollout.controller.enabled -}}
 {{- $names = append $names (printf "%s-canary" $name) -}}
 {{- end -}}
 [{{ join ", " $names }}]

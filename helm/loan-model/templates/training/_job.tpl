@@ -1,6 +1,7 @@
 {{/*
 The spec of a training Job. Call it with a dict of `root` and `run`: the name of the training, or empty where the
 Job's own uid is to be its name. Either way a pod that takes the place of a killed one publishes no second version.
+With `keep` the Job is not deleted after it finished.
 */}}
 {{- define "loan-model.trainingJob" -}}
 {{- $training := .root.Values.training -}}
@@ -10,7 +11,9 @@ Job's own uid is to be its name. Either way a pod that takes the place of a kill
 {{- $credentials := and (eq $storage.type "bucket") $storage.bucket.secret (not (hasPrefix "gs://" $storage.bucket.url)) -}}
 backoffLimit: {{ $training.backoffLimit }}
 activeDeadlineSeconds: {{ $training.activeDeadlineSeconds }}
+{{- if not .keep }}
 ttlSecondsAfterFinished: {{ $training.ttlSecondsAfterFinished }}
+{{- end }}
 podFailurePolicy:
   rules:
     # A pod that is moved away has not failed.

@@ -7,9 +7,11 @@ from pathlib import Path
 import pytest
 from kubernetes import client
 
-from rollout import release as module
+from rollout import helm as helm_command
+from rollout import helm_release as module
 from rollout.errors import ClusterError, Refused
-from rollout.release import Release
+from rollout.helm_release import HelmRelease
+from rollout.values import Split
 from tests.rollout.cluster import CHART, DEFAULTS, FULL_NAME, packed
 
 SPLIT = {"canary": {"version": "v2", "weight": 5}}
@@ -17,7 +19,7 @@ SPLIT = {"canary": {"version": "v2", "weight": 5}}
 
 def release_of(cluster, name="loans", namespace="bank", context=None):
     core = client.CoreV1Api(client.ApiClient(client.Configuration(host=cluster.url)))
-    return Release(name, namespace, context, core)
+    return HelmRelease(name, namespace, context, core)
 
 
 @pytest.fixture
@@ -83,7 +85,7 @@ def test_a_release_that_was_never_whole_is_told(cluster, release):
 
 
 def test_an_upgrade_sets_the_values_and_nothing_else(cluster):
-    release_of(cluster, context="here").upgrade({"canary.version": "v2", "canary.weight": 5}, "why, in a = word")
+    release_of(cluster, context="here").upgrade(Split("v1", "v2", 5), "why, in a = word")
     (words,) = cluster.helm
     assert words[:2] == ["upgrade", "loans"]
     assert words[3:] == [
@@ -99,16 +101,16 @@ def test_an_upgrade_sets_the_values_and_nothing_else(cluster):
 def test_what_helm_says_is_told(cluster, release, monkeypatch):
     cluster.helm_fails = ["values don't meet the schema"]
     with pytest.raises(ClusterError, match="helm upgrade failed: values don't meet the schema"):
-        release.upgrade({}, "")
+        release.upgrade(Split("v1", "", 0), "")
     monkeypatch.setenv("PATH", "/nowhere")
     with pytest.raises(Refused, match="needs helm"):
-        release.upgrade({}, "")
+        release.upgrade(Split("v1", "", 0), "")
 
 
 def test_a_helm_that_hangs_is_ended(cluster, release, monkeypatch):
-    monkeypatch.setattr(module, "TIMEOUT_SECONDS", 0.001)
+    monkeypatch.setattr(helm_command, "TIMEOUT_SECONDS", 0.001)
     with pytest.raises(ClusterError, match=r"helm upgrade did not end within 0\.001 s"):
-        release.upgrade({}, "")
+        release.upgrade(Split("v1", "", 0), "")
 
 
 def test_an_abandoned_upgrade_is_rolled_back(cluster, release):

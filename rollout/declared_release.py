@@ -1,0 +1,178 @@
+"""A release whose values say only which version is wanted: what runs is kept on the InferenceService of stable."""
+
+import tempfile
+import time
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import yaml
+from kubernetes import client
+from msgspec.structs import replace
+
+from rollout.errors import ClusterError, Refused
+from rollout.helm import helm
+from rollout.objects import KINDS, Objects
+from rollout.release import Revision
+from rollout.values import Split
+from rollout.workload import KnativeWorkload, Workload
+
+SELECTOR = "app.kubernetes.io/component=rollout,app.kubernetes.io/instance={}"
+STATE = "loan-model/rollout"
+NOTHING = Split("", "", 0)
+
+
+class State(msgspec.Struct, frozen=True, kw_only=True):
+    """What the controller has deployed, kept as an annotation; `rejected` is the version that it rolled back."""
+
+    split: Split
+    number: int = 0
+    updated: datetime = datetime.fromtimestamp(0, UTC)
+    why: str = ""
+    rejected: str = ""
+
+
+class Declaration(msgspec.Struct, frozen=True):
+    """What the chart's ConfigMap says is wanted."""
+
+    name: str
+    uid: str
+    service: str
+    chart: str
+    values: dict[str, Any]
+
+    @property
+    def version(self) -> str:
+        """The version that is wanted; empty for none yet."""
+        return str(self.values.get("version", ""))
+
+
+class DeclaredRelease:
+    """Renders the chart's own templates with the values of its ConfigMap and the split of the moment, and applies them.
+
+    `chart` is a folder with the same version of the chart as the ConfigMap names, else an upgrade is Refused.
+    """
+
+    def __init__(self, name: str, namespace: str, api: client.ApiClient, chart: Path) -> None:
+        self.name = name
+        self.namespace = namespace
+        self.chart = chart
+        self._core: Any = client.CoreV1Api(api)
+        self._custom: Any = client.CustomObjectsApi(api)
+        self._objects = Objects(name, namespace, self._custom)
+
+    def declaration(self) -> Declaration | None:
+        """None where the release has no controller."""
+        found = self._core.list_namespaced_config_map(self.namespace, label_selector=SELECTOR.format(self.name)).items
+        if not found:
+            return None
+        data, metadata = found[0].data, found[0].metadata
+        values = msgspec.json.decode(data["values"])
+        return Declaration(metadata.name, metadata.uid, data["service"], data["chart"], values)
+
+    def state(self) -> State:
+        """An InferenceService that the controller finds without a state, as Helm left it, is stable's."""
+        workload = Workload(self._declared().service, self.namespace, self._core, self._custom)
+        service = workload.service(workload.stable)
+        if service is None:
+            return State(split=NOTHING)
+        if text := service["metadata"].get("annotations", {}).get(STATE):
+            return msgspec.json.decode(text, type=State)
+        return State(split=Split(_version(service), "", 0))
+
+    def current(self) -> Revision:
+        """What is deployed, with all values."""
+        declared, state = self._declared(), self.state()
+        values = _with(declared.values, state.split)
+        return Revision(state.number, state.updated, state.why, values, declared.service)
+
+    def upgrade(self, split: Split, why: str) -> None:
+        """Deploys `split`. Returns at once, but where Knative first needs a revision of stable to go back to."""
+        before = self.state()
+        after = replace(before, number=before.number + 1, updated=datetime.now(UTC), why=why)
+        if self._is_knative and before.split.canary not in ("", split.stable, split.canary):
+            # The newest revision gets the traffic of one that is taken away, so it has to be of the right version.
+            self._deploy(replace(after, split=Split(split.stable, split.stable, 0)))
+            self._wait_for_revision(split.stable)
+        self._deploy(replace(after, split=split))
+
+    def recover(self) -> None:
+        """Deploys the split that is recorded again, so that what others changed or a crash left undone is put right."""
+        state = self.state()
+        if not state.split.stable:
+            return
+        if state.split.canary == state.split.stable and not state.split.weight:
+            self._wait_for_revision(state.split.stable)
+            state = replace(state, split=Split(state.split.stable, "", 0))
+        self._deploy(state)
+
+    def reject(self, version: str) -> None:
+        """Remembers that `version` was rolled back; an empty one forgets."""
+        state = self.state()
+        if state.rejected != version:
+            self._deploy(replace(state, rejected=version))
+
+    def _declared(self) -> Declaration:
+        declared = self.declaration()
+        if declared is None:
+            raise Refused(f"The namespace {self.namespace} has no release {self.name} with rollout.controller.enabled.")
+        return declared
+
+    @property
+    def _is_knative(self) -> bool:
+        return bool(self._declared().values["mode"] == "Knative")
+
+    def _wait_for_revision(self, version: str) -> None:
+        declared = self._declared()
+        workload = KnativeWorkload(declared.service, self.namespace, self._core, self._custom)
+        deadline = time.monotonic() + declared.values["rollout"]["readySeconds"]
+        while not (health := workload.health(workload.stable, version)).ready:
+            if time.monotonic() > deadline:
+                raise ClusterError(f"The new revision of {version} is not ready: {health.reason or 'no reason given'}.")
+            time.sleep(1)
+
+    def _deploy(self, state: State) -> None:
+        declared = self._declared()
+        objects = self._render(declared, state.split)
+        for each in objects:
+            metadata = each["metadata"]
+            if (each["kind"], metadata["name"]) == ("InferenceService", declared.service):
+                metadata.setdefault("annotations", {})[STATE] = msgspec.json.encode(state).decode()
+        owner = {"apiVersion": "v1", "kind": "ConfigMap", "name": declared.name, "uid": declared.uid}
+        self._objects.apply(objects, owner)
+
+    def _render(self, declared: Declaration, split: Split) -> list[dict[str, Any]]:
+        self._check_chart(declared)
+        values = _with(declared.values, split)
+        values = values | {"version": "", "rollout": values["rollout"] | {"controller": {"enabled": False}}}
+        with tempfile.NamedTemporaryFile(suffix=".json") as file:
+            file.write(msgspec.json.encode(values))
+            file.flush()
+            where = ["--namespace", self.namespace, "--values", file.name, "--no-hooks"]
+            text = helm("template", self.name, str(self.chart), *where)
+        return [each for each in yaml.load_all(text, _Loader) if each and each["kind"] in KINDS]
+
+    def _check_chart(self, declared: Declaration) -> None:
+        try:
+            own = yaml.safe_load((self.chart / "Chart.yaml").read_text())["version"]
+        except FileNotFoundError as error:
+            raise Refused(f"There is no chart in {self.chart}: set --chart or LOAN_CHART to its folder.") from error
+        if own != declared.chart:
+            raise Refused(
+                f"The release is of the chart {declared.chart}, but the controller has the templates of {own}: "
+                "set image.rollout.tag to the image of the chart's version."
+            )
+
+
+_Loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+
+
+def _version(service: dict[str, Any]) -> str:
+    env = service["spec"]["predictor"]["model"].get("env", [])
+    return next((str(each["value"]) for each in env if each["name"] == "LOAN_VERSION"), "")
+
+
+def _with(values: dict[str, Any], split: Split) -> dict[str, Any]:
+    canary = values["canary"] | {"version": split.canary, "weight": split.weight}
+    return values | {"stable": {"version": split.stable}, "canary": canary}
