@@ -1,4 +1,4 @@
-"""A release whose values say only which version is wanted: what runs is kept on the InferenceService of stable."""
+"""A release whose values say only which version is wanted: what runs is kept in a ConfigMap beside them."""
 
 import tempfile
 import time
@@ -13,18 +13,18 @@ from msgspec.structs import replace
 
 from rollout.errors import ClusterError, Refused
 from rollout.helm import helm
-from rollout.objects import KINDS, Objects
+from rollout.objects import INSTANCE, KINDS, MANAGED_BY, MANAGER, SERVER_SIDE_APPLY, Objects
 from rollout.release import Revision
 from rollout.values import Split
 from rollout.workload import KnativeWorkload, Workload
 
 SELECTOR = "app.kubernetes.io/component=rollout,app.kubernetes.io/instance={}"
-STATE = "loan-model/rollout"
+KEY = "state"
 NOTHING = Split("", "", 0)
 
 
 class State(msgspec.Struct, frozen=True, kw_only=True):
-    """What the controller has deployed, kept as an annotation; `rejected` is the version that it rolled back."""
+    """What the controller has deployed; `rejected` is the version that it rolled back."""
 
     split: Split
     number: int = 0
@@ -72,14 +72,17 @@ class DeclaredRelease:
         return Declaration(metadata.name, metadata.uid, data["service"], data["chart"], values)
 
     def state(self) -> State:
-        """An InferenceService that the controller finds without a state, as Helm left it, is stable's."""
-        workload = Workload(self._declared().service, self.namespace, self._core, self._custom)
-        service = workload.service(workload.stable)
-        if service is None:
-            return State(split=NOTHING)
-        if text := service["metadata"].get("annotations", {}).get(STATE):
-            return msgspec.json.decode(text, type=State)
-        return State(split=Split(_version(service), "", 0))
+        """What was deployed last. An InferenceService without a state, as Helm left it, is stable's."""
+        declared = self._declared()
+        try:
+            kept = self._core.read_namespaced_config_map(_state_name(declared), self.namespace)
+        except client.ApiException as error:
+            if error.status != 404:
+                raise
+            workload = Workload(declared.service, self.namespace, self._core, self._custom)
+            service = workload.service(workload.stable)
+            return State(split=Split(_version(service), "", 0) if service else NOTHING)
+        return msgspec.json.decode(kept.data[KEY], type=State)
 
     def current(self) -> Revision:
         """What is deployed, with all values."""
@@ -135,12 +138,18 @@ class DeclaredRelease:
     def _deploy(self, state: State) -> None:
         declared = self._declared()
         objects = self._render(declared, state.split)
-        for each in objects:
-            metadata = each["metadata"]
-            if (each["kind"], metadata["name"]) == ("InferenceService", declared.service):
-                metadata.setdefault("annotations", {})[STATE] = msgspec.json.encode(state).decode()
         owner = {"apiVersion": "v1", "kind": "ConfigMap", "name": declared.name, "uid": declared.uid}
+        self._keep(_state_name(declared), state, owner)
         self._objects.apply(objects, owner)
+
+    def _keep(self, name: str, state: State, owner: dict[str, Any]) -> None:
+        """Not as an annotation of what is deployed: KServe copies those to pods, which then start anew."""
+        metadata = {"name": name, "labels": {MANAGED_BY: MANAGER, INSTANCE: self.name}, "ownerReferences": [owner]}
+        body = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata}
+        body["data"] = {KEY: msgspec.json.encode(state).decode()}
+        self._core.patch_namespaced_config_map(
+            name, self.namespace, body, field_manager=MANAGER, force=True, _content_type=SERVER_SIDE_APPLY
+        )
 
     def _render(self, declared: Declaration, split: Split) -> list[dict[str, Any]]:
         self._check_chart(declared)
@@ -166,6 +175,10 @@ class DeclaredRelease:
 
 
 _Loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+
+
+def _state_name(declared: Declaration) -> str:
+    return f"{declared.name}-state"
 
 
 def _version(service: dict[str, Any]) -> str:

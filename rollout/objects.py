@@ -5,6 +5,7 @@ from typing import Any
 from kubernetes import client
 
 MANAGER = "loan-rollout"
+SERVER_SIDE_APPLY = "application/apply-patch+yaml"
 MANAGED_BY = "app.kubernetes.io/managed-by"
 INSTANCE = "app.kubernetes.io/instance"
 # What is there first leads to nothing yet, and what is there last needs the others.
@@ -45,7 +46,7 @@ class Objects:
             body,
             field_manager=MANAGER,
             force=True,
-            _content_type="application/apply-patch+yaml",
+            _content_type=SERVER_SIDE_APPLY,
         )
 
     def _names(self, kind: str) -> set[str]:

@@ -64,6 +64,8 @@ class Split(msgspec.Struct, frozen=True):
     weight: int
 
     def __str__(self) -> str:
+        if not self.stable:
+            return "no version"
         canary = f", {self.canary} {self.weight} %" if self.canary else ""
         return f"{self.stable} {100 - self.weight} %{canary}"
 

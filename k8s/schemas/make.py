@@ -26,10 +26,13 @@ BUILT_IN = {
 }
 CUSTOM = [
     "AnalysisTemplate",
+    "Application",
     "BackendTLSPolicy",
     "BackendTrafficPolicy",
     "Canary",
     "ClusterStorageContainer",
+    "GitRepository",
+    "HelmRelease",
     "HTTPRoute",
     "InferenceService",
     "PrometheusRule",

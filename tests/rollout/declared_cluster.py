@@ -10,7 +10,7 @@ import yaml
 from tests.rollout.cluster import CHART, DEFAULTS, FULL_NAME, QUICK, Cluster, missing
 
 CHART_VERSION = yaml.safe_load((CHART / "Chart.yaml").read_text())["version"]
-STATE = "loan-model/rollout"
+STATE = f"{FULL_NAME}-rollout-state"
 
 
 class DeclaredCluster(Cluster):
@@ -25,6 +25,7 @@ class DeclaredCluster(Cluster):
         self.chart_version = CHART_VERSION
         self.objects: dict[tuple[str, str], dict[str, Any]] = {}
         self.applications: list[tuple[str, str, int]] = []  # the split of each change
+        self.kept: dict[str, Any] = {}  # the controller's own ConfigMap
         self.rendered: list[dict[str, Any]] = []
         self.conflicts = 0
         self.on_declaration: Callable[[], object] = lambda: None
@@ -36,8 +37,7 @@ class DeclaredCluster(Cluster):
 
     @property
     def state(self) -> dict[str, Any]:
-        service = self.objects.get(("inferenceservices", FULL_NAME), {"metadata": {}})
-        return json.loads(service["metadata"].get("annotations", {}).get(STATE, "{}"))
+        return json.loads(self.kept.get("data", {}).get("state", "{}"))
 
     @property
     def split(self) -> tuple[str, str, int]:
@@ -75,6 +75,14 @@ class DeclaredCluster(Cluster):
             case "GET", ["configmaps"]:
                 self.on_declaration()
                 return 200, {"items": [self._config_map()]}
+            case "GET", ["configmaps", name]:
+                return (200, self.kept) if self.kept else missing(name)
+            case "PATCH", ["configmaps", name]:
+                assert name == STATE
+                self.kept = body
+                if not self.applications or self.applications[-1] != self.split:
+                    self.applications.append(self.split)
+                return 200, body
             case "GET", ["inferenceservices" as kind, name]:
                 return (200, self.objects[kind, name]) if (kind, name) in self.objects else missing(name)
             case "GET", [("inferenceservices" | "httproutes" | "poddisruptionbudgets" | "backendtlspolicies") as kind]:
@@ -105,8 +113,6 @@ class DeclaredCluster(Cluster):
         before = self.objects.get((kind, name), {"status": {"conditions": [{"type": "Ready", "status": "True"}]}})
         body["metadata"] |= {"uid": "abc", "resourceVersion": "1", "namespace": "bank"}
         self.objects[kind, name] = body | {"status": before["status"]}
-        if name == FULL_NAME and (not self.applications or self.applications[-1] != self.split):
-            self.applications.append(self.split)
         return self.objects[kind, name]
 
 

@@ -11,7 +11,7 @@ import pytest
 
 from rollout import reconciler
 from tests.rollout.cluster import CHART, FULL_NAME
-from tests.rollout.declared_cluster import STATE, DeclaredCluster
+from tests.rollout.declared_cluster import DeclaredCluster
 
 SERVICE = ("inferenceservices", FULL_NAME)
 ROLLED_OUT, ROLLED_BACK = ("True", "RolledOut"), ("False", "RolledBack")
@@ -125,6 +125,21 @@ def test_what_is_applied_belongs_to_the_charts_config_map_and_says_who_manages_i
     assert metadata["ownerReferences"] == [owner]
     assert metadata["labels"]["app.kubernetes.io/managed-by"] == "loan-rollout"
     assert not serving.rendered[-1]["rollout"]["controller"]["enabled"]
+    assert serving.kept["metadata"]["ownerReferences"] == [owner]
+
+
+def test_a_step_changes_nothing_of_stable_that_would_start_its_pods_anew(serving, run):
+    before = copy.deepcopy(serving.objects[SERVICE])
+    seen = []
+    serving.on_look = lambda: seen.append(copy.deepcopy(serving.objects[SERVICE]))
+    serving.versions["v2"].faults = 0.3
+    serving.want("v2")
+    run(serving, ROLLED_BACK)
+    parts = [
+        (each["spec"], each["metadata"]["labels"], each["metadata"].get("annotations")) for each in [before, *seen]
+    ]
+    assert all(each == parts[0] for each in parts[1:])
+    assert len(seen) > 1
 
 
 @pytest.mark.parametrize("mode", ["Standard", "Knative"])
@@ -161,7 +176,7 @@ def test_what_a_crash_left_half_taken_back_is_ended(new_cluster, run, look):
     cluster = new_cluster("Knative", DeclaredCluster)
     run(cluster, ROLLED_OUT)
     state = cluster.state | {"split": {"stable": "v1", "canary": "v1", "weight": 0}}
-    cluster.objects[SERVICE]["metadata"]["annotations"] = {STATE: json.dumps(state)}
+    cluster.kept["data"]["state"] = json.dumps(state)
     look(cluster, 10)
     assert cluster.split == ("v1", "", 0)
 
