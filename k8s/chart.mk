@@ -18,9 +18,9 @@ chart-docs:
 	  || { echo "$(CHART)/README.md is old: run helm-docs and commit it" >&2; exit 1; },chart README (no helm-docs on the PATH))
 
 chart-schemas:
-	$(call with,helm version && kubeconform -v,for values in $(CHART)/ci/*-values.yaml k8s/examples/*-values.yaml; do \
+	$(call with,helm version && kubeconform -v,for values in $(CHART)/ci/*-values.yaml k8s/examples/*-values.yaml examples/gitops/values.yaml; do \
 	  helm template loans $(CHART) --values $$values | kubeconform -strict -schema-location '$(SCHEMAS)' \
 	    || { echo "above: with $$values" >&2; exit 1; }; done,schemas (no helm and kubeconform on the PATH))
 
 example-schemas:
-	$(call with,kubeconform -v,kubeconform -strict -schema-location '$(SCHEMAS)' examples/argo-rollouts examples/flagger,schemas of examples (no kubeconform on the PATH))
+	$(call with,kubeconform -v,kubeconform -strict -schema-location '$(SCHEMAS)' examples/argo-rollouts examples/flagger examples/gitops/argo-cd examples/gitops/flux,schemas of examples (no kubeconform on the PATH))

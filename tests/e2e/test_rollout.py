@@ -1,13 +1,15 @@
 """`loan rollout` on the cluster: a good version goes all the way; each kind of bad one is caught and rolled back."""
 
 import json
+import re
+import shlex
 import signal
 import time
 from pathlib import Path
 
 import pytest
 
-from tests.e2e.cluster import forwarded, wait_for
+from tests.e2e.cluster import ROOT, forwarded, run, wait_for
 from tests.e2e.gateway import SteadyLoad, by_v2_rest
 from tests.e2e.rollouts import Rollout, Workshop, rollout
 from tests.e2e.test_release_on_a_claim import answers
@@ -207,4 +209,32 @@ def test_a_job_in_the_cluster_rolls_out_with_its_own_rights(release, equal, imag
         "logs", "job/by-itself"
     )
     assert split(release) == (equal, "", 0)
+    assert not applications.failed
+
+
+def test_a_release_of_helm_changes_over_to_the_controller_and_fails_no_request(release, figure):
+    """By the commands of docs/gitops.md."""
+    version = split(release)[0]
+    page = (ROOT / "docs/gitops.md").read_text()
+    commands = next(block for block in re.findall(r"```sh\n(.*?)```", page, re.DOTALL) if "resource-policy" in block)
+    for written, here in (
+        ("instance=loans", f"instance={release.name}"),
+        ("upgrade loans", f"upgrade {release.name}"),
+        ("version=v1", f"version={version}"),
+        ("lending", release.namespace),
+    ):
+        commands = commands.replace(written, here)
+    release.upgrade("--set", "rollout.enabled=false")
+    before = release.get(f"inferenceservice/{release.service}")["metadata"]["uid"]
+    with load() as applications:
+        wait_for(lambda: applications.sent > 100, 30, "load")
+        for command in commands.strip().splitlines():
+            run(*shlex.split(command), cwd=ROOT)
+        condition = 'jsonpath={.status.conditions[?(@.type=="RolledOut")].status}'
+        service = f"inferenceservice/{release.service}"
+        wait_for(lambda: release.kubectl("get", service, f"--output={condition}") == "True", 120, "the controller")
+        time.sleep(5)
+    figure("from Helm to the controller", f"{len(applications.failed)} of {applications.sent} requests failed")
+    assert release.get(service)["metadata"]["uid"] == before
+    assert set(applications.versions) == {version}
     assert not applications.failed
