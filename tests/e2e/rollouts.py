@@ -106,3 +106,16 @@ class Rollout(AbstractContextManager["Rollout"]):
 def rollout(release: Release, *words: str) -> Ended:
     with Rollout(release, *words) as run:
         return run.end()
+
+
+def judge(release: Release, stable: str, canary: str, seconds: float) -> subprocess.CompletedProcess[str]:
+    """`loan judge` over the last seconds, by what the release says of metrics, pods and thresholds."""
+    words = ["--stable", stable, "--canary", canary, "--since", f"{seconds:.0f}s"]
+    where = ["--release", release.name, "--namespace", release.namespace]
+    return subprocess.run(
+        [sys.executable, "-m", "loan_cli", "judge", *words, *where],
+        capture_output=True,
+        text=True,
+        env=os.environ | {"PYTHONPATH": str(ROOT)},
+        check=False,
+    )

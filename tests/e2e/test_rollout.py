@@ -11,7 +11,7 @@ import pytest
 
 from tests.e2e.cluster import ROOT, forwarded, run, wait_for
 from tests.e2e.gateway import SteadyLoad, by_v2_rest
-from tests.e2e.rollouts import Rollout, Workshop, rollout
+from tests.e2e.rollouts import Rollout, Workshop, judge, rollout
 from tests.e2e.test_release_on_a_claim import answers
 
 VALUES = {
@@ -104,6 +104,8 @@ def test_a_bad_version_is_rolled_back(release, versions, figure, kind):
     assert split(release) == ("v1", versions[kind], 0)
     assert f"rollout RolledBack: v1 100 %, {versions[kind]} 0 %" in release.helm("history", release.name)
     assert kind == "failing" or not applications.failed
+    alone = judge(release, "v1", versions[kind], ended.seconds + 30)
+    assert (alone.returncode, "worse" in alone.stdout) == (1, True), alone.stdout + alone.stderr
     assert rollout(release, "abort").code == 0
     assert split(release) == ("v1", "", 0)
 
