@@ -82,7 +82,7 @@ protocol: $(PROTO:.proto=.binpb) ## Compile the gRPC endpoint's protocol, as an 
 $(PROTO:.proto=.binpb): $(PROTO) hatch_build.py $(BIN)/pip
 	$(BIN)/python hatch_build.py
 
-LOCK := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --custom-compile-command "make lock"
+LOCK := $(BIN)/uv pip compile --quiet --no-strip-extras --universal --python-version 3.11 --generate-hashes --custom-compile-command "make lock"
 
 lock: $(VENV)/.dev ## Choose the newest versions of all dependencies that fit, and write them down with their hashes
 	$(LOCK) pyproject.toml --upgrade --all-extras --group dev --output-file requirements/dev.txt
