@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from rollout.errors import ClusterError, Stopped, reason
+from rollout.errors import Stopped
 
 if TYPE_CHECKING:
     from rollout.connection import Connection
@@ -92,20 +92,14 @@ def controller(
 
 @contextmanager
 def _connected(release: str, namespace: str, context: str, chart: Path = DEFAULT_CHART) -> Iterator["Connection"]:
-    from kubernetes.client import ApiException
-    from urllib3.exceptions import HTTPError
-
-    from rollout.connection import Connection
+    from rollout.connection import Connection, cluster_errors
 
     try:
-        yield Connection(release, namespace, context or None, chart)
+        with cluster_errors():
+            yield Connection(release, namespace, context or None, chart)
     except Stopped as error:
         typer.secho(f"stopped: {error}", fg="yellow", err=True)
         raise typer.Exit(STOPPED) from error
-    except ApiException as error:
-        raise ClusterError(f"The cluster refused: {reason(error)}") from error
-    except HTTPError as error:
-        raise ClusterError(f"The cluster cannot be reached: {error}") from error
 
 
 def _watch() -> "Watch":

@@ -1,19 +1,21 @@
 """From a release's name to the objects that a rollout works with."""
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from kubernetes import client, config
 from rich.console import Group
+from urllib3.exceptions import HTTPError
 
 from rollout import view
 from rollout.conditions import Conditions
 from rollout.controller import Controller, Watch
 from rollout.declared_release import DeclaredRelease
-from rollout.errors import Refused
+from rollout.errors import ClusterError, Refused, reason
 from rollout.helm_release import HelmRelease
 from rollout.lease import SECONDS, Lease
 from rollout.ownership import applied_by
@@ -155,3 +157,14 @@ def connect(context: str | None) -> tuple[client.ApiClient, str]:
         raise Refused(f"No cluster to roll out on: {error}") from error
     chosen = next((each for each in contexts if each["name"] == context), current)
     return api, chosen["context"].get("namespace", "default")
+
+
+@contextmanager
+def cluster_errors() -> Iterator[None]:
+    """What the Kubernetes API refuses, and that it cannot be reached, as a ClusterError."""
+    try:
+        yield
+    except client.ApiException as error:
+        raise ClusterError(f"The cluster refused: {reason(error)}") from error
+    except HTTPError as error:
+        raise ClusterError(f"The cluster cannot be reached: {error}") from error

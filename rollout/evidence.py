@@ -1,14 +1,12 @@
 """Where the figures and the pods of two versions are found, for a judgement without a rollout."""
 
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from kubernetes import client
-from urllib3.exceptions import HTTPError
 
 from rollout.connection import Connection, connect
-from rollout.errors import ClusterError, Refused, reason
+from rollout.errors import Refused
 from rollout.sources import PodSource, PrometheusSource
 from rollout.traffic import Source
 from rollout.values import Judgement
@@ -65,14 +63,3 @@ def find(
         pods = SelectedPods(selector, namespace or here, core)
         return Evidence(asked or PodSource(pods, namespace or here, core, tls=False), pods)
     return Evidence(PrometheusSource(prometheus, dict(labels)))
-
-
-@contextmanager
-def cluster_errors() -> Iterator[None]:
-    """What the Kubernetes API refuses, and that it cannot be reached, as a ClusterError."""
-    try:
-        yield
-    except client.ApiException as error:
-        raise ClusterError(f"The cluster refused: {reason(error)}") from error
-    except HTTPError as error:
-        raise ClusterError(f"The cluster cannot be reached: {error}") from error

@@ -84,7 +84,8 @@ def judge(
     Exit codes: 0 no worse, 1 worse, 2 too little traffic to tell, 3 not judged because of a wrong option or an outage.
     """
     from rollout import webhook
-    from rollout.evidence import cluster_errors, find
+    from rollout.connection import cluster_errors
+    from rollout.evidence import find
     from rollout.thresholds import pairs, thresholds
     from rollout.window import Versions, Window
 

@@ -11,8 +11,8 @@ from typing import Any
 
 import msgspec
 
+from rollout.connection import cluster_errors
 from rollout.errors import Refused
-from rollout.evidence import cluster_errors
 from rollout.judgement import Outcome
 from rollout.window import Versions, Window
 from tabular_model.errors import ModelError
