@@ -43,11 +43,13 @@ def serve(
     Every setting is also an environment variable, such as LOAN_MAX_ROWS; docs/settings.md lists them.
     """
     from model_server import logs
+    from model_server.modelcar import wait_for_model
 
     logs.configure()
     settings = _settings(
         registry=registry, http_port=http_port, grpc_port=grpc_port, model_name=model_name, workers=workers
     )
+    wait_for_model(settings.registry)
     if settings.workers == 1:
         from model_server.server import LoanModelServer
 

@@ -9,7 +9,7 @@ from typing import Protocol
 
 import obstore
 from obstore.exceptions import AlreadyExistsError, BaseError
-from obstore.store import LocalStore, ObjectStore, from_url
+from obstore.store import LocalStore, MemoryStore, ObjectStore, from_url
 
 from tabular_model.errors import RegistryError, RegistryNotFound
 
@@ -107,13 +107,27 @@ def _open(url: str, create: bool) -> ObjectStore:
         if not create and not path.is_dir():
             raise RegistryNotFound(f"There is no registry at {url}.")
         try:
-            return LocalStore(path, mkdir=create)
+            return _copied(path) if _elsewhere(path) else LocalStore(path, mkdir=create)
         except (BaseError, OSError) as error:
             raise RegistryError(f"The registry {url} cannot be made: {reason(error)}.") from error
     try:
         return open_bucket(url)
     except (BaseError, ValueError) as error:
         raise RegistryError(f"The registry {without_secrets(url)} cannot be opened: {reason(error)}.") from None
+
+
+def _elsewhere(folder: Path) -> bool:
+    """Whether its name leads through /proc/PID/root, as to a modelcar's files, which a store cannot follow."""
+    named = folder.resolve()
+    return folder.is_dir() and not (named.is_dir() and named.samefile(folder))
+
+
+def _copied(folder: Path) -> ObjectStore:
+    store = MemoryStore()
+    for path in folder.rglob("*"):
+        if path.is_file():
+            obstore.put(store, path.relative_to(folder).as_posix(), path.read_bytes())
+    return store
 
 
 def open_bucket(url: str, timeout: timedelta = timedelta(seconds=30)) -> ObjectStore:

@@ -133,9 +133,9 @@ def wait_for(condition: Callable[[], Any], seconds: float, what: str) -> float:
 
 
 @contextmanager
-def forwarded(release: Release, target: str, port: int) -> Iterator[int]:
-    """A port on loopback that leads to a Service in the cluster."""
-    command = ["kubectl", "--namespace", release.namespace, "port-forward", target, f":{port}"]
+def forwarded(namespace: str, target: str, port: int) -> Iterator[int]:
+    """A port on loopback that leads to a Service or pod in the cluster."""
+    command = ["kubectl", "--namespace", namespace, "port-forward", target, f":{port}"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout
         yield int(process.stdout.readline().split(":")[1].split()[0])

@@ -107,7 +107,7 @@ def test_kserve_reports_a_canary_with_half_of_the_traffic_and_sends_it_none(rele
     (canary,) = status()["canaryStatuses"]
     ready = {condition["type"]: condition["status"] for condition in status()["conditions"]}["Ready"]
     assert (canary["trafficPercent"], ready) == (50, "True")
-    with forwarded(release, f"service/{release.service}-v2-predictor", 80) as port:
+    with forwarded(release.namespace, f"service/{release.service}-v2-predictor", 80) as port:
         assert httpx.get(f"http://127.0.0.1:{port}/").text == "v2", "the canary's pods answer"
     # A split, if there is one, reaches the proxy in this time.
     time.sleep(5)

@@ -39,7 +39,7 @@ def bucket(release, tmp_path_factory):
     release.kubectl("apply", "--filename=-", input=manifest)
     for name in ("s3", "proxy"):
         release.kubectl("rollout", "status", f"deployment/{name}", "--timeout=60s")
-    with forwarded(release, "service/s3", 7070) as port, pytest.MonkeyPatch.context() as environment:
+    with forwarded(release.namespace, "service/s3", 7070) as port, pytest.MonkeyPatch.context() as environment:
         for name, value in KEYS.items():
             environment.setenv(name, value)
         for name in ("SSL_CERT_FILE", "AWS_CA_BUNDLE"):

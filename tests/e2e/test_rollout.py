@@ -62,7 +62,7 @@ def installed(release):
 
 @pytest.fixture(scope="module", autouse=True)
 def prometheus(release, installed):
-    with forwarded(release, "service/prometheus", 9090) as port:
+    with forwarded(release.namespace, "service/prometheus", 9090) as port:
         release.upgrade("--set", f"rollout.prometheus.url=http://127.0.0.1:{port}")
         yield
 

@@ -328,7 +328,7 @@ def test_tls_from_a_secret_that_changes(release, tmp_path, figure):
     assert by_grpc([]) == "v2"
     release.helm("test", release.name)
     (pod,) = release.pods()
-    with forwarded(release, f"pod/{pod}", 8080) as port:
+    with forwarded(release.namespace, f"pod/{pod}", 8080) as port:
         assert "first" in served(port)
         put_certificate(release, write(tmp_path, "second", host))
         seconds = wait_for(lambda: "second" in served(port), 150, "the new certificate")

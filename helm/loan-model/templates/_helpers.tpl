@@ -54,13 +54,17 @@ app.kubernetes.io/managed-by: {{ .Release.Service }}
 
 {{/* The registry as training sees it. */}}
 {{- define "loan-model.registry" -}}
-{{- if eq .Values.storage.type "bucket" }}{{ .Values.storage.bucket.url | trimSuffix "/" }}{{ else }}/registry{{ end }}
+{{- if eq .Values.storage.type "bucket" }}{{ .Values.storage.bucket.url | trimSuffix "/" }}
+{{- else if eq .Values.storage.type "oci" }}oci://{{ .Values.storage.oci.repository }}
+{{- else }}/registry
+{{- end }}
 {{- end }}
 
 {{/* The registry as KServe names it; it knows Azure by the account's host name. */}}
 {{- define "loan-model.storageUri" -}}
 {{- $bucket := .Values.storage.bucket }}
 {{- if eq .Values.storage.type "pvc" }}pvc://{{ include "loan-model.claim" . }}
+{{- else if eq .Values.storage.type "oci" }}{{ .Values.storage.oci.imageVolume | ternary "oci+native" "oci" }}://{{ .Values.storage.oci.repository }}
 {{- else if hasPrefix "az://" $bucket.url }}https://{{ $bucket.account }}.blob.core.windows.net/{{ $bucket.url | trimPrefix "az://" | trimSuffix "/" }}
 {{- else }}{{ $bucket.url | trimSuffix "/" }}
 {{- end }}

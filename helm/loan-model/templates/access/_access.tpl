@@ -89,6 +89,10 @@
 {{- if .Values.training.signing.secretName }}
 - name: LOAN_SIGNING_KEY
   value: /signing/signing.key
+{{- with .Values.training.signing.bundleKey }}
+- name: LOAN_BUNDLE_KEY
+  value: /signing/{{ . }}
+{{- end }}
 {{- end }}
 {{- include "loan-model.verifyEnv" . }}
 {{- end }}

@@ -73,7 +73,7 @@ spec:
         version: "1"
       runtime: {{ include "loan-model.fullname" .root }}
       protocolVersion: v2
-      storageUri: {{ include "loan-model.storageUri" .root }}/{{ .version }}
+      storageUri: {{ include "loan-model.versionUri" . }}
       env:
         # A server that was given another version, or none, ends and says so.
         - name: LOAN_VERSION

@@ -118,6 +118,11 @@ template:
           - name: registry
             mountPath: /registry
           {{- end }}
+          {{- if include "loan-model.hasOciSecret" .root }}
+          - name: oci
+            mountPath: {{ include "loan-model.ociFolder" .root }}
+            readOnly: true
+          {{- end }}
           {{- if ne $source.type "bucket" }}
           - name: data
             mountPath: /data
@@ -154,6 +159,9 @@ template:
       - name: registry
         persistentVolumeClaim:
           claimName: {{ include "loan-model.claim" .root }}
+      {{- end }}
+      {{- if include "loan-model.hasOciSecret" .root }}
+      {{- include "loan-model.ociVolume" .root | nindent 6 }}
       {{- end }}
       {{- if eq $source.type "synthetic" }}
       - name: data
@@ -209,6 +217,10 @@ template:
       fieldPath: metadata.labels['batch.kubernetes.io/controller-uid']
   {{- end }}
 {{- include "loan-model.signingEnv" .root | nindent 0 }}
+{{- if include "loan-model.hasOciSecret" .root }}
+- name: DOCKER_CONFIG
+  value: {{ include "loan-model.ociFolder" .root }}
+{{- end }}
 {{- if eq $storage.type "bucket" }}
 {{- include "loan-model.bucketEnv" .root | nindent 0 }}
 {{- end }}
