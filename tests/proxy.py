@@ -22,7 +22,12 @@ def server(port: int, saw: Callable[[str], Any], refuses: bool = False) -> Threa
                 self.send_error(403)
                 return
             host, _, number = self.path.rpartition(":")
-            with socket.create_connection((host, int(number))) as there:
+            try:
+                opened = socket.create_connection((host, int(number)))
+            except OSError as error:
+                self.send_error(502, str(error))
+                return
+            with opened as there:
                 self.send_response(200)
                 self.end_headers()
                 back = Thread(target=_copy, args=(there, self.connection), daemon=True)
