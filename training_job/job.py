@@ -10,7 +10,7 @@ import httpx2
 import msgspec
 from lightkube import ApiError, Client, ConfigError, KubeConfig
 from lightkube.resources.batch_v1 import CronJob, Job
-from lightkube.resources.core_v1 import Pod
+from lightkube.resources.core_v1 import Event, Pod
 
 from tabular_model.errors import ModelError
 from training_job.launch import (
@@ -25,6 +25,7 @@ from training_job.launch import (
 
 CONTAINER = "training"
 POLL_SECONDS = 1.0
+OF_CLAIMS = ("Multi-Attach", "affinity", "ReadWriteOncePod")  # as the cluster warns where a claim may be the cause
 
 
 class JobLauncher:
@@ -64,9 +65,9 @@ class JobLauncher:
 
     def _wait(self, name: str, seconds: float) -> Outcome:
         deadline = time.monotonic() + seconds
-        while not (reason := _ended(self._read(name))):
+        while not (reason := _ended(job := self._read(name))):
             if time.monotonic() >= deadline:
-                return Outcome(name=name, state="running")
+                return Outcome(name=name, state="running", waits=self._waits(job))
             time.sleep(min(POLL_SECONDS, max(0.0, deadline - time.monotonic())))
         message, good = self._last_message(name)
         if good:
@@ -89,12 +90,39 @@ class JobLauncher:
         owners = job.metadata.ownerReferences or []
         return any((owner.kind, owner.name) == ("CronJob", self._cronjob) for owner in owners)
 
+    def _waits(self, job: Any) -> str:
+        """What keeps the Job from starting, as far as the cluster says; empty for one that has started."""
+        if job.spec.suspend:
+            return "its Job is suspended, until a queue has room for it."
+        pods = [pod for pod in self._pods(job.metadata.name) if pod.status.phase == "Pending"]
+        try:
+            return next(filter(None, map(self._warned, pods)), "")
+        except ApiError:  # an older Role lets nobody list events
+            return ""
+
+    def _warned(self, pod: Any) -> str:
+        """What the cluster last warned of for a pod, and which claims it mounts, if that may be about one."""
+        fields = {"involvedObject.name": pod.metadata.name, "type": "Warning"}
+        events: Any = self._client.list(Event, namespace=self._namespace, fields=fields)
+        last = max(events, key=lambda event: str(event.lastTimestamp or event.eventTime), default=None)
+        if last is None:
+            return ""
+        claims = [each.persistentVolumeClaim.claimName for each in pod.spec.volumes or [] if each.persistentVolumeClaim]
+        if not claims or not any(word in last.message for word in OF_CLAIMS):
+            return str(last.message)
+        return (
+            f"{last.message.rstrip('.')}. Its pod mounts the claim {' and '.join(claims)}: one that is not "
+            "ReadWriteMany is mounted by one node at a time, on which there must be room."
+        )
+
+    def _pods(self, name: str) -> Any:
+        return self._client.list(Pod, namespace=self._namespace, labels={"batch.kubernetes.io/job-name": name})
+
     def _last_message(self, name: str) -> tuple[str, bool]:
         """The last line that a pod of the Job left, and whether it ended well."""
-        pods: Any = self._client.list(Pod, namespace=self._namespace, labels={"batch.kubernetes.io/job-name": name})
         ends = [
             (ended.exitCode == 0 and status.name == CONTAINER, ended.finishedAt, ended.message or "")
-            for pod in pods
+            for pod in self._pods(name)
             for status in (pod.status.initContainerStatuses or []) + (pod.status.containerStatuses or [])
             if (ended := status.state.terminated) and (status.name == CONTAINER or ended.exitCode)
         ]

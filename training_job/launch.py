@@ -44,7 +44,10 @@ class TrainingParameters(msgspec.Struct, forbid_unknown_fields=True, kw_only=Tru
 
 
 class Outcome(msgspec.Struct, kw_only=True, frozen=True):
-    """How a training stands: running, or ended with a version and its verdict, or with an error's sentence."""
+    """How a training stands: running, or ended with a version and its verdict, or with an error's sentence.
+
+    One that counts as running and has not started yet `waits` for what this says, in the cluster's words.
+    """
 
     name: str
     state: Literal["running", "succeeded", "failed"]
@@ -52,6 +55,7 @@ class Outcome(msgspec.Struct, kw_only=True, frozen=True):
     passed: bool = False
     reasons: tuple[str, ...] = ()
     error: str = ""
+    waits: str = ""
 
 
 class AlreadyRunning(Exception):

@@ -69,7 +69,8 @@ def _training(asked: dict[str, Any]) -> TrainingParameters:
 def _trained(outcome: Outcome) -> Response:
     if outcome.state == "running":
         where = f"/train/{outcome.name}"
-        answer = {"message": "Training is running.", "job": outcome.name, "status_url": where}
+        message = f"Training has not started: {outcome.waits}" if outcome.waits else "Training is running."
+        answer = {"message": message, "job": outcome.name, "status_url": where}
         return json_response(answer, 202, ((b"location", where.encode()),))
     return json_response(
         {

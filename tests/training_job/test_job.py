@@ -4,6 +4,7 @@ import asyncio
 import json
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from urllib.parse import unquote
 
 import pytest
 from lightkube import Client, KubeConfig
@@ -39,7 +40,7 @@ class Cluster:
     """Answers the four calls that the launcher makes; the test says how Jobs and pods stand."""
 
     def __init__(self):
-        self.jobs, self.pods, self.refuses = {}, [], False
+        self.jobs, self.pods, self.events, self.refuses = {}, [], [], False
 
     def answer(self, method, path, body):
         if self.refuses:
@@ -57,7 +58,11 @@ class Cluster:
                 return 200, {"items": list(self.jobs.values())}
             case ["jobs", name]:
                 return (200, self.jobs[name]) if name in self.jobs else (404, {"message": "not found"})
-        return 200, {"items": self.pods}
+            case ["events"] if "involvedObject.name=training-1" in unquote(path):
+                found = self.events
+            case _:
+                found = self.pods
+        return (200, {"items": found}) if found is not None else (403, {"message": "forbidden"})
 
     def end(self, name, condition, *ends, message=""):
         """The Job's condition, and what each pod's containers left: (container, exit code, message)."""
@@ -158,6 +163,41 @@ def test_a_failure_says_why(cluster, launcher, ends, message, error):
     name = start(launcher)
     cluster.end(name, "Failed", *ends, message=message)
     assert (wait(launcher, name).state, wait(launcher, name).error) == ("failed", error)
+
+
+def event(message, second):
+    """As the scheduler writes it."""
+    return {"metadata": {}, "involvedObject": {}, "message": message, "eventTime": f"2026-01-01T00:00:{second}.000000Z"}
+
+
+@pytest.mark.parametrize(
+    ("warned", "says"),
+    [
+        (["0/1 nodes are available: 1 Insufficient cpu.", "Failed to pull image"], "Failed to pull image"),
+        (
+            ['Multi-Attach error for volume "pvc-1" Volume is already used by pod(s) loans-predictor-1'],
+            'Multi-Attach error for volume "pvc-1" Volume is already used by pod(s) loans-predictor-1. Its pod mounts '
+            "the claim models: one that is not ReadWriteMany is mounted by one node at a time, on which there must be "
+            "room.",
+        ),
+        ([], ""),
+    ],
+)
+def test_a_training_that_has_not_started_says_what_it_waits_for(cluster, launcher, warned, says):
+    name = start(launcher)
+    volumes = [{"name": "tmp", "emptyDir": {}}, {"name": "registry", "persistentVolumeClaim": {"claimName": "models"}}]
+    spec = {"containers": [], "volumes": volumes}
+    cluster.pods = [{"metadata": {"name": "training-1"}, "spec": spec, "status": {"phase": "Pending"}}]
+    cluster.events = [event(message, 10 + second) for second, message in enumerate(warned)]
+    assert wait(launcher, name).waits == says
+    cluster.events = None
+    assert (wait(launcher, name).state, wait(launcher, name).waits) == ("running", "")
+
+
+def test_a_training_in_a_queue_says_so(cluster, launcher):
+    name = start(launcher)
+    cluster.jobs[name]["spec"]["suspend"] = True
+    assert wait(launcher, name).waits == "its Job is suspended, until a queue has room for it."
 
 
 def test_a_job_that_is_not_a_training_of_this_release_is_unknown(cluster, launcher):
