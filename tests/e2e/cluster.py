@@ -2,6 +2,8 @@
 
 import json
 import os
+import signal
+import socket
 import subprocess
 import sys
 import time
@@ -134,9 +136,22 @@ def wait_for(condition: Callable[[], Any], seconds: float, what: str) -> float:
 
 @contextmanager
 def forwarded(namespace: str, target: str, port: int) -> Iterator[int]:
-    """A port on loopback that leads to a Service or pod in the cluster."""
-    command = ["kubectl", "--namespace", namespace, "port-forward", target, f":{port}"]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
-        assert process.stdout
-        yield int(process.stdout.readline().split(":")[1].split()[0])
-        process.terminate()
+    """A port on loopback that leads to a Service in the cluster, also after a connection that breaks off.
+
+    kubectl ends with such a one, so it is started again.
+    """
+    with socket.create_server(("127.0.0.1", 0)) as probe:
+        local = probe.getsockname()[1]
+    command = f"while :; do kubectl --namespace {namespace} port-forward {target} {local}:{port}; done"
+    quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+    with subprocess.Popen(["sh", "-c", command], start_new_session=True, **quiet) as process:
+        try:
+            wait_for(lambda: _listens(local), 30, f"the port of {target}")
+            yield local
+        finally:
+            os.killpg(process.pid, signal.SIGTERM)
+
+
+def _listens(port: int) -> bool:
+    with socket.socket() as probe:
+        return not probe.connect_ex(("127.0.0.1", port))

@@ -1,5 +1,6 @@
 """The same release on a bucket behind a proxy, with a certificate of a private authority; a Secret that is wrong."""
 
+import json
 from pathlib import Path
 
 import boto3
@@ -25,6 +26,15 @@ VALUES = {
     "storage.bucket.caConfigMap.name": "authorities",
     "storage.bucket.proxy.https": "http://proxy:3128",
     "training.run": "true",
+}
+# What a platform may ask of pods beside it.
+POD = {
+    "labels": {"team": "risk"},
+    "annotations": {"example.com/owner": "risk"},
+    "env": [{"name": "NODE", "valueFrom": {"fieldRef": {"fieldPath": "spec.nodeName"}}}],
+    "envFrom": [{"configMapRef": {"name": "authorities"}, "prefix": "AUTHORITY_"}],
+    "volumes": [{"name": "scratch", "emptyDir": {}}],
+    "volumeMounts": [{"name": "scratch", "mountPath": "/scratch"}],
 }
 
 
@@ -60,13 +70,23 @@ def through_the_proxy(release):
 
 
 def test_a_bucket_is_trained_to_and_served_from(release):
-    release.install(*(word for name, value in VALUES.items() for word in ("--set", f"{name}={value}")))
+    values = [word for name, value in VALUES.items() for word in ("--set", f"{name}={value}")]
+    release.install(*values, "--set-json", f"serving.pod={json.dumps(POD)}")
     release.wait(f"job/{release.service}-training-initial", "condition=Complete")
     by_training = through_the_proxy(release)
     release.upgrade("--set", "stable.version=v1")
     release.wait(f"inferenceservice/{release.service}", "condition=Ready")
     wait_for(lambda: answers("v1"), 60, "the first prediction")
     assert 0 < by_training < through_the_proxy(release)
+
+
+def test_pods_are_as_the_platform_wants_them(release):
+    (pod, *_) = release.get("pods", "--selector", "team=risk")["items"]
+    assert pod["metadata"]["annotations"]["example.com/owner"] == "risk"
+    release.kubectl("exec", pod["metadata"]["name"], "--", "test", "-w", "/scratch")
+    environment = release.kubectl("exec", pod["metadata"]["name"], "--", "env")
+    assert f"NODE={pod['spec']['nodeName']}\n" in environment
+    assert "AUTHORITY_ca.crt=-----BEGIN CERTIFICATE-----\n" in environment
 
 
 @pytest.mark.parametrize("endpoint", ENDPOINTS)
