@@ -57,7 +57,7 @@ def show(results: Results) -> None:
                 continue
             ratio = measured[OURS].rate / measured[peer].rate
             cells = [f"{measured[peer].rate:.0f}", f"{measured[OURS].rate:.0f}", f"{ratio:.2f}"]
-            table.add_row(scenario.title, peer.name, *cells, f"{wanted:g}" if wanted else "")
+            table.add_row(scenario.title, peer.title, *cells, f"{wanted:g}" if wanted else "")
     Console().print(table)
 
 

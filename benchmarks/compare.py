@@ -2,7 +2,7 @@
 
 import random
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack
 from pathlib import Path
 from statistics import median
@@ -12,7 +12,19 @@ from rich.progress import Progress
 
 from benchmarks import load, payloads, servers
 from benchmarks.load import Load
-from benchmarks.servers import ALL, BARE_GRPC, BARE_HTTP, BENTOML, FASTAPI, KSERVE, MLSERVER, OURS, Running, Server
+from benchmarks.servers import (
+    ALL,
+    BARE_GRPC,
+    BARE_HTTP,
+    BENTOML,
+    FASTAPI,
+    KSERVE,
+    MLSERVER,
+    MLSERVER_PARALLEL,
+    OURS,
+    Running,
+    Server,
+)
 
 
 class Scenario(NamedTuple):
@@ -22,16 +34,17 @@ class Scenario(NamedTuple):
     rows: int
     protocol: str
     at_once: int
-    wanted: dict[Server, float]
+    wanted: Mapping[Server, float]
 
     @property
     def asked(self) -> tuple[Server, ...]:
         return (OURS, *self.wanted)
 
 
+OTHERS = (MLSERVER, MLSERVER_PARALLEL, FASTAPI, BENTOML)
 SCENARIOS = (
-    Scenario("REST, JSON, 1 row", 1, "json", 16, {BARE_HTTP: 0.45, KSERVE: 12, MLSERVER: 12, FASTAPI: 12, BENTOML: 12}),
-    Scenario("REST, JSON, 1 000 rows", 1000, "json", 4, {KSERVE: 10, MLSERVER: 5, FASTAPI: 5, BENTOML: 5}),
+    Scenario("REST, JSON, 1 row", 1, "json", 16, {BARE_HTTP: 0.45, KSERVE: 12} | dict.fromkeys(OTHERS, 12)),
+    Scenario("REST, JSON, 1 000 rows", 1000, "json", 4, {KSERVE: 10} | dict.fromkeys(OTHERS, 5)),
     Scenario("REST, binary tensors, 1 row", 1, "binary", 16, {KSERVE: 10}),
     Scenario("REST, binary tensors, 1 000 rows", 1000, "binary", 4, {KSERVE: 10}),
     Scenario("gRPC, raw contents, 1 row", 1, "grpc", 16, {KSERVE: 10} | dict.fromkeys(BARE_GRPC, 0.8)),

@@ -1,31 +1,116 @@
-"""Where the time goes on the path of one row and of 1 000: pyinstrument samples the server while wrk asks it."""
+"""Where the processor's time goes for one row and for 1 000, by layer: py-spy looks at the server while wrk asks it.
 
+It looks from outside, so that the server is hardly slower. pyinstrument, which counted calls inside it, summed what all
+functions took by themselves in one row of its flat view, under the name of whichever file came last.
+"""
+
+import subprocess
+import time
+from collections import Counter
+from collections.abc import Iterator
 from pathlib import Path
+from typing import NamedTuple
+
+import psutil
 
 from benchmarks import load, payloads, servers
 from benchmarks.load import CACHE
-from benchmarks.servers import OURS
+from benchmarks.servers import BIN, OURS
 
-SECONDS, SHOWN = 5.0, 25
-# Sampled, it is slow enough to refuse what waits too long; here it is to answer all.
-_SETTINGS = (
-    "LOAN_QUEUE_SECONDS=60 LOAN_HOST=127.0.0.1 LOAN_REGISTRY={registry} LOAN_HTTP_PORT={http} LOAN_GRPC_PORT={grpc}"
-)
+SECONDS, LOOKS_A_SECOND = 10.0, 250
+# Paused for each look, it is slow enough to refuse what waits too long; here it is to answer all.
+SERVER = OURS._replace(settings="looked at", environment=f"{OURS.environment} LOAN_QUEUE_SECONDS=60")
+REST, CODEC = "model_server/rest/", "model_server/codecs/v2_rest.py "
+# A look counts for the innermost function that is named here, by its file or its file and name; the first that fits.
+LAYERS = {
+    "writing to the socket": (f"{REST}protocol.py HttpProtocol._send",),
+    "HTTP: parsing, heads, ids": (
+        f"{REST}protocol.py",
+        f"{REST}http.py",
+        f"{REST}head.py",
+        "model_server/request_ids.py",
+    ),
+    "routing, admission, rights": (
+        f"{REST}app.py",
+        f"{REST}routing.py",
+        "model_server/access/",
+        "model_server/overload/connections.py",
+        "model_server/overload/event_loop.py",
+        "model_server/overload/policy.py",
+        "model_server/overload/threads.py",
+    ),
+    "endpoint and data plane": (f"{REST}v2.py", f"{REST}predictions.py", "model_server/dataplane.py"),
+    "decoding": (f"{CODEC}decode",),
+    "checks: tensors to a matrix": ("model_server/signature.py", "model_server/tensors.py"),
+    "score": ("tabular_model/model.py", "tabular_model/scoring/"),
+    "metrics": ("model_server/metrics.py", "model_server/counts.py", "model_server/prediction_log.py"),
+    "encoding": (f"{CODEC}encode",),
+    "event loop: polling, reading from sockets": ("asyncio/runners.py Runner.run",),
+}
+WAITING = "waiting, for requests or the processor"
 
 
-def text(registry: Path) -> str:
-    return "\n\n".join(_profile(registry, rows, at_once) for rows, at_once in ((1, 16), (1000, 4)))
+class Profile(NamedTuple):
+    """Seconds of the processor for a request, how they are shared by layer, and seconds beside them."""
+
+    cpu: float
+    shares: dict[str, float]
+    waited: float
 
 
-def _profile(registry: Path, rows: int, at_once: int) -> str:
-    out = CACHE / f"profile-{rows}.txt"
-    command = f"{{bin}}/python {{peers}}/sampled.py {out}"
-    server = OURS._replace(name="loan sampled", command=command, environment=_SETTINGS)
-    with servers.running(server, registry, 9520) as running:
-        load.http(running.url(), payloads.v2(rows), at_once, SECONDS)
-    lines = [line.strip() for line in out.read_text().splitlines() if line.strip()[:1].isdigit()]
-    return (
-        f"{rows:,} rows, seconds by function; those of the event loop itself are of waiting:\n\n```\n"
-        + "\n".join(lines[:SHOWN])
-        + "\n```"
+def table(registry: Path) -> str:
+    """Microseconds a request by layer, as Markdown."""
+    one, many = (_profile(registry, rows, at_once) for rows, at_once in ((1, 16), (1000, 4)))
+    lines = ["| layer | 1 row, µs | share | 1 000 rows, µs | share |", "|---|---|---|---|---|"]
+    lines += (
+        f"| {layer} | {_cells(one, one.shares.get(layer, 0))} | {_cells(many, many.shares.get(layer, 0))} |"
+        for layer in LAYERS
     )
+    lines.append(f"| all | {_cells(one, 1)} | {_cells(many, 1)} |")
+    lines.append(f"| {WAITING} | {one.waited * 1e6:.1f} | | {many.waited * 1e6:.1f} | |")
+    return "\n".join(lines)
+
+
+def shares(folded: str) -> dict[str, float]:
+    """The share of each layer in py-spy's looks, a line each: functions from the outermost in, and how many looks.
+
+    Threads that pass through no layer, such as gRPC's and those of pools, wait and do not count.
+    """
+    looks: Counter[str] = Counter()
+    for line in folded.splitlines():
+        stack, _, count = line.rpartition(" ")
+        if layer := next(_layers(stack.split(";")), None):
+            looks[layer] += int(count)
+    return {layer: count / looks.total() for layer, count in looks.items()}
+
+
+def _layers(stack: list[str]) -> Iterator[str]:
+    """The layers that a stack is in, from the innermost out; a frame is `Class.function (file.py:1)`."""
+    for frame in reversed(stack):
+        function, _, place = frame.rstrip(")").rpartition(" (")
+        code = f"{place.rpartition(':')[0]} {function}"
+        yield from (layer for layer, named in LAYERS.items() if code.startswith(named))
+
+
+def _profile(registry: Path, rows: int, at_once: int) -> Profile:
+    out = CACHE / f"profile-{rows}.txt"
+    with servers.running(SERVER, registry, 9520) as running:
+        body = payloads.v2(rows)
+        load.http(running.url(), body, at_once, 1)
+        process = psutil.Process(running.process.pid)
+        looking = ["record", "--pid", str(process.pid), "--function", "--format", "raw", "--output", str(out)]
+        looking += [f"--duration={SECONDS:.0f}", f"--rate={LOOKS_A_SECOND}"]
+        command = [*load.ON_LOAD_CORE, str(BIN / "py-spy"), *looking]
+        spy = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+        began, before = time.perf_counter(), process.cpu_times()
+        answered = load.http(running.url(), body, at_once, SECONDS).answered
+        after, wall = process.cpu_times(), time.perf_counter() - began
+        _, said = spy.communicate()
+    if spy.returncode:
+        raise RuntimeError(f"py-spy cannot look into the server; it needs root or ptrace: {said.decode()}")
+    cpu = after.user + after.system - before.user - before.system
+    return Profile(cpu / answered, shares(out.read_text()), max(wall - cpu, 0) / answered)
+
+
+def _cells(profile: Profile, share: float) -> str:
+    return f"{profile.cpu * share * 1e6:.1f} | {share:.0%}"

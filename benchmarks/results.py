@@ -12,6 +12,14 @@ from benchmarks.servers import ALL, OURS
 
 HERE = Path(__file__).parent
 ROUNDS, SECONDS = 5, 3.0
+WORKERS = (
+    "All servers and the load generator share two cores. MLServer's parallel workers are processes beside the one that "
+    "answers HTTP. OMP_NUM_THREADS is 1 for the peers."
+)
+PROFILE = (
+    "Microseconds of the processor for a request of V2 JSON over REST, at full load on one core, shared out by how "
+    "often py-spy found the server in each layer. Waiting is no part of it and has its own row."
+)
 
 
 def write(registry: Path) -> None:
@@ -27,17 +35,18 @@ def _parts(registry: Path) -> Iterator[str]:
     yield (
         f"Made by `make bench` on {machine.described()}. A server has one core, the load generator the other. "
         f"{ROUNDS} rounds of {SECONDS:g} s in an order shuffled anew, after a warm-up: median, ± half of the range. "
-        "Nothing is off: versions, metrics, validation, limits and ids are on."
+        "Nothing of ours is off: versions, metrics, validation, limits and ids are on. Peers have the settings named, "
+        "at which they are fastest, and no access log."
     )
     measured = compare(registry, ROUNDS, SECONDS)
     draw(measured, HERE / "results.svg")
     yield "![Requests a second as a multiple of each peer's](results.svg)"
     yield from _scenarios(measured)
     yield f"## From process start to first answer, and memory\n\n{starts.table(registry)}"
-    yield f"## A second worker\n\nServer and load generator share two cores.\n\n{workers.table(registry)}"
+    yield f"## A second worker\n\n{WORKERS}\n\n{workers.table(registry)}"
     yield f"## A record of 50 columns, 15 of them words\n\n{wide.table(registry)}"
     yield f"## Trees alone\n\n{trees.table(registry)}"
-    yield f"## Where the time goes\n\n{profiles.text(registry)}"
+    yield f"## Where the time goes\n\n{PROFILE}\n\n{profiles.table(registry)}"
     yield f"## A file of applications\n\n{batch.table(registry)}"
     yield f"## Versions\n\n{_versions()}"
 
@@ -45,7 +54,7 @@ def _parts(registry: Path) -> Iterator[str]:
 def draw(results: Results, path: Path) -> None:
     """How many times as many requests as each peer, on a logarithmic axis."""
     bars = [
-        (f"{scenario.title}: {peer.name}", measured[OURS].rate / measured[peer].rate)
+        (f"{scenario.title}: {peer.title}", measured[OURS].rate / measured[peer].rate)
         for scenario, measured in results
         for peer in scenario.wanted
         if peer in measured
@@ -67,7 +76,7 @@ def _markdown(head: list[str], rows: list[list[str]]) -> str:
 
 
 def _scenarios(results: Results) -> Iterator[str]:
-    head = ["server", "requests/s", "spread", "p99, ms", "loan's multiple", "wanted"]
+    head = ["server", "settings", "requests/s", "spread", "p99, ms", "loan's multiple", "wanted"]
     for scenario, measured in results:
         if not measured:  # gRPC, where there is no ghz
             continue
@@ -76,7 +85,7 @@ def _scenarios(results: Results) -> Iterator[str]:
         for server, each in measured.items():
             wanted = scenario.wanted.get(server)
             ratio = "" if server is OURS else f"{ours.rate / each.rate:.2f}"
-            cells = [server.name, f"{each.rate:.0f}", f"± {each.spread:.0%}", f"{each.p99:.2f}", ratio]
+            cells = [server.name, server.settings, f"{each.rate:.0f}", f"± {each.spread:.0%}", f"{each.p99:.2f}", ratio]
             rows.append([*cells, f"{wanted:g}" if wanted else ""])
         yield f"## {scenario.title}\n\n{_markdown(head, rows)}"
 
@@ -85,5 +94,6 @@ def _versions() -> str:
     ours = ", ".join(
         f"{name} {version(name)}" for name in ("numpy", "onnxruntime", "msgspec", "uvicorn", "uvloop", "grpcio")
     )
-    peers = "; ".join(f"{server.name}: {' '.join(server.packages)}" for server in ALL if server.packages)
+    packages = {server.name: " ".join(server.packages) for server in ALL if server.packages}
+    peers = "; ".join(f"{name}: {installed}" for name, installed in packages.items())
     return f"loan: {ours}. Peers: {peers}."

@@ -26,7 +26,8 @@ SKLEARN = (f"scikit-learn=={version('scikit-learn')}", f"joblib=={version('jobli
 
 
 class Server(NamedTuple):
-    """One server. `{model}`, `{registry}`, `{http}` and `{grpc}` in its command are filled in."""
+    """One server under one choice of its settings. `{model}`, `{registry}`, `{http}`, `{grpc}` and `{metrics}` in its
+    command and environment are filled in."""
 
     name: str
     packages: tuple[str, ...]
@@ -36,10 +37,19 @@ class Server(NamedTuple):
     environment: str = ""
     speaks_grpc: bool = False
     speaks_binary: bool = False
+    settings: str = ""
+
+    @property
+    def title(self) -> str:
+        return ", ".join(filter(None, (self.name, self.settings)))
 
     @property
     def home(self) -> Path:
         return CACHE / self.name.replace(" ", "-").lower()
+
+    @property
+    def log(self) -> Path:
+        return CACHE / f"{self.title.replace(' ', '-').replace(',', '').lower()}.log"
 
 
 INFER = "/v2/models/loan/infer"
@@ -56,11 +66,15 @@ OURS = Server(
 KSERVE = Server(
     "KServe predictor",
     ("kserve==0.21.0", *SKLEARN),
-    "{home}/bin/python {peers}/kserve_predictor.py {model} {http} {grpc}",
+    "{home}/bin/python {peers}/kserve_predictor.py {model} {http} {grpc} 1",
     INFER,
     payloads.v2,
     speaks_grpc=True,
     speaks_binary=True,
+    settings="workers 1, uvloop and httptools",
+)
+KSERVE_WORKERS = KSERVE._replace(
+    command=KSERVE.command.removesuffix("1") + "2", settings="workers 2, uvloop and httptools"
 )
 BARE_HTTP = Server(
     "bare uvicorn",
@@ -68,28 +82,49 @@ BARE_HTTP = Server(
     "{home}/bin/python {peers}/bare_http.py {http}",
     INFER,
     payloads.v2,
+    settings="workers 1, uvloop and httptools",
 )
-MLSERVER = Server(
-    "MLServer",
-    ("mlserver==1.7.1", "mlserver-sklearn==1.7.1", *SKLEARN),
-    "{home}/bin/mlserver start {settings}",
-    INFER,
-    lambda rows: payloads.v2(rows, "predict_proba"),
+# MLServer takes up uvloop by itself, and its uvicorn takes httptools where it is installed.
+_MLSERVER = (
+    "MLSERVER_HOST=127.0.0.1 MLSERVER_HTTP_PORT={http} MLSERVER_GRPC_PORT={grpc} MLSERVER_METRICS_PORT={metrics} "
+    "MLSERVER_DEBUG=false MLSERVER_ACCESS_LOG=false MLSERVER_PARALLEL_WORKERS="
 )
-FASTAPI = Server(
-    "FastAPI and pandas",
-    ("fastapi==0.165.0", "uvicorn[standard]==0.54.0", "pandas==2.3.3", *SKLEARN),
-    "{home}/bin/python {peers}/fastapi_pandas.py {model} {http}",
-    "/predict_batch",
-    payloads.records,
+MLSERVER, MLSERVER_PARALLEL, MLSERVER_PARALLEL_2 = (
+    Server(
+        "MLServer",
+        ("mlserver==1.7.1", "mlserver-sklearn==1.7.1", "httptools==0.9.0", *SKLEARN),
+        "{home}/bin/mlserver start {mlserver}",
+        INFER,
+        lambda rows: payloads.v2(rows, "predict_proba"),
+        environment=f"{_MLSERVER}{workers}",
+        settings=f"parallel_workers {workers}, uvloop and httptools",
+    )
+    for workers in (0, 1, 2)
 )
-BENTOML = Server(
-    "BentoML",
-    ("bentoml==1.4.*", *SKLEARN),
-    "{home}/bin/bentoml serve bentoml_service:Loan --working-dir {peers} --host 127.0.0.1 --port {http}",
-    "/predict_batch",
-    payloads.nested,
-    environment="MODEL={model} BENTOML_DO_NOT_TRACK=true",
+FASTAPI, FASTAPI_WORKERS = (
+    Server(
+        "FastAPI and pandas",
+        ("fastapi==0.165.0", "uvicorn[standard]==0.54.0", "pandas==2.3.3", *SKLEARN),
+        "{home}/bin/uvicorn fastapi_pandas:app --app-dir {peers} --port {http} --loop uvloop --http httptools "
+        f"--no-access-log --log-level warning --workers {workers}",
+        "/predict_batch",
+        payloads.records,
+        environment="MODEL={model}",
+        settings=f"workers {workers}, uvloop and httptools",
+    )
+    for workers in (1, 2)
+)
+BENTOML, BENTOML_WORKERS = (
+    Server(
+        "BentoML",
+        ("bentoml==1.4.40", "uvloop==0.23.0", "httptools==0.9.0", *SKLEARN),
+        "{home}/bin/bentoml serve bentoml_service:Loan --working-dir {peers} --host 127.0.0.1 --port {http}",
+        "/predict_batch",
+        payloads.nested,
+        environment=f"MODEL={{model}} BENTOML_DO_NOT_TRACK=true WORKERS={workers}",
+        settings=f"workers {workers}, uvloop and httptools",
+    )
+    for workers in (1, 2)
 )
 BARE_GRPC = tuple(
     Server(
@@ -100,7 +135,7 @@ BARE_GRPC = tuple(
     )
     for kind in ("threads", "asyncio", "uvloop")
 )
-ALL = (OURS, BARE_HTTP, KSERVE, MLSERVER, FASTAPI, BENTOML, *BARE_GRPC)
+ALL = (OURS, BARE_HTTP, KSERVE, MLSERVER, MLSERVER_PARALLEL, FASTAPI, BENTOML, *BARE_GRPC)
 
 
 class Running(NamedTuple):
@@ -120,14 +155,15 @@ class Running(NamedTuple):
 
 
 def install(server: Server) -> None:
-    """Makes the server's own environment, once."""
-    if server.packages and not (server.home / ".installed").exists():
+    """Makes the server's own environment, anew where its packages are others."""
+    installed, wanted = server.home / ".installed", "\n".join(server.packages)
+    if server.packages and not (installed.exists() and installed.read_text() == wanted):
         print(f"Installing {server.name} (once)", file=sys.stderr)
         uv = str(BIN / "uv")
         python = str(server.home / "bin/python")
         subprocess.run([uv, "venv", "--quiet", "--clear", "--python", sys.executable, server.home], check=True)
         subprocess.run([uv, "pip", "install", "--quiet", "--python", python, *server.packages], check=True)
-        (server.home / ".installed").touch()
+        installed.write_text(wanted)
 
 
 @contextmanager
@@ -141,11 +177,12 @@ def running(server: Server, registry: Path, http_port: int, cores: str = SERVER_
         "model": registry / "v1/model.joblib",
         "http": http_port,
         "grpc": http_port + 1,
-        "settings": _mlserver_settings(registry / "v1/model.joblib", http_port),
+        "metrics": http_port + 2,
+        "mlserver": _mlserver_model(registry / "v1/model.joblib"),
     }
     environment = dict(pair.split("=", 1) for pair in server.environment.format(**names).split())
     started = time.perf_counter()
-    with (CACHE / f"{server.home.name}.log").open("wb") as log:
+    with server.log.open("wb") as log:
         process = subprocess.Popen(
             [*on(cores), *server.command.format(**names).split()],
             env=os.environ | environment,
@@ -176,16 +213,13 @@ def _wait(process: "subprocess.Popen[bytes]", server: Server, port: int) -> None
             if httpx.post(url, content=server.body(1).content, headers=headers, timeout=20).status_code == 200:
                 return
         time.sleep(0.01)
-    raise RuntimeError(f"{server.name} gives no answer; see {CACHE / server.home.name}.log")
+    raise RuntimeError(f"{server.title} gives no answer; see {server.log}")
 
 
-def _mlserver_settings(model: Path, port: int) -> Path:
-    """MLServer's two files; without its worker processes, which on one core only cost it."""
-    folder = CACHE / "mlserver-settings"
+def _mlserver_model(model: Path) -> Path:
+    """The folder with MLServer's file about the model."""
+    folder = CACHE / "mlserver-model"
     folder.mkdir(parents=True, exist_ok=True)
-    settings = {"host": "127.0.0.1", "http_port": port, "grpc_port": port + 1, "metrics_port": port + 2}
-    settings |= {"parallel_workers": 0, "debug": False, "access_log": False}
     named = {"name": "loan", "implementation": "mlserver_sklearn.SKLearnModel", "parameters": {"uri": str(model)}}
-    (folder / "settings.json").write_text(json.dumps(settings))
     (folder / "model-settings.json").write_text(json.dumps(named))
     return folder

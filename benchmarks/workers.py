@@ -1,43 +1,88 @@
-"""What a second worker gains where both, and who asks them, share the same two cores."""
+"""What a second worker gains, ours and the peers': servers and who asks them share the same two cores."""
 
+from collections.abc import Callable
 from contextlib import ExitStack
 from pathlib import Path
 from statistics import median
 
+from rich.progress import track
+
 from benchmarks import load, payloads, servers
-from benchmarks.servers import OURS, Running
+from benchmarks.servers import (
+    BENTOML,
+    BENTOML_WORKERS,
+    FASTAPI,
+    FASTAPI_WORKERS,
+    KSERVE,
+    KSERVE_WORKERS,
+    MLSERVER,
+    MLSERVER_PARALLEL,
+    MLSERVER_PARALLEL_2,
+    OURS,
+    Running,
+    Server,
+)
 
 CORES = "0,1"
-ROUNDS, SECONDS = 5, 3.0
+ROUNDS, SECONDS = 3, 3.0
+ONE, TWO = (OURS._replace(command=f"{OURS.command} --workers {count}", settings=f"workers {count}") for count in (1, 2))
+# With two processes on two cores, a library's threads beside them would only take the cores from each other.
+PEERS = tuple(
+    server._replace(environment=f"{server.environment} OMP_NUM_THREADS=1".strip())
+    for server in (
+        KSERVE,
+        KSERVE_WORKERS,
+        MLSERVER,
+        MLSERVER_PARALLEL,
+        MLSERVER_PARALLEL_2,
+        FASTAPI,
+        FASTAPI_WORKERS,
+        BENTOML,
+        BENTOML_WORKERS,
+    )
+)
 
 
 def table(registry: Path) -> str:
-    lines = ["| asked | one worker, requests/s | two workers, requests/s | gain |", "|---|---|---|---|"]
+    """Requests a second of each server and choice of settings, and how many times that ours with two workers has."""
+    for server in PEERS:
+        servers.install(server)
     with ExitStack() as stack:
-        one, two = (
-            stack.enter_context(
-                servers.running(OURS._replace(command=f"{OURS.command} --workers {count}"), registry, port, CORES)
-            )
-            for count, port in ((1, 9500), (2, 9510))
-        )
-        asked = {
-            "REST, JSON, 1 row": lambda server: _rest(server, 1, 16),
-            "REST, JSON, 1 000 rows": lambda server: _rest(server, 1000, 16),
+        running = {
+            server: stack.enter_context(servers.running(server, registry, 9500 + 10 * number, CORES))
+            for number, server in enumerate((ONE, TWO, *PEERS))
         }
-        if load.GHZ.exists():
-            asked["gRPC, raw contents, 1 row"] = lambda server: _grpc(server, 1)
-        for name, ask in asked.items():
-            rates = [(ask(one), ask(two)) for _ in range(ROUNDS + 1)][1:]  # the first warms up
-            single, double = median(rate for rate, _ in rates), median(rate for _, rate in rates)
-            gain = median(second / first for first, second in rates)
-            lines.append(f"| {name} | {single:,.0f} | {double:,.0f} | {gain:.2f} |")
-    return "\n".join(lines)
+        one_row = _rates(running, lambda server: _rest(server, 1))
+        many = _rates(running, lambda server: _rest(server, 1000))
+        ours = {server: each for server, each in running.items() if server in {ONE, TWO} and load.GHZ.exists()}
+        grpc = _rates(ours, _grpc)
+    lines = [
+        "| server | settings | 1 row, requests/s | of loan's two | 1 000 rows, requests/s | of loan's two |",
+        "|---|---|---|---|---|---|",
+    ]
+    for server in running:
+        cells = [server.name, server.settings]
+        for rates in (one_row, many):
+            cells += [f"{rates[server]:,.0f}", f"{rates[server] / rates[TWO]:.3f}"]
+        lines.append(f"| {' | '.join(cells)} |")
+    said = f"gRPC, 1 row, raw contents: {grpc[ONE]:,.0f} and {grpc[TWO]:,.0f} requests/s of loan's." if grpc else ""
+    return "\n".join([*lines, "", said]).rstrip()
 
 
-def _rest(server: Running, rows: int, connections: int) -> float:
-    return load.http(server.url(), payloads.v2(rows), connections, SECONDS, load.on(CORES)).rate
+def _rates(running: dict[Server, Running], ask: Callable[[Running], float]) -> dict[Server, float]:
+    """The median of the rounds, in each of which all are asked in turn; the first warms up."""
+    rounds = [
+        {server: ask(each) for server, each in running.items()}
+        for _ in track(range(ROUNDS + 1), "Measuring workers", transient=True)
+    ][1:]
+    return {server: median(each[server] for each in rounds) for server in running}
 
 
-def _grpc(server: Running, rows: int) -> float:
+def _rest(server: Running, rows: int) -> float:
+    assert server.server.body is not None
+    return load.http(server.url(), server.server.body(rows), 16, SECONDS, load.on(CORES)).rate
+
+
+def _grpc(server: Running) -> float:
     target = f"127.0.0.1:{server.grpc_port}"
-    return load.grpc(target, payloads.v2_grpc(rows), 16, 16, SECONDS, load.on(CORES)).rate
+    return load.grpc(target, payloads.v2_grpc(1), 16, 16, SECONDS, load.on(CORES)).rate

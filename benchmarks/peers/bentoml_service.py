@@ -7,7 +7,7 @@ import joblib
 import numpy as np
 
 
-@bentoml.service(workers=1)
+@bentoml.service(workers=int(os.environ["WORKERS"]))
 class Loan:
     def __init__(self) -> None:
         self.pipeline = joblib.load(os.environ["MODEL"])

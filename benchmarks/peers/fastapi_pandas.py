@@ -1,18 +1,18 @@
 """FastAPI and pandas, as a data scientist would write it."""
 
 import json
-import sys
+import os
 from pathlib import Path
 from typing import Any
 
 import joblib
 import pandas as pd
-import uvicorn
 from fastapi import FastAPI
 from pydantic import create_model
 
-pipeline = joblib.load(sys.argv[1])
-manifest = json.loads(Path(sys.argv[1]).with_name("manifest.json").read_text())
+model = Path(os.environ["MODEL"])
+pipeline = joblib.load(model)
+manifest = json.loads(model.with_name("manifest.json").read_text())
 app = FastAPI()
 
 
@@ -30,7 +30,3 @@ Application = create_model("Application", **fields)  # type: ignore[call-overloa
 def predict_batch(applications: list[Application]) -> dict[str, list[float]]:  # type: ignore[valid-type]
     frame = pd.DataFrame([application.model_dump() for application in applications]).astype(float)
     return {"probabilities": pipeline.predict_proba(frame)[:, 1].tolist()}
-
-
-if __name__ == "__main__":
-    uvicorn.run(app, port=int(sys.argv[2]), log_level="warning", access_log=False)

@@ -21,6 +21,7 @@ class Predictor(kserve.Model):
 
 
 if __name__ == "__main__":
-    model, http_port, grpc_port = sys.argv[1:]
-    server = kserve.ModelServer(http_port=int(http_port), grpc_port=int(grpc_port), workers=1, access_log_format=None)
+    model, http_port, grpc_port, workers = sys.argv[1:]
+    ports = {"http_port": int(http_port), "grpc_port": int(grpc_port)}
+    server = kserve.ModelServer(**ports, workers=int(workers), access_log_format=None)
     server.start([Predictor(model)])
