@@ -14,7 +14,7 @@ HERE = Path(__file__).parent
 ROUNDS, SECONDS = 5, 3.0
 WORKERS = (
     "All servers and the load generator share two cores. MLServer's parallel workers are processes beside the one that "
-    "answers HTTP. OMP_NUM_THREADS is 1 for the peers."
+    "answers HTTP."
 )
 PROFILE = (
     "Microseconds of the processor for a request of V2 JSON over REST, at full load on one core, shared out by how "
@@ -36,7 +36,7 @@ def _parts(registry: Path) -> Iterator[str]:
         f"Made by `make bench` on {machine.described()}. A server has one core, the load generator the other. "
         f"{ROUNDS} rounds of {SECONDS:g} s in an order shuffled anew, after a warm-up: median, ± half of the range. "
         "Nothing of ours is off: versions, metrics, validation, limits and ids are on. Peers have the settings named, "
-        "at which they are fastest, and no access log."
+        "at which they are fastest, no access log, and one thread for their numeric libraries."
     )
     measured = compare(registry, ROUNDS, SECONDS)
     draw(measured, HERE / "results.svg")

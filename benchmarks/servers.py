@@ -21,6 +21,8 @@ from benchmarks.load import CACHE, SERVER_CORE, Body, on
 ROOT = Path(__file__).parents[1]
 PEERS = Path(__file__).parent / "peers"
 BIN = Path(sys.executable).parent
+# A server has as many processes as it is to have; threads of numeric libraries would only take the cores from them.
+ONE_THREAD = {"OMP_NUM_THREADS": "1"}
 # The model is a pickle, so that who loads it needs the scikit-learn that made it.
 SKLEARN = (f"scikit-learn=={version('scikit-learn')}", f"joblib=={version('joblib')}")
 
@@ -62,6 +64,7 @@ OURS = Server(
     environment="LOAN_HOST=127.0.0.1",
     speaks_grpc=True,
     speaks_binary=True,
+    settings="workers 1",
 )
 KSERVE = Server(
     "KServe predictor",
@@ -84,7 +87,7 @@ BARE_HTTP = Server(
     payloads.v2,
     settings="workers 1, uvloop and httptools",
 )
-# MLServer takes up uvloop by itself, and its uvicorn takes httptools where it is installed.
+# MLServer takes up uvloop by itself, whose newer versions end its parallel workers; its uvicorn takes httptools.
 _MLSERVER = (
     "MLSERVER_HOST=127.0.0.1 MLSERVER_HTTP_PORT={http} MLSERVER_GRPC_PORT={grpc} MLSERVER_METRICS_PORT={metrics} "
     "MLSERVER_DEBUG=false MLSERVER_ACCESS_LOG=false MLSERVER_PARALLEL_WORKERS="
@@ -92,7 +95,7 @@ _MLSERVER = (
 MLSERVER, MLSERVER_PARALLEL, MLSERVER_PARALLEL_2 = (
     Server(
         "MLServer",
-        ("mlserver==1.7.1", "mlserver-sklearn==1.7.1", "httptools==0.9.0", *SKLEARN),
+        ("mlserver==1.7.1", "mlserver-sklearn==1.7.1", "uvloop==0.21.0", "httptools==0.9.0", *SKLEARN),
         "{home}/bin/mlserver start {mlserver}",
         INFER,
         lambda rows: payloads.v2(rows, "predict_proba"),
@@ -162,7 +165,8 @@ def install(server: Server) -> None:
         uv = str(BIN / "uv")
         python = str(server.home / "bin/python")
         subprocess.run([uv, "venv", "--quiet", "--clear", "--python", sys.executable, server.home], check=True)
-        subprocess.run([uv, "pip", "install", "--quiet", "--python", python, *server.packages], check=True)
+        options = ("--quiet", "--compile-bytecode", "--python", python)
+        subprocess.run([uv, "pip", "install", *options, *server.packages], check=True)
         installed.write_text(wanted)
 
 
@@ -185,7 +189,7 @@ def running(server: Server, registry: Path, http_port: int, cores: str = SERVER_
     with server.log.open("wb") as log:
         process = subprocess.Popen(
             [*on(cores), *server.command.format(**names).split()],
-            env=os.environ | environment,
+            env=os.environ | ONE_THREAD | environment,
             cwd=ROOT,
             stdout=log,
             stderr=log,
@@ -194,11 +198,21 @@ def running(server: Server, registry: Path, http_port: int, cores: str = SERVER_
         _wait(process, server, http_port)
         yield Running(server, process, http_port, http_port + 1, time.perf_counter() - started)
     finally:
-        children = psutil.Process(process.pid).children(recursive=True) if process.poll() is None else []
-        for each in (process, *children):
-            each.terminate()
-        process.wait(60)
-        psutil.wait_procs(children, 10)
+        _end(process)
+
+
+def _end(process: "subprocess.Popen[bytes]") -> None:
+    """Ends the server and its workers, by force where it starts them anew instead."""
+    all_of_it: list[psutil.Process] = []
+    if process.poll() is None:
+        root = psutil.Process(process.pid)
+        all_of_it = [root, *root.children(recursive=True)]
+    process.terminate()
+    _, left = psutil.wait_procs(all_of_it, 20)
+    for each in (*left, *(child for parent in left for child in parent.children(recursive=True))):
+        with suppress(psutil.NoSuchProcess):
+            each.kill()
+    process.wait(20)
 
 
 def _wait(process: "subprocess.Popen[bytes]", server: Server, port: int) -> None:

@@ -26,20 +26,16 @@ from benchmarks.servers import (
 CORES = "0,1"
 ROUNDS, SECONDS = 3, 3.0
 ONE, TWO = (OURS._replace(command=f"{OURS.command} --workers {count}", settings=f"workers {count}") for count in (1, 2))
-# With two processes on two cores, a library's threads beside them would only take the cores from each other.
-PEERS = tuple(
-    server._replace(environment=f"{server.environment} OMP_NUM_THREADS=1".strip())
-    for server in (
-        KSERVE,
-        KSERVE_WORKERS,
-        MLSERVER,
-        MLSERVER_PARALLEL,
-        MLSERVER_PARALLEL_2,
-        FASTAPI,
-        FASTAPI_WORKERS,
-        BENTOML,
-        BENTOML_WORKERS,
-    )
+PEERS = (
+    KSERVE,
+    KSERVE_WORKERS,
+    MLSERVER,
+    MLSERVER_PARALLEL,
+    MLSERVER_PARALLEL_2,
+    FASTAPI,
+    FASTAPI_WORKERS,
+    BENTOML,
+    BENTOML_WORKERS,
 )
 
 
