@@ -82,7 +82,7 @@ protocol: $(PROTO:.proto=.binpb) ## Compile the gRPC endpoint's protocol, as an 
 $(PROTO:.proto=.binpb): $(PROTO) hatch_build.py $(BIN)/pip
 	$(BIN)/python hatch_build.py
 
-LOCK := $(BIN)/uv pip compile --quiet --no-strip-extras --universal --python-version 3.11 --generate-hashes --custom-compile-command "make lock"
+LOCK := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --custom-compile-command "make lock"
 
 lock: $(VENV)/.dev ## Choose the newest versions of all dependencies that fit, and write them down with their hashes
 	$(LOCK) pyproject.toml --upgrade --all-extras --group dev --output-file requirements/dev.txt
@@ -102,12 +102,14 @@ $(BIN)/pip:
 
 $(VENV)/.serve: $(BIN)/pip pyproject.toml hatch_build.py $(PROTO) requirements/build.txt requirements/server.txt requirements/training.txt requirements/rollout.txt
 	@echo "Installing what serving and training need (once; about a minute)" >&2
-	@$(PIP) -r requirements/build.txt -r requirements/server.txt -r requirements/training.txt -r requirements/rollout.txt | $(COUNT)
+	@$(PIP) --quiet -r requirements/build.txt
+	@$(PIP) -r requirements/server.txt -r requirements/training.txt -r requirements/rollout.txt | $(COUNT)
 	@$(MAKE) --no-print-directory .install
 	@touch $@
 
-$(VENV)/.dev: $(BIN)/pip pyproject.toml hatch_build.py $(PROTO) requirements/dev.txt
+$(VENV)/.dev: $(BIN)/pip pyproject.toml hatch_build.py $(PROTO) requirements/build.txt requirements/dev.txt
 	@echo "Installing what tests need (once; about a minute)" >&2
+	@$(PIP) --quiet -r requirements/build.txt
 	@$(PIP) -r requirements/dev.txt | $(COUNT)
 	@$(MAKE) --no-print-directory .install
 	@touch $@ $(VENV)/.serve
