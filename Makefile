@@ -17,7 +17,7 @@ COUNT := awk '/^Collecting/ {printf "\r  %d packages", ++n > "/dev/stderr"} END 
 .DEFAULT_GOAL := help
 .PHONY: help serve test faults soak bench bench-quick docs format protocol lock clean
 
-help: ## Show what there is to make
+help: ## List the targets
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
 
 serve: $(VENV)/.serve ## Install, train v1 on synthetic data if there is no version, and serve on :8080 and :8081
@@ -26,7 +26,7 @@ serve: $(VENV)/.serve ## Install, train v1 on synthetic data if there is no vers
 	  $(BIN)/loan data --output $(DATA) && $(BIN)/loan train --data $(DATA) --registry $(REGISTRY) || exit 1; \
 	fi
 	@if [ ! -s $(TOKEN) ]; then \
-	  echo "Making a token that may train, load and promote: $(TOKEN)" >&2; \
+	  echo "Creating a token with the rights to train, load and promote: $(TOKEN)" >&2; \
 	  $(BIN)/loan tokens remove owner >/dev/null 2>&1; umask 077; \
 	  $(BIN)/loan tokens add owner --may train --may load --may promote > $(TOKEN) || exit 1; \
 	fi
@@ -66,14 +66,14 @@ bench-quick: $(VENV)/.dev $(GHZ) ## The same in three minutes: print the ratios 
 
 $(GHZ):
 	@mkdir -p $(@D)
-	@command -v wrk >/dev/null || { echo "wrk is needed to measure; install it, such as by apt-get install wrk" >&2; exit 1; }
+	@command -v wrk >/dev/null || { echo "wrk is required; install it, for example with apt-get install wrk" >&2; exit 1; }
 	@if command -v go >/dev/null; then GOBIN=$(abspath $(@D)) go install github.com/bojand/ghz/cmd/ghz@v0.120.0; \
-	  else echo "Without Go there is no ghz: gRPC is not measured" >&2; fi
+	  else echo "Go is required to install ghz; gRPC is not measured" >&2; fi
 
 docs: $(VENV)/.dev ## Write the tables of settings and endpoints into docs/ from the code
 	$(BIN)/python -m docs.tables
 
-format: $(VENV)/.dev ## Format the code and mend what the linter can
+format: $(VENV)/.dev ## Format the code and fix what the linter can fix
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
@@ -84,20 +84,20 @@ $(PROTO:.proto=.binpb): $(PROTO) hatch_build.py $(BIN)/pip
 
 LOCK := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --custom-compile-command "make lock"
 
-lock: $(VENV)/.dev ## Choose the newest versions of all dependencies that fit, and write them down with their hashes
+lock: $(VENV)/.dev ## Lock the newest compatible versions of all dependencies, with their hashes
 	$(LOCK) pyproject.toml --upgrade --all-extras --group dev --output-file requirements/dev.txt
 	$(LOCK) pyproject.toml --extra server --extra tracing --extra oci --constraints requirements/dev.txt --output-file requirements/server.txt
 	$(LOCK) pyproject.toml --extra training --extra oci --extra model-signing --constraints requirements/dev.txt --output-file requirements/training.txt
 	$(LOCK) pyproject.toml --extra rollout --constraints requirements/dev.txt --output-file requirements/rollout.txt
 	$(LOCK) --group build --constraints requirements/dev.txt --output-file requirements/build.txt
 
-clean: ## Remove what make made, but not the registry
+clean: ## Remove what make created, except the registry
 	rm -rf $(VENV) $(PROTO:.proto=.binpb) $(BENCH) $(GO_BIN) build dist .*_cache *.egg-info
 
 $(BIN)/pip:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
-	  { echo "Python 3.11 or newer is needed, but $(PYTHON) is $$($(PYTHON) --version); try make PYTHON=python3.12" >&2; exit 1; }
-	@echo "Making $(VENV)" >&2
+	  { echo "Python 3.11 or newer is required, but $(PYTHON) is $$($(PYTHON) --version); try make PYTHON=python3.12" >&2; exit 1; }
+	@echo "Creating $(VENV)" >&2
 	@$(PYTHON) -m venv $(VENV)
 
 $(VENV)/.serve: $(BIN)/pip pyproject.toml hatch_build.py $(PROTO) requirements/build.txt requirements/server.txt requirements/training.txt requirements/rollout.txt

@@ -1,1 +1,1 @@
-"""The command line: every room's commands under one name."""
+"""The command line: the commands of all packages under one name."""

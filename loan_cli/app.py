@@ -23,20 +23,20 @@ Examples:
   # Serve the champion, else the latest version, on ports 8080 and 8081
   loan serve
 
-  # See what there is, and make a version the champion
+  # List the versions, and promote one to champion
   loan versions list && loan versions promote v2 --reason "better calibrated"
 
-  # Move a release on a cluster to v2 step by step, or back when v2 is worse
+  # Roll out v2 on a cluster step by step, and roll back if it is worse
   loan rollout --to v2 --dry-run && loan rollout --to v2
 """
 
 
 # The domain's messages reach callers over HTTP, and so name no command and no option; here they are added.
 _ADVICE: dict[type[BaseException], str] = {
-    RegistryNotFound: "`loan train` makes one.",
+    RegistryNotFound: "`loan train` creates one.",
     RegistryEmpty: "`loan train` publishes one.",
-    NotSigned: "`loan train --signing-key FILE` signs what it publishes.",
-    GateFailed: "Use --force to promote it nevertheless.",
+    NotSigned: "`loan train --signing-key FILE` signs the versions that it publishes.",
+    GateFailed: "Use --force to promote it anyway.",
 }
 
 
@@ -53,7 +53,7 @@ class _Commands(TyperGroup):
 
 
 def _advice(error: BaseException | None, command: str | None) -> str:
-    """What helps against the error or what caused it, after a space; empty where nothing is known."""
+    """How to fix the error or its cause, after a space; empty where no advice is known."""
     if command == "train":  # whose error is the answer to POST /train
         return ""
     while error and type(error) not in _ADVICE:

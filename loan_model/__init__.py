@@ -1,4 +1,4 @@
-"""The model that ships: its declaration, synthetic data whose truth is known, and an example application."""
+"""The included model: its declaration, synthetic data with a known truth, and an example application."""
 
 from pathlib import Path
 

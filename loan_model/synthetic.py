@@ -1,4 +1,4 @@
-"""A synthetic data set of loan applications whose truth is known, so that learning can be checked.
+"""A synthetic data set of loan applications with a known truth, so that training can be checked.
 
 The truth. Age, income, credit score and loan amount depend on each other through a Gaussian copula with the
 correlations `CORRELATION` and have Kumaraswamy margins over the schema's ranges; a past default goes with a
@@ -55,7 +55,7 @@ DRAWS = 256  # for the expectation over missing values
 def generate(rows: int = ROWS, seed: int = 0, *, shuffle_target: bool = False) -> pd.DataFrame:
     """`rows` applications with their target; the same for the same seed.
 
-    With `shuffle_target` the same targets stand beside the wrong rows, so that there is nothing to learn.
+    With `shuffle_target` the targets are assigned to other rows, so that there is nothing to learn.
     """
     rng = np.random.default_rng(seed)
     had_default = rng.random(rows) < DEFAULTED
@@ -89,7 +89,7 @@ def log_odds(frame: pd.DataFrame) -> NDArray[np.float64]:
 
 
 def best_probability(frame: pd.DataFrame, seed: int = 0) -> NDArray[np.float64]:
-    """The probability of approval [n] given the values that a row does show: no model can know more.
+    """The probability of approval [n] given the values that are present in a row: no model can know more.
 
     Where values are missing it is the mean of the truth over `DRAWS` draws of them from their distribution
     given the others.

@@ -37,7 +37,9 @@ class Scoring:
         rows.require([column.name for column in self._columns])
         taken = [field.name for field in self._answers if field.name in rows.names]
         if taken:
-            raise DataError(f"{rows.source} already has a column {', '.join(taken)}, as the output would; rename it.")
+            raise DataError(
+                f"{rows.source} already has a column {', '.join(taken)}, which the output also has; rename it."
+            )
 
     @property
     def schema(self) -> pa.Schema:
@@ -48,7 +50,7 @@ class Scoring:
         return schema
 
     def __iter__(self) -> Iterator[pa.RecordBatch]:
-        """The rows as they came, with their answers; DataError names a value that cannot be scored."""
+        """The rows unchanged, with their results; DataError names a value that cannot be scored."""
         parser = Parser(self._columns)
         for batch in self._rows:
             if batch.rows.num_rows:
@@ -58,7 +60,7 @@ class Scoring:
                 except ServeError as error:
                     row = batch.place.row(0)
                     raise DataError(
-                        f"{batch.place.file}, {row} and on (rows are counted from there): {error}"
+                        f"{batch.place.file}, {row} and following (rows are counted from there): {error}"
                     ) from error
                 yield self._answered(batch.rows, response.outputs)
 

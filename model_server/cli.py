@@ -1,4 +1,4 @@
-"""The commands that answer questions: serve and predict."""
+"""The commands serve and predict, and those for tokens."""
 
 from pathlib import Path
 from typing import Annotated, Any
@@ -8,7 +8,7 @@ import typer
 from model_server.access import Right
 from model_server.settings import GROUPS, ServerSettings
 
-tokens = typer.Typer(no_args_is_help=True, help="Give and take the rights to predict, train, load and promote.")
+tokens = typer.Typer(no_args_is_help=True, help="Grant and revoke the rights to predict, train, load and promote.")
 
 _FIELDS = ServerSettings.model_fields
 _PANELS = {field: title for title, group in GROUPS.items() for field in group.model_fields}
@@ -26,7 +26,7 @@ def _setting(field: str) -> Any:
 
 
 TokensPath = Annotated[
-    Path, typer.Option("--tokens", envvar="LOAN_TOKENS", help="File of the tokens' sha256 and rights.")
+    Path, typer.Option("--tokens", envvar="LOAN_TOKENS", help="File with each token's sha256 and rights.")
 ]
 TOKENS: Path = _FIELDS["tokens"].default
 
@@ -62,15 +62,17 @@ def serve(
 
 def predict(
     source: Annotated[str, typer.Option("--input", help="File, folder or URL of applications; - is standard input.")],
-    target: Annotated[str, typer.Option("--output", help="File to write, its format by its ending; - prints CSV.")],
-    version: Annotated[str | None, typer.Option(help="Version to ask; the champion, else the latest.")] = None,
+    target: Annotated[str, typer.Option("--output", help="File to write; its ending sets the format; - prints CSV.")],
+    version: Annotated[
+        str | None, typer.Option(help="Version to use; by default the champion, else the latest.")
+    ] = None,
     explain: Annotated[bool, typer.Option("--explain", help="Add each row's reason codes.")] = False,
-    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace an output that is there.")] = False,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace an existing output.")] = False,
     registry: Annotated[str | None, _option("registry")] = None,
 ) -> None:
     """Score a file of applications: CSV, JSON lines, Parquet, Arrow or Feather, and Excel to read.
 
-    The output has the input's columns as they came, then probability, decision and model_version.
+    The output has the input's columns unchanged, then probability, decision and model_version.
     """
     from rich.console import Console
     from rich.progress import Progress
@@ -104,28 +106,28 @@ def predict(
 
 @tokens.command("add")
 def add_token(
-    name: Annotated[str, typer.Argument(help="Whose token it is; audit lines say so.")],
-    may: Annotated[list[Right], typer.Option(help="A right; repeatable.")],
+    name: Annotated[str, typer.Argument(help="Owner of the token, as in audit lines.")],
+    may: Annotated[list[Right], typer.Option(help="Right of the token; repeatable.")],
     file: TokensPath = TOKENS,
 ) -> None:
-    """Print a new token, which is kept nowhere, and let it have these rights."""
+    """Print a new token with these rights; the token itself is stored nowhere."""
     from model_server.access import tokens as book
 
     typer.echo(book.add(file, name, tuple(may)))
 
 
 @tokens.command("remove")
-def remove_token(name: Annotated[str, typer.Argument(help="Whose token it is.")], file: TokensPath = TOKENS) -> None:
-    """Take a token away; a server that runs refuses it from the next request on."""
+def remove_token(name: Annotated[str, typer.Argument(help="Owner of the token.")], file: TokensPath = TOKENS) -> None:
+    """Remove a token; a running server rejects it from the next request on."""
     from model_server.access import tokens as book
 
     book.remove(file, name)
-    typer.echo(f"{name} has no token any more.")
+    typer.echo(f"The token of {name} was removed.")
 
 
 @tokens.command("list")
 def list_tokens(file: TokensPath = TOKENS) -> None:
-    """List who has a token, and what each may."""
+    """List the owners of tokens and their rights."""
     from model_server.access import tokens as book
 
     for token in book.read(file).tokens:

@@ -1,4 +1,4 @@
-"""What changes which model decides: load, unload, train and promote. Each leaves an audit line."""
+"""Changes of the model in use: load, unload, train and promote. Each writes an audit line."""
 
 import asyncio
 from collections.abc import Mapping
@@ -26,7 +26,7 @@ STOP_SECONDS = 0.1
 
 
 class PromotionRequest(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
-    """Which version is to be the champion and why; `force` over a gate that it failed."""
+    """Which version is to be the champion and why; `force` promotes one that failed the gate."""
 
     version: str
     reason: str
@@ -38,7 +38,8 @@ def version_to_load(parameters: Mapping[str, Any]) -> str | None:
     strange = next((name for name in parameters if name == "config" or name.startswith("file")), None)
     if strange is not None:
         raise InvalidInput(
-            f"The parameter '{strange}' would change a version, and versions are immutable; send the version to load."
+            f"The parameter '{strange}' would change a version, but versions are immutable; "
+            "send only the version to load."
         )
     return named_version(parameters)
 
@@ -58,7 +59,7 @@ class Control(Protocol):
         """Loads a version and makes it the default, or follows the registry again; the version."""
 
     def unload(self, who: str, version: str | None) -> None:
-        """Forgets one version, or all."""
+        """Unloads one version, or all."""
 
     def promote(self, who: str, asked: PromotionRequest) -> Promotion:
         """Makes a version the registry's champion, by the caller's name, and serves it."""
@@ -70,10 +71,10 @@ class Control(Protocol):
         """
 
     async def training(self, name: str, seconds: float = 0) -> Outcome:
-        """How a training stands once it ends, or after `seconds`; NotFound, or TrainingFailed with its reason."""
+        """The status of a training once it ends, or after `seconds`; NotFound, or TrainingFailed with its reason."""
 
     async def stop(self) -> None:
-        """The server ends."""
+        """Called when the server stops."""
 
 
 class Versions(Protocol):
@@ -83,7 +84,7 @@ class Versions(Protocol):
         """Loads a version and makes it the default; None follows the registry again. The version."""
 
     def unload(self, version: str | None) -> None:
-        """Forgets one version, or all for None."""
+        """Unloads one version, or all for None."""
 
     def refresh(self) -> None:
         """Looks at once at which version the registry says is the default."""
@@ -110,14 +111,14 @@ class ControlPlane:
             self._versions.unload(version)
 
     def promote(self, who: str, asked: PromotionRequest) -> Promotion:
-        """As `Control`; NotFound for an unknown version, Conflict with the reason for any other that is refused."""
+        """As `Control`; NotFound for an unknown version, Conflict with the reason for any other rejection."""
         try:
             with audited("promote", who=who, what=asked.version, why=asked.reason):
                 promotion = self._registry.promote(asked.version, by=who, reason=asked.reason, force=asked.force)
         except VersionNotFound as error:
             raise NotFound(str(error)) from None
         except GateFailed as error:
-            raise Conflict(f"{error} Send `force: true` with a reason to promote it nevertheless.") from None
+            raise Conflict(f"{error} Send `force: true` with a reason to promote it anyway.") from None
         except (PromotionRefused, RegistryError) as error:
             raise Conflict(str(error)) from None
         self._versions.refresh()
@@ -128,7 +129,7 @@ class ControlPlane:
         sources = self._launcher.sources
         if parameters.data is not UNSET and parameters.data not in sources:
             raise InvalidInput(
-                f"There is no data source '{parameters.data}': name one that the server was configured with, which are "
+                f"Unknown data source '{parameters.data}': name one that the server was configured with, which are "
                 f"{', '.join(sources) or 'none'}, or none for its own choice. Paths and URLs are not taken."
             )
         try:
@@ -149,7 +150,7 @@ class ControlPlane:
         try:
             outcome = await self._launcher.wait(name, seconds)
         except KeyError:
-            raise NotFound(f"There is no training {name}.") from None
+            raise NotFound(f"The training {name} was not found.") from None
         except LaunchFailed as error:
             raise TrainingFailed(str(error)) from error
         if outcome.state == "failed":

@@ -100,24 +100,24 @@ class Counts(msgspec.Struct):
     def families(self) -> Iterator[Metric]:
         """All metrics, also those without a count yet; prometheus_client adds `_total` to the names of counters."""
         yield _counter("loan_requests", "Requests answered", ["protocol", "version", "status"], self.requests)
-        yield _counter("loan_shed_requests", "Requests refused as too many", ["what"], self.shed)
+        yield _counter("loan_shed_requests", "Requests rejected because of overload", ["what"], self.shed)
         yield _counter("loan_rows", "Applications scored", ["version"], self.rows)
         yield _counter("loan_approved_rows", "Applications approved", ["version"], self.approved)
-        yield _counter("loan_values", "Values that the applications had or missed", ["version"], self.values)
+        yield _counter("loan_values", "Values in the applications, present or missing", ["version"], self.values)
         yield _counter("loan_missing_values", "Missing values", ["version", "column"], self.missing)
         odd = "Values outside the schema's range"
         yield _counter("loan_out_of_range_values", odd, ["version", "column"], self.out_of_range)
-        strange = "Values that are no level of their category"
+        strange = "Values that are not a level of their category"
         yield _counter("loan_unknown_levels", strange, ["version", "column"], self.unknown)
         answered = "Time to answer a request"
         yield _histogram("loan_request_seconds", answered, ["protocol", "version"], SECONDS, self.seconds)
         yield _histogram("loan_score", "Probability of approval", ["version"], SCORES, self.scores)
-        logged = "Rows for the prediction log, by what came of them"
+        logged = "Rows for the prediction log, by result"
         yield _counter("loan_log_rows", logged, ["result"], self.log_rows)
 
 
 class State(msgspec.Struct):
-    """What holds now: which models can be asked, and whether the registry can be used."""
+    """The current state: which models are ready, and whether the registry is reachable."""
 
     ready: dict[str, bool] = {}
     passed: dict[str, bool] = {}
@@ -125,17 +125,17 @@ class State(msgspec.Struct):
 
     def families(self) -> Iterator[Metric]:
         """Gauges of 1 or 0, for each model or for the server."""
-        ready = GaugeMetricFamily("loan_model_ready", "1 when the model can be asked", labels=["model"])
+        ready = GaugeMetricFamily("loan_model_ready", "1 when the model is ready", labels=["model"])
         for model, is_ready in self.ready.items():
             ready.add_metric([model], is_ready)
         yield ready
         passed = GaugeMetricFamily(
-            "loan_default_passed_gate", "1 when the version that answers by default passed the gate", labels=["model"]
+            "loan_default_passed_gate", "1 when the default version passed the gate", labels=["model"]
         )
         for model, has_passed in self.passed.items():
             passed.add_metric([model], has_passed)
         yield passed
-        reachable = "1 while the registry can be used"
+        reachable = "1 while the registry is reachable"
         yield GaugeMetricFamily("loan_registry_reachable", reachable, value=self.registry_reachable)
 
 

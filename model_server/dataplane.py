@@ -1,4 +1,4 @@
-"""The one path that every request takes, whichever endpoint it came to: tensors in, scored tensors out."""
+"""The one path of every request, from every endpoint: tensors in, scored tensors out."""
 
 from importlib.metadata import version as installed
 from typing import TYPE_CHECKING, Any
@@ -19,7 +19,7 @@ EXTENSIONS = ["model_repository", "binary_tensor_data"]
 
 
 class DataPlane:
-    """Scores requests and describes what can be asked; knows no protocol."""
+    """Scores requests and describes models; knows no protocol."""
 
     def __init__(self, repository: ModelRepository, metrics: Metrics, log: "PredictionLog | None" = None) -> None:
         self.repository = repository
@@ -43,13 +43,13 @@ class DataPlane:
             if output not in OUTPUTS:
                 raise InvalidInput(f"Unknown output '{output}': the outputs are {', '.join(OUTPUTS)}.")
         if len(set(request.outputs)) < len(request.outputs):
-            raise InvalidInput("An output is asked for twice; ask for each once.")
+            raise InvalidInput("An output is requested twice; request each output once.")
         try:
             return self._infer(served, request, traceparent)
         except ServeError:
             raise
         except Exception as error:
-            raise ModelFailed("The model failed on this request; the server's log says why.") from error
+            raise ModelFailed("The model failed on this request; the server's log has the cause.") from error
 
     def _infer(self, served: Served, request: InferRequest, traceparent: str) -> InferResponse:
         model, signature = served

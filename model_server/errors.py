@@ -1,4 +1,4 @@
-"""What a caller can be told: one sentence, and its code in HTTP and in gRPC."""
+"""The errors that a caller receives: one sentence, and its code in HTTP and in gRPC."""
 
 from typing import ClassVar
 
@@ -17,25 +17,25 @@ class ServeError(ModelError):
 
 
 class InvalidInput(ServeError):
-    """The request cannot be read, or is not what the endpoint or the version takes."""
+    """The request cannot be read, or is not valid for the endpoint or the version."""
 
     http, grpc = 400, "INVALID_ARGUMENT"
 
 
 class Unauthenticated(ServeError):
-    """The endpoint takes a token, and none came that is known."""
+    """The endpoint requires a token, and the request has none or an unknown one."""
 
     http, grpc = 401, "UNAUTHENTICATED"
 
 
 class Forbidden(ServeError):
-    """The token is known, but its owner does not have the right that the endpoint takes."""
+    """The token is known, but its owner does not have the right that the endpoint requires."""
 
     http, grpc = 403, "PERMISSION_DENIED"
 
 
 class NotFound(ServeError):
-    """There is no such URL, model, version, training or file."""
+    """The URL, model, version, training or file was not found."""
 
     http, grpc = 404, "NOT_FOUND"
 
@@ -47,23 +47,23 @@ class MethodNotAllowed(ServeError):
 
     def __init__(self, method: str, path: str, allowed: list[str]) -> None:
         self.allow = ", ".join(allowed)
-        super().__init__(f"{method} is not for {path}; use {self.allow}.")
+        super().__init__(f"{path} does not support {method}; use {self.allow}.")
 
 
 class Conflict(ServeError):
-    """The registry refuses a promotion, or another training runs."""
+    """The registry rejects a promotion, or another training runs."""
 
     http, grpc = 409, "FAILED_PRECONDITION"
 
 
 class TooLarge(ServeError):
-    """A head, or a body as it came or unpacked, has more bytes than the server takes."""
+    """A head, or a body as it came or unpacked, has more bytes than the server accepts."""
 
     http, grpc = 413, "RESOURCE_EXHAUSTED"
 
 
 class TooSlow(ServeError):
-    """The request's head did not come within `head_seconds`, or all of it within `body_seconds`."""
+    """The request's head did not arrive within `head_seconds`, or all of it within `body_seconds`."""
 
     http, grpc = 408, "DEADLINE_EXCEEDED"
 
@@ -93,7 +93,7 @@ class ModelFailed(ServeError):
 
 
 class TrainingFailed(ServeError):
-    """A training failed, could not be started, or could not be asked how it stands."""
+    """A training failed, could not be started, or its status could not be read."""
 
     http, grpc = 500, "INTERNAL"
 
@@ -105,10 +105,10 @@ class NotReady(ServeError):
 
 
 class Overloaded(ServeError):
-    """Refused before it was begun, so that it can be asked again, here or elsewhere, after `retry_seconds`."""
+    """Rejected before processing, so that it can be sent again, here or elsewhere, after `retry_seconds`."""
 
     http, grpc = 503, "RESOURCE_EXHAUSTED"
     retry_seconds = 1
 
-    def __init__(self, what: str = "More is asked of this server than it can answer; ask again in a second.") -> None:
+    def __init__(self, what: str = "The server is overloaded; retry in a second.") -> None:
         super().__init__(what)

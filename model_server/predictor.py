@@ -1,4 +1,4 @@
-"""KServe's view of the data plane: a `kserve.Model` that any KServe server, transformer or graph can hold."""
+"""KServe's view of the data plane: a `kserve.Model` for any KServe server, transformer or graph."""
 
 import uuid
 from typing import Any
@@ -13,7 +13,7 @@ from model_server.tensors import InferRequest, Output, Tensor, requested
 
 
 class LoanPredictor(kserve.Model):
-    """Takes KServe's `InferRequest`, gives its `InferResponse`; the work is the data plane's."""
+    """Receives KServe's `InferRequest`, returns its `InferResponse`; the data plane does the work."""
 
     def __init__(self, dataplane: DataPlane) -> None:
         super().__init__(dataplane.repository.name)

@@ -63,7 +63,7 @@ def reader(column: Column, words: bool) -> Callable[[Tensor, int], Values]:
             values = elements(tensor, rows, datatypes)
         if type(values) is list and not known.issuperset(map(type, values)):
             strange = next(value for value in values if type(value) not in known)
-            raise InvalidInput(f"Input '{tensor.name}' holds {strange!r}; expected numbers.")
+            raise InvalidInput(f"Input '{tensor.name}' contains {strange!r}; expected numbers.")
         return values
 
     return read

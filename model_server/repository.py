@@ -1,4 +1,4 @@
-"""The versions that this server holds in memory, and which of them answers by default."""
+"""The versions that this server has in memory, and which of them is the default."""
 
 import threading
 from collections import OrderedDict
@@ -94,7 +94,7 @@ class ModelRepository:
         """Why there is no default version."""
         if self._follows:
             return "no version of it is ready in the registry."
-        return "its default version was unloaded; load one again, or ask for another version by its name."
+        return "its default version was unloaded; load one, or request another version by name."
 
     def load(self, version: str | None) -> str:
         """Loads a version and makes it the default; without one, goes back to following the registry."""
@@ -109,7 +109,7 @@ class ModelRepository:
         return version
 
     def unload(self, version: str | None) -> None:
-        """Forgets one version, or all of them; it does not come back until it is loaded by name."""
+        """Unloads one version, or all of them; it stays unloaded until it is loaded by name."""
         with self._lock:
             if version is not None and version not in self.versions():
                 raise NotFound(self._absent(version))
@@ -160,10 +160,10 @@ class ModelRepository:
         except VersionNotFound as error:
             # Versions are never taken away: where they were and are not, the folder is gone.
             self._reached(str(error) if self._loaded else "")
-            log.warning("cannot follow the registry", error=str(error))
+            log.warning("the registry cannot be read", error=str(error))
         except ModelError as error:
             self._reached(str(error))
-            log.warning("cannot follow the registry", error=str(error))
+            log.warning("the registry cannot be read", error=str(error))
 
     def open(self) -> None:
         """Loads the version that the settings name, or raises why not; without one, that which the registry names."""
@@ -199,9 +199,11 @@ class ModelRepository:
     def _load_for_request(self, version: str) -> Served:
         """Keeps requests for what is not loaded from taking all threads while the registry is slow or gone."""
         if self.trouble:
-            raise NotReady(f"Version {version} of model '{self.name}' is not loaded, and cannot be: {self.trouble}")
+            raise NotReady(
+                f"Version {version} of model '{self.name}' is not loaded, and cannot be loaded: {self.trouble}"
+            )
         if not self._loading.acquire(blocking=False):
-            raise NotReady(f"Too many requests wait for versions of model '{self.name}' to be loaded; ask again.")
+            raise NotReady(f"Too many requests wait for versions of model '{self.name}' to be loaded; retry.")
         try:
             return self._load(version)
         finally:
@@ -212,13 +214,13 @@ class ModelRepository:
             if version in self._loaded:
                 return self._loaded[version]
             if version in self._unloaded:
-                raise NotReady(f"Version {version} of model '{self.name}' was unloaded; load it to use it again.")
+                raise NotReady(f"Version {version} of model '{self.name}' was unloaded; load it again to use it.")
             try:
                 model = TabularModel.from_registry(self._registry, version, self._settings.model_threads)
             except VersionNotFound:
                 raise NotFound(self._absent(version)) from None
             except IntegrityError as error:
-                raise NotReady(f"Version {version} of model '{self.name}' was refused: {error}") from error
+                raise NotReady(f"Version {version} of model '{self.name}' was rejected: {error}") from error
             except RegistryError as error:
                 raise NotReady(f"Version {version} of model '{self.name}' cannot be loaded: {error}") from error
             settings = self._settings

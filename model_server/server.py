@@ -1,4 +1,4 @@
-"""The model server: both ports, the repository behind them, and an orderly end.
+"""The model server: both ports, the repository behind them, and a graceful shutdown.
 
 It does what KServe asks of a predictor's container by itself, without KServe's package; who wants a server of KServe's
 own gives it a `LoanPredictor`.
@@ -170,7 +170,7 @@ def _certificate(settings: TlsSettings) -> Certificate | None:
     if settings.tls_certificate and settings.tls_key:
         return Certificate(settings.tls_certificate, settings.tls_key)
     if settings.tls_certificate or settings.tls_key:
-        raise ModelError("TLS needs both LOAN_TLS_CERTIFICATE and LOAN_TLS_KEY; one of them is not set.")
+        raise ModelError("TLS needs both LOAN_TLS_CERTIFICATE and LOAN_TLS_KEY, but one of them is not set.")
     return None
 
 

@@ -67,7 +67,7 @@ class Signature:
                     continue
                 raise InvalidInput(f"Unknown input '{tensor.name}': the inputs are {self._names()}.")
             if ordered[index] is not None:
-                raise InvalidInput(f"Input '{tensor.name}' came twice; send it once.")
+                raise InvalidInput(f"Input '{tensor.name}' was sent twice; send it once.")
             ordered[index] = tensor
         return self._from_columns(ordered)
 
@@ -127,7 +127,7 @@ class Signature:
         shape = tensor.shape
         if not self._all_numbers:
             raise InvalidInput(
-                f"Input '{tensor.name}' is no column, and not all columns are numbers; send one tensor for each of "
+                f"Input '{tensor.name}' is not a column, and not all columns are numbers; send one tensor for each of "
                 f"{self._names()}."
             )
         if len(shape) != 2 or shape[1] != width:
@@ -179,14 +179,12 @@ class Signature:
 
     def _check_rows(self, name: str, rows: int) -> None:
         if rows < 0:
-            raise InvalidInput(
-                f"Input '{name}' has no rows: its shape begins with {rows}; write out how many there are."
-            )
+            raise InvalidInput(f"Input '{name}' has no rows: its shape begins with {rows}; give the number of rows.")
         if rows < 1:
             raise InvalidInput(f"Input '{name}' has no rows; send at least one.")
         if rows > self._max_rows:
             raise InvalidInput(
-                f"Input '{name}' has {rows} rows; this server takes at most {self._max_rows} in one request."
+                f"Input '{name}' has {rows} rows; this server accepts at most {self._max_rows} in one request."
             )
 
     def _refuse_where(
@@ -229,11 +227,11 @@ def _check_limits(tensor: Tensor, numbers: Matrix) -> None:
     outside = (numbers < low) | (numbers > high)
     if outside.any():
         value = float(numbers[outside][0])
-        why = f"which {tensor.datatype} cannot hold; its values are {low:g} to {high:g}"
+        why = f"which {tensor.datatype} cannot represent; its values are {low:g} to {high:g}"
         if high == EXACT:
-            why = f"but it becomes a float64, which holds whole numbers exactly only from {low:.0f} to {high:.0f}"
+            why = f"but it is converted to float64, which represents integers exactly only from {low:.0f} to {high:.0f}"
         shown = f"{value:.0f}" if abs(value) < 2 * EXACT else f"{value:g}"
-        raise InvalidInput(f"Input '{tensor.name}' of datatype {tensor.datatype} holds {shown}, {why}.")
+        raise InvalidInput(f"Input '{tensor.name}' of datatype {tensor.datatype} contains {shown}, {why}.")
 
 
 def _check_whole(tensor: Tensor, numbers: Matrix) -> None:
@@ -243,7 +241,7 @@ def _check_whole(tensor: Tensor, numbers: Matrix) -> None:
     fractional = (numbers != np.rint(numbers)) & ~np.isnan(numbers)
     if fractional.any():
         raise InvalidInput(
-            f"Input '{tensor.name}' has datatype {tensor.datatype} but holds {numbers[fractional][0]:g}."
+            f"Input '{tensor.name}' has datatype {tensor.datatype} but contains {numbers[fractional][0]:g}."
         )
 
 

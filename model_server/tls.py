@@ -1,4 +1,4 @@
-"""TLS for both ports from files that may change: a handshake takes the certificate that is there then."""
+"""TLS for both ports from files that may change: a handshake uses the current certificate."""
 
 import ssl
 from functools import cached_property
@@ -19,7 +19,7 @@ Stamp = tuple[int, int, int, int]
 class Certificate:
     """A certificate chain and its key in PEM, as a Secret of type kubernetes.io/tls holds them.
 
-    What no longer fits together, such as one file replaced before the other, is not taken; the last good pair serves.
+    A pair that does not match, such as when one file is replaced before the other, is not used; the last valid pair is.
     """
 
     def __init__(self, certificate: Path, key: Path) -> None:
@@ -70,7 +70,7 @@ class Certificate:
                     return
                 self._context = _context(*self._files)
             except (OSError, ssl.SSLError) as error:
-                log.error("the new certificate is not taken", error=str(error))
+                log.error("the new certificate is not used", error=str(error))
             else:
                 log.info("new certificate")
             self._seen = seen

@@ -1,4 +1,4 @@
-"""The domain for any tabular risk model: declared in a file, learned, compiled, judged, versioned, explained.
+"""The domain for any tabular risk model: declared in a file, trained, compiled, evaluated, versioned, explained.
 
 Names no column of any model, and knows nothing of HTTP, KServe or Kubernetes.
 

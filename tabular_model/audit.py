@@ -1,4 +1,4 @@
-"""The audit trail: who changed which model decides, or tried to, as one line of JSON each.
+"""The audit trail: who changed which model decides, or tried to, one line of JSON each.
 
 The lines go to stderr, where a cluster collects them with the logs; the key `audit` tells them apart.
 """
@@ -24,7 +24,7 @@ LONGEST = 500  # characters of one field, some of which a caller chooses
 class Entry(msgspec.Struct, kw_only=True, omit_defaults=True):
     """What one line says; `what` is the version, training or release that was acted on, `why` the reason or error.
 
-    `request_id` and `trace_id` are those of the request that asked for it, if one did.
+    `request_id` and `trace_id` are those of the request that caused it, if one did.
     """
 
     audit: Action
@@ -55,7 +55,7 @@ def record(action: Action, *, who: str, what: str, result: Result, why: str = ""
 
 
 class Doing:
-    """What is being done; whoever does it may say it better once it knows."""
+    """What is being done; the block may make it more precise once it knows."""
 
     def __init__(self, what: str, why: str) -> None:
         self.what = what

@@ -1,4 +1,4 @@
-"""Whether a version may take the place of another: its files are whole, it takes the same requests, its gate passed."""
+"""Whether a version may replace another: its files are complete, it accepts the same requests, its gate passed."""
 
 import msgspec
 
@@ -13,7 +13,7 @@ SETTING = "LOAN_EXTRA_INPUTS=ignore"
 
 
 class Candidate(msgspec.Struct, frozen=True, omit_defaults=True):
-    """A version that is fit, the champion of now, and how the requests differ that the version takes."""
+    """A version that may be rolled out, the current champion, and the differences in the requests that it accepts."""
 
     version: str
     champion: str | None
@@ -23,9 +23,9 @@ class Candidate(msgspec.Struct, frozen=True, omit_defaults=True):
 def check_candidate(registry: Registry, version: str, against: str, ignoring: bool = False) -> Candidate:
     """`version`, or the latest, checked file by file.
 
-    `ignoring` says that callers send the columns of both versions and servers ignore those that a version has not.
-    IntegrityError if a file was changed; PromotionRefused if a request for `against` would be refused, or the gate
-    failed.
+    `ignoring` says that callers send the columns of both versions and servers ignore those that a version
+    does not have. IntegrityError if a file was changed; PromotionRefused if a request for `against` would be
+    rejected, or the gate failed.
     """
     if version == LATEST:
         version = registry.latest() or LATEST
@@ -35,14 +35,14 @@ def check_candidate(registry: Registry, version: str, against: str, ignoring: bo
     broken = [each for each in found if each.holds is not Holds.ALWAYS]
     if any(each.holds is Holds.NEVER for each in broken) or (broken and not ignoring):
         said = "; ".join(f"{each.column} {each.what}" for each in broken)
-        # Where it would help the message says so.
+        # The message says so only if it would help.
         how = (
             ""
             if any(each.holds is Holds.NEVER for each in broken)
-            else f"; it is fit {Holds.IGNORING.value}: {SETTING}"
+            else f"; it can be rolled out {Holds.IGNORING.value}: {SETTING}"
         )
         raise PromotionRefused(
-            f"{version} has another schema than {against}: {said}; callers would have to change{how}."
+            f"The schema of {version} differs from that of {against}: {said}; callers would have to change{how}."
         )
     verdict = Verdict.from_metrics(artifact.files["metrics.json"])
     if not verdict.passed:

@@ -1,4 +1,4 @@
-"""The commands that look at versions and choose the champion."""
+"""The commands that show versions and choose the champion."""
 
 import sys
 from enum import StrEnum
@@ -17,7 +17,7 @@ from tabular_model.registry import Registry
 from tabular_model.verdict import Verdict
 
 app = typer.Typer(no_args_is_help=True, help="List, show and promote versions.")
-keys = typer.Typer(no_args_is_help=True, help="Make the keys that sign versions.")
+keys = typer.Typer(no_args_is_help=True, help="Create the keys that sign versions.")
 
 Root = Annotated[
     str,
@@ -30,12 +30,12 @@ Root = Annotated[
 ]
 Result = Annotated[
     Path | None,
-    typer.Option(envvar="LOAN_RESULT", help="File to leave the outcome in as a line of JSON, for whoever waits."),
+    typer.Option(envvar="LOAN_RESULT", help="File to write the result to, as one line of JSON."),
 ]
 Key = Annotated[
     Path | None,
     typer.Option(
-        "--verify-key", envvar="LOAN_VERIFY_KEY", help="PEM file of public keys: take only versions that one signed."
+        "--verify-key", envvar="LOAN_VERIFY_KEY", help="PEM file of public keys; accept only versions they signed."
     ),
 ]
 Name = Annotated[str, typer.Argument(help="A version, such as v2.", metavar="VERSION")]
@@ -43,20 +43,20 @@ DEFAULT_ROOT = "files/model_version"
 
 
 class Format(StrEnum):
-    """How `loan versions list` prints: a table for people, or JSON for programs."""
+    """Output of `loan versions list`: a table for people, or JSON for programs."""
 
     table = "table"
     json = "json"
 
 
 class ExtraInputs(StrEnum):
-    """What the servers do with a request that has inputs which the version does not: reject it, or ignore them."""
+    """What the servers do with inputs that a version does not have: reject the request, or ignore the inputs."""
 
     refused = "refused"
     ignore = "ignore"
 
 
-As = Annotated[Format, typer.Option("--output", "-o", help="How to print.")]
+As = Annotated[Format, typer.Option("--output", "-o", help="Format of the output.")]
 
 
 @app.command("list")
@@ -93,7 +93,7 @@ def show(version: Name, registry: Root = DEFAULT_ROOT, verify_key: Key = None) -
 @app.command()
 def check(
     version: Annotated[str, typer.Argument(help="A version, such as v2, or latest.", metavar="VERSION")],
-    against: Annotated[str, typer.Option(help="The version whose place it is to take.", metavar="VERSION")],
+    against: Annotated[str, typer.Option(help="The version that it is to replace.", metavar="VERSION")],
     registry: Root = DEFAULT_ROOT,
     verify_key: Key = None,
     extra_inputs: Annotated[
@@ -102,30 +102,30 @@ def check(
     ] = ExtraInputs.refused,
     result: Result = None,
 ) -> None:
-    """Check that a version is whole, takes the requests of another, and passed the gate."""
+    """Check that a version is complete, accepts the requests of another, and passed the gate."""
     opened = Registry.open(registry, verify_key=verify_key)
     candidate = check_candidate(opened, version, against, extra_inputs is ExtraInputs.ignore)
     _leave(result, candidate)
     for each in candidate.differences:
         typer.echo(f"  {each.column} {each.what}: {each.holds.value}.")
-    typer.echo(f"{candidate.version} is fit to take the place of {against}.")
+    typer.echo(f"{candidate.version} can replace {against}.")
 
 
 @app.command()
 def promote(
     version: Name,
-    reason: Annotated[str, typer.Option(help="Why; it is kept with the promotion.")],
+    reason: Annotated[str, typer.Option(help="Reason; it is recorded with the promotion.")],
     registry: Root = DEFAULT_ROOT,
     verify_key: Key = None,
     force: Annotated[bool, typer.Option("--force", help="Promote a version that failed the gate.")] = False,
-    by: Annotated[str, typer.Option(help="Who promotes it; this user, unless given.")] = "",
+    by: Annotated[str, typer.Option(help="Who promotes it; by default the current user.")] = "",
     result: Result = None,
 ) -> None:
     """Make a version the champion, which servers use by default."""
     who = by or operator()
     opened = Registry.open(registry, verify_key=verify_key)
     if opened.champion() == version:
-        typer.echo(f"{version} is the champion already.")
+        typer.echo(f"{version} is already the champion.")
         return
     with audited("promote", who=who, what=version, why=reason):
         promotion = opened.promote(version, by=who, reason=reason, force=force)
@@ -183,11 +183,11 @@ def keys_commands() -> None:
 
 @keys.command()
 def make(folder: Annotated[Path, typer.Argument(help="Where to write signing.key and signing.pub.")]) -> None:
-    """Make a pair of Ed25519 keys: the private one signs versions, the public one checks them."""
+    """Create a pair of Ed25519 keys: the private key signs versions, the public key verifies them."""
     from tabular_model import signing
 
     signer = signing.make(folder)
-    typer.echo(f"Wrote {folder}/signing.key, to be kept secret, and {folder}/signing.pub: {signer.fingerprint}")
+    typer.echo(f"Wrote {folder}/signing.key (keep it secret) and {folder}/signing.pub: {signer.fingerprint}")
 
 
 def _row(registry: Registry, version: str, champion: str | None) -> dict[str, Any]:
@@ -195,7 +195,7 @@ def _row(registry: Registry, version: str, champion: str | None) -> dict[str, An
         manifest = registry.manifest(version)
         verdict = Verdict.from_metrics(registry.read(version, "metrics.json"))
     except IntegrityError as error:
-        typer.echo(f"{version} is refused: {error}", err=True)
+        typer.echo(f"{version} is rejected: {error}", err=True)
         row: dict[str, Any] = dict.fromkeys(("created", "algorithm", "rows"))
         return {"version": version, **row, "gate": "refused", "champion": "yes" if version == champion else None}
     return {
@@ -213,5 +213,5 @@ def _print_json(value: Any) -> None:
 
 
 def _console() -> Console:
-    """As wide as a pipe needs, so that no table is cut where nobody looks."""
+    """Wide enough in a pipe that no table is cut."""
     return Console(width=None if sys.stdout.isatty() else 200)

@@ -1,4 +1,4 @@
-"""How the compiled model compares with the original on trial rows."""
+"""How the compiled model compares with the original on test rows."""
 
 from typing import Literal
 
@@ -9,9 +9,9 @@ TOLERANCES: dict[Arithmetic, float] = {"float64": 1e-6, "float32": 1e-5}
 
 
 class Comparison(msgspec.Struct, frozen=True):
-    """The trial rows, the largest |difference| of their probabilities, and what `arithmetic` allows of it.
+    """The test rows, the largest |difference| of their probabilities, and what `arithmetic` allows of it.
 
-    Of a model in float32 a value may lie so near a split that it goes another way than in float64: `beyond` are the
+    Of a model in float32 a value may be so near a split that it goes to another side than in float64: `beyond` are the
     rows that differ by more than the tolerance, and `decided_otherwise` those whose decision differs.
     """
 

@@ -1,4 +1,4 @@
-"""Whether a version takes the requests that another takes, column by column."""
+"""Whether a version accepts the requests that another accepts, column by column."""
 
 from enum import Enum
 
@@ -10,15 +10,15 @@ from tabular_model.schema import Column, Schema
 
 
 class Holds(Enum):
-    """For which callers a difference does no harm."""
+    """Under which condition no request fails because of a difference."""
 
-    ALWAYS = "every request that is accepted now is accepted"
+    ALWAYS = "every request that is accepted now stays accepted"
     IGNORING = "when callers send the columns of both versions and the servers ignore extra inputs"
-    NEVER = "not before callers change"
+    NEVER = "only after callers change"
 
 
 class Difference(msgspec.Struct, frozen=True):
-    """What is different about one column, and for whom that holds."""
+    """One difference in a column, and the condition under which no request fails."""
 
     column: str
     what: str
@@ -26,7 +26,7 @@ class Difference(msgspec.Struct, frozen=True):
 
 
 def differences(old: Schema, new: Schema) -> tuple[Difference, ...]:
-    """What a request for `old` meets at `new`; nothing where they take the same requests."""
+    """How `new` treats requests for `old`; empty if both accept the same requests."""
     before = {column.name: column for column in old.columns}
     after = {column.name: column for column in new.columns}
     found = [Difference(name, "is no longer an input", Holds.IGNORING) for name in before if name not in after]
@@ -40,19 +40,19 @@ def differences(old: Schema, new: Schema) -> tuple[Difference, ...]:
 
 def _added(column: Column) -> Difference:
     if column.optional:
-        return Difference(column.name, "is new, and may be left out", Holds.ALWAYS)
-    return Difference(column.name, "is new, and must be sent", Holds.IGNORING)
+        return Difference(column.name, "is new and optional", Holds.ALWAYS)
+    return Difference(column.name, "is new and required", Holds.IGNORING)
 
 
 def _narrower(old: Column, new: Column) -> list[str]:
     """What the old column accepts and the new one does not."""
     if old.type != new.type and (old.type, new.type) not in _WIDER:
-        return [f"is of the type {new.type}, and was {old.type}"]
+        return [f"has the type {new.type} instead of {old.type}"]
     found = []
     if old.missing and not new.missing:
-        found.append("may no longer be missing")
+        found.append("can no longer be missing")
     if new.range and old.range and (new.minimum > old.minimum or new.maximum < old.maximum):
-        found.append(f"is expected within {new.expected()}, and was within {old.expected()}")
+        found.append(f"has the expected range {new.expected()} instead of {old.expected()}")
     lost = [level for level in old.levels if level not in new.levels]
     if lost and new.unknown == "refused":
         found.append(f"no longer accepts {', '.join(lost)}")
@@ -62,7 +62,7 @@ def _narrower(old: Column, new: Column) -> list[str]:
 
 
 def recoded(matrix: NDArray[np.float64], schema: Schema, columns: tuple[Column, ...]) -> NDArray[np.float64] | None:
-    """Rows of `schema` as rows of `columns`, by name; None where a column is not there, or is of another kind.
+    """Rows of `schema` as rows of `columns`, by name; None if a column is missing or of another kind.
 
     A level that the other column does not have is missing there.
     """

@@ -1,4 +1,4 @@
-"""What a model is, in one YAML file: its name, its target, its columns, and how it is learned."""
+"""A model as one YAML file: its name, its target, its columns, and how it is trained."""
 
 import ast
 import difflib
@@ -27,39 +27,39 @@ class DeclarationError(ModelError):
 
 
 class Declaration(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
-    """A model: what it takes, what it learns, and how."""
+    """A model: its inputs, its target, and how it is trained."""
 
     model: str
-    """Name of the model, in requests too: letters, digits, `-`, `_` and `.`."""
+    """Name of the model, also in requests: letters, digits, `-`, `_` and `.`."""
     target: Target
-    """The column that the model learns."""
+    """The column that the model predicts."""
     columns: tuple[Column, ...]
     """The inputs of the model, in the order of the matrix that is scored."""
     ignored: tuple[str, ...] = ()
-    """Columns of the data that are no inputs, such as ids."""
+    """Columns of the data that are not inputs, such as ids."""
     group: str = ""
-    """The column that tells one applicant from another: all rows of one stand on the same side of a split."""
+    """The column that tells one applicant from another: all rows of one stay on the same side of a split."""
     time: str = ""
-    """The column by which the newest rows are held out."""
+    """The column by which the newest rows become the holdout."""
     algorithm: str = "auto"
-    """How the model is learned; `auto` compares the algorithms on the data and takes the best."""
+    """How the model is trained; `auto` compares algorithms on the data and uses the best."""
     parameters: dict[str, str] = {}
     """Parameters of the algorithm, by its own names."""
     pipeline: str = ""
-    """A pipeline of one's own in place of an algorithm: `package.module:function`."""
+    """A custom pipeline instead of an algorithm: `package.module:function`."""
 
     @property
     def schema(self) -> Schema:
-        """The columns as the rest of the system takes them."""
+        """The columns as the rest of the system uses them."""
         return Schema(self.columns)
 
     @classmethod
     def read(cls, path: Path | str) -> "Declaration":
-        """The declaration in a file; `DeclarationError` where there is none that can be used."""
+        """The declaration in a file; `DeclarationError` if it cannot be used."""
         try:
             text = Path(path).read_text(encoding="utf-8-sig")
         except UnicodeDecodeError:
-            raise DeclarationError(f"{path} is not text in UTF-8, so it is no declaration.") from None
+            raise DeclarationError(f"{path} is not a declaration: it is not text in UTF-8.") from None
         except OSError as error:
             raise DeclarationError(f"The declaration {path} cannot be read: {error.strerror or error}.") from error
         return cls.parse(text, str(path))
@@ -109,7 +109,7 @@ def _known(path: Place) -> tuple[str, ...]:
 
 def _meant(word: str, known: tuple[str, ...]) -> str:
     close = difflib.get_close_matches(word, known, 1)
-    return f"did you mean {close[0]!r}?" if close else f"known are {', '.join(known)}"
+    return f"did you mean {close[0]!r}?" if close else f"the known keys are {', '.join(known)}"
 
 
 def _convert(document: Document) -> Declaration:
@@ -201,7 +201,7 @@ def _docs_of_fields(struct: type) -> dict[str, str]:
 
 
 def _any_plain(schema: Any) -> Any:
-    """Lets an editor take `007` and `true` where text is asked for: what is plain in YAML is read as text."""
+    """Lets an editor accept `007` and `true` where text is expected: what is plain in YAML is read as text."""
     if isinstance(schema, list | tuple):
         return [_any_plain(item) for item in schema]
     if not isinstance(schema, dict):

@@ -1,4 +1,4 @@
-"""The rules of a declaration that its types do not hold. Each that is broken is said as half a sentence."""
+"""The rules of a declaration that its types do not express. A broken rule is described by half a sentence."""
 
 import math
 import re
@@ -34,7 +34,7 @@ def _of_model(declaration: "Declaration") -> Iterator[Broken]:
     if not MODEL_NAME.fullmatch(declaration.model):
         yield (
             ("model",),
-            f"model {declaration.model!r} is no name; it takes {NAMED}",
+            f"model {declaration.model!r} is not a valid name; it must be {NAMED}",
         )
     target = declaration.target
     for key in ("name", "approved", "rejected"):
@@ -43,11 +43,11 @@ def _of_model(declaration: "Declaration") -> Iterator[Broken]:
     if target.approved == target.rejected:
         yield ("target", "rejected"), f"approved and rejected are both {target.approved!r}"
     if not declaration.columns:
-        yield ("columns",), "there is no column"
+        yield ("columns",), "there are no columns"
     if declaration.pipeline and not _FUNCTION.fullmatch(declaration.pipeline):
         yield ("pipeline",), f"pipeline {declaration.pipeline!r} is not of the form package.module:function"
     if declaration.pipeline and declaration.algorithm != "auto":
-        yield ("algorithm",), "a pipeline of one's own is the algorithm; remove one of the two keys"
+        yield ("algorithm",), "a custom pipeline replaces the algorithm; remove one of the two keys"
 
 
 def _of_names(declaration: "Declaration") -> Iterator[Broken]:
@@ -63,9 +63,9 @@ def _of_names(declaration: "Declaration") -> Iterator[Broken]:
     ]
     for path, role, name in others:
         if name in names:
-            yield path, f"{role} cannot be an input of the model too, but {name!r} stands among the columns"
+            yield path, f"{role} cannot also be an input of the model, but {name!r} is among the columns"
         if path[0] != "target" and name == declaration.target.name:
-            yield path, f"{role} cannot be the target too, but {name!r} is"
+            yield path, f"{role} cannot also be the target, but {name!r} is"
     for index, name in enumerate(declaration.ignored):
         if not name.strip():
             yield ("ignored", index), f"value {index + 1} of 'ignored' is blank"
@@ -75,7 +75,7 @@ def _of_column(column: Column) -> Iterator[Broken]:
     if not column.name.strip():
         yield ("name",), "the name of the column is blank"
     if not column.name.isprintable():
-        yield ("name",), "the name of the column holds a control character"
+        yield ("name",), "the name of the column contains a control character"
     if column.name in OUTPUTS:
         yield ("name",), f"{column.name!r} is the name of an output; rename the column"
     yield from _of_range(column)
@@ -99,34 +99,34 @@ def _of_range(column: Column) -> Iterator[Broken]:
     if not (math.isfinite(low) and math.isfinite(high)):
         yield ("range",), "both ends of the range must be finite"
     elif low >= high:
-        yield ("range",), f"the range must begin below its end, but {low:g} is not below {high:g}"
+        yield ("range",), f"the range must start below its end, but {low:g} is not below {high:g}"
     elif column.type == "integer" and not (low.is_integer() and high.is_integer()):
-        yield ("range",), "both ends of the range of an integer must be whole"
+        yield ("range",), "both ends of the range of an integer must be integers"
 
 
 def _of_levels(column: Column) -> Iterator[Broken]:
     if column.type != "category":
         if column.levels:
-            yield ("levels",), f"{_a(column.type)} has no levels; those are a category's"
+            yield ("levels",), f"{_a(column.type)} has no levels; only a category has them"
         if column.unknown != "refused":
-            yield ("unknown",), f"{_a(column.type)} has no unknown levels; those are a category's"
+            yield ("unknown",), f"{_a(column.type)} has no unknown levels; only a category has them"
         return
     for index, level in enumerate(column.levels):
         if not level.strip():
             yield ("levels", index), f"level {index + 1} is blank"
         if level in column.levels[:index]:
-            yield ("levels", index), f"level {level!r} stands twice"
+            yield ("levels", index), f"level {level!r} occurs twice"
     if not 2 <= len(column.levels) <= MOST_LEVELS:
         yield ("levels",), f"a category needs 2 to {MOST_LEVELS} levels, but it has {len(column.levels)}"
     if column.direction:
-        yield ("direction",), "a category has no direction, for its levels have no order"
+        yield ("direction",), "a category has no direction, because its levels have no order"
 
 
 def _of_missing(column: Column) -> Iterator[Broken]:
     if column.unknown == "missing" and not column.missing:
         yield ("unknown",), "an unknown level can become missing only with missing: true"
     if column.optional and not column.missing:
-        yield ("optional",), "a column that may be left out is missing then, and needs missing: true"
+        yield ("optional",), "a column that may be left out is then missing, so it needs missing: true"
 
 
 def _of_protected(column: Column) -> Iterator[Broken]:
@@ -135,7 +135,7 @@ def _of_protected(column: Column) -> Iterator[Broken]:
     if not all(math.isfinite(edge) for edge in column.bands):
         yield ("bands",), "bands must be finite numbers"
     if any(low >= high for low, high in pairwise(column.bands)):
-        yield ("bands",), "bands must ascend"
+        yield ("bands",), "bands must be in ascending order"
     if column.groups and not (column.protected and column.type == "category"):
         yield ("groups",), "groups are only for a category that is protected"
     placed: dict[str, str] = {}
@@ -143,7 +143,7 @@ def _of_protected(column: Column) -> Iterator[Broken]:
         yield from _of_group(group, levels, column.levels)
         for level in levels:
             if level in placed:
-                yield ("groups", group), f"level {level!r} stands in groups {placed[level]!r} and {group!r}"
+                yield ("groups", group), f"level {level!r} is in the groups {placed[level]!r} and {group!r}"
             placed[level] = group
 
 
@@ -152,7 +152,7 @@ def _of_group(group: str, levels: tuple[str, ...], known: Iterable[str]) -> Iter
         yield ("groups", group), f"group {group!r} needs a name and levels"
     for level in levels:
         if level not in known:
-            yield ("groups", group), f"group {group!r} names {level!r}, which is no level of the column"
+            yield ("groups", group), f"group {group!r} names {level!r}, which is not a level of the column"
 
 
 def _a(kind: str) -> str:

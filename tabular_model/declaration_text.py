@@ -54,7 +54,7 @@ def compose(text: str) -> Document:
         line = error.problem_mark.line + 1 if error.problem_mark else None
         raise Fault(f"this is not YAML: {error.problem}", line) from None
     except yaml.YAMLError:
-        raise Fault("this is not YAML: it holds a character that cannot be printed") from None
+        raise Fault("this is not YAML: it contains a character that cannot be printed") from None
     except RecursionError:
         raise Fault("it is nested too deeply") from None
     if node is None:
@@ -72,7 +72,7 @@ class _Composer:
     def value(self, node: yaml.Node, path: Path) -> Value:
         line = self.lines.setdefault(path, node.start_mark.line + 1)
         if id(node) in self._seen:
-            return self._fault("a YAML alias is not read here; write the value itself", line, path)
+            return self._fault("YAML aliases are not supported; write the value itself", line, path)
         self._seen.add(id(node))
         if isinstance(node, yaml.MappingNode):
             return self._mapping(node, path)
@@ -91,7 +91,7 @@ class _Composer:
                 continue
             place = (*path, key.value)
             if key.value in values:
-                self._fault(f"key {key.value!r} stands twice, first in line {self.lines[place]}", line, place)
+                self._fault(f"key {key.value!r} occurs twice, first in line {self.lines[place]}", line, place)
                 continue
             self.lines[place] = line
             values[key.value] = self.value(value, place)

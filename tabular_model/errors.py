@@ -2,7 +2,7 @@
 
 
 class ModelError(Exception):
-    """Base of all errors that a user can cause and mend; the command line prints it and exits with 1."""
+    """Base of all errors that a user can cause and correct; the command line prints it and exits with 1."""
 
 
 class DataError(ModelError):
@@ -14,15 +14,15 @@ class RegistryError(ModelError):
 
 
 class RegistryNotFound(RegistryError):
-    """There is no registry at that place."""
+    """No registry was found at the location."""
 
 
 class VersionNotFound(RegistryError):
-    """A version that the registry does not hold; the message names those that it does."""
+    """A version that the registry does not have; the message names those that it has."""
 
 
 class RegistryEmpty(VersionNotFound):
-    """A version was to be chosen, and the registry holds none yet."""
+    """A version was to be chosen, but the registry has none yet."""
 
 
 class IntegrityError(RegistryError):
@@ -30,23 +30,23 @@ class IntegrityError(RegistryError):
 
 
 class NotSigned(IntegrityError):
-    """A version without a signature, where only signed ones are taken."""
+    """A version without a signature where only signed versions are accepted."""
 
 
 class KeyUnusable(ModelError):
-    """A key file that cannot be used; the message names the file and never shows what is in it."""
+    """A key file that cannot be used; the message names the file and never shows its content."""
 
 
 class CompileError(ModelError):
-    """A pipeline cannot be compiled, or is another model when it is: the message names the step or the rows."""
+    """A pipeline cannot be compiled, or the compiled model differs from it: the message names the step or the rows."""
 
 
 class PromotionRefused(ModelError):
-    """A version that is not to be promoted, or a promotion without a reason."""
+    """A version that cannot be promoted, or a promotion without a reason."""
 
 
 class GateFailed(PromotionRefused):
-    """A version that failed the gate; it is promoted only by force."""
+    """A version that failed the gate; it is promoted only with force."""
 
 
 def first_line(error: Exception) -> str:

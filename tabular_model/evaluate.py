@@ -189,7 +189,7 @@ def by_period(times: NDArray[np.datetime64], target: Integers, score: Floats, se
 def leaks(
     columns: Sequence[Column], train: pd.DataFrame, seen: Integers, holdout: pd.DataFrame, target: Integers
 ) -> dict[str, float]:
-    """The columns that alone tell the target, with the AUC that they reach on the holdout.
+    """The columns that alone predict the target, with the AUC that they reach on the holdout.
 
     By a small tree over the column's values, learned on the training rows; a category's levels stand in the order of
     the target's share among them.

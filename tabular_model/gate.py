@@ -1,4 +1,4 @@
-"""The gate: what speaks against making a version champion."""
+"""The gate: the reasons against making a version the champion."""
 
 from collections.abc import Mapping
 from types import MappingProxyType
@@ -13,7 +13,7 @@ from tabular_model.metrics import Estimate, Quality, bootstrap, discrimination
 from tabular_model.verdict import Verdict
 
 SLOPE = (0.75, 1.33)  # calibration slopes that may pass
-MOST_DECIDED_OTHERWISE = 1e-4  # share of the trial rows that a model compiled in float32 may decide otherwise
+MOST_DECIDED_OTHERWISE = 1e-4  # share of the test rows that a model compiled in float32 may decide differently
 INTERCEPT = (-0.25, 0.25)  # calibration intercepts that may pass, in log-odds
 
 Floats = NDArray[np.float64]
@@ -50,9 +50,9 @@ def judge(
     champion: Champion | None,
     leaks: Mapping[str, float] = MappingProxyType({}),
 ) -> Verdict:
-    """The verdict with one sentence for each thing that speaks against the version.
+    """The verdict, with one sentence for each reason against the version.
 
-    `leaks` are columns that alone tell the target, with their AUC.
+    `leaks` are columns that alone predict the target, with their AUC.
     """
     reasons = [
         *map(_leak, leaks.items()),
@@ -69,8 +69,8 @@ def judge(
 def _leak(found: tuple[str, float]) -> str:
     column, area = found
     return (
-        f"{column} alone tells the target: its AUC on the holdout is {area:.3f}. It is a leak, unless it is known "
-        f"before the decision; to leave it out, name it under `ignored` in the model's declaration."
+        f"{column} alone predicts the target: its AUC on the holdout is {area:.3f}. It is a leak unless it is known "
+        f"before the decision; to leave it out, list it under `ignored` in the model's declaration."
     )
 
 
@@ -108,11 +108,11 @@ def _unlike(compiled: Comparison) -> list[str]:
             return []
         return [
             f"The compiled model, which computes in float32, decides {compiled.decided_otherwise} of {compiled.rows} "
-            f"trial rows otherwise than the pipeline; {MOST_DECIDED_OTHERWISE:.2%} of them may differ."
+            f"test rows differently from the pipeline; at most {MOST_DECIDED_OTHERWISE:.2%} may differ."
         ]
     if compiled.largest_difference <= compiled.tolerance:
         return []
-    return [f"The compiled model is unlike the original: probabilities differ by {compiled.largest_difference:g}."]
+    return [f"The compiled model differs from the original: probabilities differ by {compiled.largest_difference:g}."]
 
 
 def _shown(estimate: Estimate) -> str:

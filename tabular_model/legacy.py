@@ -1,4 +1,4 @@
-"""Manifests of earlier formats, so that versions published then go on being served.
+"""Manifests of earlier formats, so that versions published in them can still be served.
 
 Format 1 knew numbers only, one name of a model, and a target of 1 for approved and 0 for rejected.
 """

@@ -42,8 +42,8 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
 
     `features` are the columns that the model was trained on: a protected column is among them only by an
     explicit choice. `run` identifies the training, so that a retried one does not publish twice.
-    `compiled` is how what serves compares with the pipeline, not there in earlier versions.
-    `signer` is the fingerprint of the key that signs this document, see `signing`; not there if none does.
+    `compiled` is how the compiled model compares with the pipeline, absent in earlier versions.
+    `signer` is the fingerprint of the key that signs this document, see `signing`; absent if there is none.
     `files` maps each file's name to its sha256; `digest` is the sha256 of this document with an empty digest.
     """
 
@@ -90,7 +90,8 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
             raise IntegrityError(f"{where} was changed after it was published: its digest does not match.")
         if number not in (1, FORMAT):
             raise IntegrityError(
-                f"{where} has the format {number}, and this program reads 1 to {FORMAT}; a newer program is needed."
+                f"{where} has the format {number}, but this program reads only formats 1 to {FORMAT}; "
+                "a newer program is needed."
             )
         try:
             return msgspec.convert(document if number == FORMAT else legacy.upgrade(document), cls)

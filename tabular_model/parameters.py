@@ -1,6 +1,6 @@
 """What may be set of each family of models, by scikit-learn's own names, with the values where none is given.
 
-Knows no scikit-learn, so that a server checks what a caller asks for before a training starts.
+Knows no scikit-learn, so that a server can check a request before a training starts.
 """
 
 from collections.abc import Mapping, Sequence
@@ -81,14 +81,14 @@ def parse(
     """By algorithm, the parameters to train it with: of `auto`, those algorithms that have all the `given` names.
 
     Values may be text. `types` are each algorithm's parameters. ModelError with a sentence for a name or value that no
-    algorithm takes.
+    algorithm accepts.
     """
     if algorithm == OWN and OWN not in types:
         raise ModelError(
-            "The model's declaration has no pipeline of its own to train; name one in it, or an algorithm."
+            "The model's declaration has no custom pipeline to train; add one to it, or choose an algorithm."
         )
     if algorithm != AUTO and algorithm not in types:
-        raise ModelError(f"There is no algorithm {algorithm}; there are {AUTO}, {', '.join(types)}.")
+        raise ModelError(f"The algorithm {algorithm} is unknown; the algorithms are {AUTO}, {', '.join(types)}.")
     named = named_as(algorithm, given)
     tried = COMPARED if algorithm == AUTO else (algorithm,)
     fitting = [name for name in tried if named.keys() <= set(types[name].__struct_fields__)]
@@ -98,7 +98,7 @@ def parse(
 
 
 def named_as(algorithm: str, given: Mapping[str, Any]) -> dict[str, Any]:
-    """Parameters under the algorithm's own names; those of one's own pipeline are that already."""
+    """Parameters under the algorithm's own names; a custom pipeline has no other names."""
     if algorithm == OWN:
         return dict(given)
     named = {ALIASES.get(name, name): value for name, value in given.items()}
@@ -111,7 +111,7 @@ def assignments(words: Sequence[str]) -> dict[str, str]:
     """Parameters written as `name=value`; ModelError for a word that is not."""
     for word in words:
         if "=" not in word:
-            raise ModelError(f"{word} is no parameter with its value; write it as name=value, such as max_iter=50.")
+            raise ModelError(f"{word} is not a parameter with a value; write name=value, such as max_iter=50.")
     return {name.strip(): value.strip().strip('"') for name, _, value in (word.partition("=") for word in words)}
 
 
@@ -119,9 +119,9 @@ def _unknown(tried: Mapping[str, type[Parameters]], named: Mapping[str, Any]) ->
     known = {field for parameters in tried.values() for field in parameters.__struct_fields__}
     stray = next((name for name in named if name not in known), None)
     if stray is None:
-        return f"No algorithm has all of the parameters {', '.join(named)}; name the one to train."
+        return f"No algorithm has all of the parameters {', '.join(named)}; choose the algorithm to train."
     close = get_close_matches(stray, known, 1)
-    meant = f"did you mean {close[0]}?" if close else f"its parameters are {', '.join(sorted(known)) or 'none'}."
+    meant = f"did you mean {close[0]}?" if close else f"the parameters are {', '.join(sorted(known)) or 'none'}."
     return f"{' or '.join(tried)} has no parameter {stray}; {meant}"
 
 

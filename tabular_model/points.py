@@ -29,8 +29,8 @@ class Variable(msgspec.Struct, frozen=True, kw_only=True):
 class Card(msgspec.Struct, frozen=True, kw_only=True):
     """The score is `start` and the points of each column's bin.
 
-    `base_score` stands for odds of approval of `base_odds` to 1; `pdo` points more double the odds. What serves
-    computes with unrounded points.
+    `base_score` means odds of approval of `base_odds` to 1; each further `pdo` points double the odds. The servers
+    compute with unrounded points.
     """
 
     pdo: float

@@ -1,4 +1,4 @@
-"""What the training data and its scores looked like: the yardstick for drift, and for explanations."""
+"""The distributions of the training data and its scores, to measure drift and to explain scores."""
 
 from typing import Any
 

@@ -1,8 +1,8 @@
 """The registry: immutable, numbered versions, and which of them is the champion.
 
-A version appears whole or not at all. Its number is claimed by creating `claims/v7.json`, which only one training
-can; then its files are written, then its signatures if there are keys, and `v7/manifest.json` last. A reader that finds
-no manifest finds no version, and a training that dies costs no more than its number. A promotion is
+A version is published completely or not at all. Its number is claimed by creating `claims/v7.json`, which only one training
+can; then its files are written, then its signatures if there are keys, and `v7/manifest.json` last. A folder without
+a manifest is not a version, and a training that is killed wastes only its number. A promotion is
 `promotions/000003.json`, created the same way; the last one counts.
 """
 
@@ -70,9 +70,9 @@ class Registry:
 
     @classmethod
     def open(cls, root: str | Path, *, create: bool = False, verify_key: Path | None = None) -> "Registry":
-        """A folder, or a bucket's or repository's URL; RegistryError if not there, unless `create` makes the folder.
+        """A folder, or a bucket's or repository's URL; RegistryError if missing, unless `create` makes the folder.
 
-        `verify_key` is a file of the public keys whose versions are taken; KeyUnusable if it is none.
+        `verify_key` is a file of the public keys whose versions are accepted; KeyUnusable if it is not one.
         """
         trust = None
         if verify_key:
@@ -105,7 +105,7 @@ class Registry:
             return champion
         versions = self.versions()
         if not versions:
-            raise RegistryEmpty(f"The registry {self.url} holds no version yet.")
+            raise RegistryEmpty(f"The registry {self.url} has no version yet.")
         return next(filter(self.passed, reversed(versions)), versions[-1])
 
     def passed(self, version: str) -> bool:
@@ -187,7 +187,7 @@ class Registry:
     def find_run(self, run: str) -> Manifest | None:
         """What the training `run` has published, so that a retried one need not publish again.
 
-        A version whose manifest was changed is passed over, as it must not keep others from training.
+        A version whose manifest was changed is ignored, because it must not stop other trainings.
         """
         for version in reversed(self.versions()):
             with suppress(IntegrityError):
@@ -199,7 +199,9 @@ class Registry:
     def promote(self, version: str, *, by: str, reason: str, force: bool = False) -> Promotion:
         """Makes a version the champion; PromotionRefused without a reason, GateFailed if it failed, unless forced."""
         if not reason.strip():
-            raise PromotionRefused(f"{version} is not promoted without a reason, which is kept with the promotion.")
+            raise PromotionRefused(
+                f"{version} cannot be promoted without a reason, which is recorded with the promotion."
+            )
         verdict = self.verdict(version)
         if not verdict.passed and not force:
             raise GateFailed(f"{version} failed the gate: {'; '.join(verdict.reasons)}.")
@@ -247,7 +249,7 @@ class Registry:
     def _create(self, name: str, content: bytes) -> None:
         # A write whose answer was lost is tried again by the store's client, and finds what it wrote itself.
         if not self._storage.create(name, content) and self._storage.read(name) != content:
-            raise RegistryError(f"{name} is in the registry {self.url} already; versions are never changed.")
+            raise RegistryError(f"{name} is already in the registry {self.url}; versions are never changed.")
 
     def _signature(self, folder: str) -> bytes | None:
         with suppress(FileNotFoundError):

@@ -1,4 +1,4 @@
-"""The record that a model takes: its columns, and the target that it learns."""
+"""A model's input record: its columns, and the target that it predicts."""
 
 import re
 from collections.abc import Sequence
@@ -16,7 +16,7 @@ Side = Literal["low", "high", "missing"]
 
 
 class Reason(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
-    """What an applicant is told: a `code` for machines and a sentence for people."""
+    """A reason for an applicant: a `code` for machines and a sentence for people."""
 
     code: str
     text: str = ""
@@ -33,25 +33,25 @@ class Column(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     type: Kind = "number"
     unit: str = ""
     range: tuple[float, float] | None = None
-    """Lowest and highest value expected of a number or integer; values outside it are counted, or refused if so set."""
+    """Lowest and highest value expected of a number or integer; others are counted, or rejected if so configured."""
     levels: tuple[str, ...] = ()
     """The values of a category, as they are written in data and in requests."""
     unknown: Literal["missing", "refused"] = "refused"
-    """What becomes of a value that is not among `levels`."""
+    """What to do with a value that is not among `levels`."""
     missing: bool = False
     """Whether the value may be missing."""
     optional: bool = False
-    """Whether a request may leave the column out, as those do that were written for an earlier version."""
+    """Whether a request may omit the column, as requests for an earlier version do."""
     direction: Literal["up", "down"] | None = None
-    """Which way the probability of approval may move as the value grows; where it is not given, either way."""
+    """The direction in which the probability of approval may change as the value grows; by default either."""
     protected: bool = False
-    """Whether the law protects the characteristic: it is kept for fairness, and trained on only by explicit choice."""
+    """Whether the law protects the characteristic: it is for fairness, and for training only by explicit choice."""
     bands: tuple[float, ...] = ()
-    """Where a protected number is cut into the groups that are compared."""
+    """The values at which a protected number is divided into the groups that are compared."""
     groups: dict[str, tuple[str, ...]] = {}
-    """Groups of levels of a protected category that are compared, by name; without any, each level by itself."""
+    """Groups of levels of a protected category that are compared, by name; by default each level by itself."""
     reasons: dict[Side, Reason] = {}
-    """How a low, a high or a missing value is worded as a reason; made from the name where it is not given."""
+    """The wording of a low, a high or a missing value as a reason; by default made from the name."""
 
     @property
     def nullable(self) -> bool:
@@ -117,7 +117,7 @@ _SHOWN = 12  # levels that a message names
 
 
 class Target(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """The column that the model learns, and how the data write its two values."""
+    """The column that the model predicts, and its two values as written in the data."""
 
     name: str
     approved: str = "1"
@@ -144,7 +144,7 @@ class Schema(msgspec.Struct, frozen=True):
         for name in use_protected:
             if name not in self.protected:
                 there = ", ".join(self.protected) or "none"
-                raise ModelError(f"{name} is not a protected column; those are {there}.")
+                raise ModelError(f"{name} is not a protected column; the protected columns are {there}.")
         return tuple(name for name in self.names if name not in self.protected or name in use_protected)
 
     def positions(self, names: Sequence[str]) -> list[int]:

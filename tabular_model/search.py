@@ -1,4 +1,4 @@
-"""A search among settings of one algorithm by successive halving, and how sure its result is.
+"""A search among settings of one algorithm by successive halving, and how certain its result is.
 
 All settings are tried on few rows, the better third on three times as many, and so on (Jamieson and Talwalkar,
 "Non-stochastic best arm identification", AISTATS 2016; scikit-learn's `HalvingRandomSearchCV`).
@@ -63,7 +63,7 @@ class Search(msgspec.Struct, frozen=True):
 
     @property
     def better(self) -> bool:
-        """Whether the best setting is better by more than chance: only then it is taken."""
+        """Whether the best setting is better by more than chance; only then is it used."""
         return self.difference.high is not None and self.difference.high < 0
 
     def applied(self, parameters: Parameters) -> Parameters:
@@ -71,10 +71,10 @@ class Search(msgspec.Struct, frozen=True):
         return msgspec.structs.replace(parameters, **self.tried[0].parameters)
 
     def said(self) -> str:
-        """One sentence: how many settings were tried, the best, how its log loss differs, and whether it is taken."""
+        """One sentence: how many settings were tried, the best, how its log loss differs, and whether it is used."""
         best = ", ".join(f"{name} {value}" for name, value in self.tried[0].parameters.items())
         by = f"{self.difference.value:+.4f} (95 % interval {self.difference.low:+.4f} to {self.difference.high:+.4f})"
-        taken = "it is taken" if self.better else "that may be chance, so the setting without a search stays"
+        taken = "it is used" if self.better else "that may be chance, so the setting without a search is used"
         tried = f"{len(self.tried)} settings of {self.algorithm}"
         return f"Of {tried} the best is {best}: its log loss differs by {by}; {taken}."
 
@@ -96,8 +96,8 @@ def halving(
     space = {name: values for name, values in SPACES.get(algorithm, {}).items() if name not in given}
     if not space:
         raise ModelError(
-            f"There is nothing to search for: {algorithm} has no parameter left with known values to try. "
-            "A pipeline of your own can search by itself, with scikit-learn's HalvingRandomSearchCV in it."
+            f"There is nothing to search: {algorithm} has no unset parameter with known values to try. "
+            "A custom pipeline can contain a search of its own, such as scikit-learn's HalvingRandomSearchCV."
         )
     settings = min(settings, math.prod(map(len, space.values())))
     found = HalvingRandomSearchCV(

@@ -1,4 +1,4 @@
-"""Signatures: which key published a version, and whether that key is one to trust.
+"""Signatures: which key published a version, and whether that key is trusted.
 
 `manifest.sig` holds the 64 bytes of the Ed25519 signature (RFC 8032) over `manifest.json` as it is in the file, so that
 `openssl pkeyutl -verify -rawin` can check it as well. The manifest names its signer, and seals every other file.
@@ -18,7 +18,7 @@ from tabular_model.manifest import Manifest
 
 _PUBLIC = re.compile(rb"-----BEGIN PUBLIC KEY-----.+?-----END PUBLIC KEY-----", re.DOTALL)
 _RAW = serialization.Encoding.Raw, serialization.PublicFormat.Raw
-_MAKE = "`loan keys make FOLDER` makes a pair"
+_MAKE = "`loan keys make FOLDER` creates a pair"
 
 
 class Signer:
@@ -36,7 +36,7 @@ class Signer:
         except (ValueError, TypeError, UnsupportedAlgorithm):
             raise KeyUnusable(f"{path} is not a private key in PEM without a password; {_MAKE}.") from None
         if not isinstance(key, Ed25519PrivateKey):
-            raise KeyUnusable(f"{path} holds a private key that is not Ed25519; {_MAKE}.")
+            raise KeyUnusable(f"{path} contains a private key that is not Ed25519; {_MAKE}.")
         return cls(key)
 
     def sign(self, content: bytes) -> bytes:
@@ -45,7 +45,7 @@ class Signer:
 
 
 class Trust:
-    """The public keys whose versions are taken; more than one while a key is being replaced."""
+    """The public keys whose versions are accepted; more than one while a key is being replaced."""
 
     def __init__(self, *keys: Ed25519PublicKey) -> None:
         self._keys = {fingerprint(key): key for key in keys}
@@ -58,12 +58,12 @@ class Trust:
             try:
                 key = serialization.load_pem_public_key(block)
             except (ValueError, UnsupportedAlgorithm):
-                raise KeyUnusable(f"{path} holds a public key that cannot be read; {_MAKE}.") from None
+                raise KeyUnusable(f"{path} contains a public key that cannot be read; {_MAKE}.") from None
             if not isinstance(key, Ed25519PublicKey):
-                raise KeyUnusable(f"{path} holds a public key that is not Ed25519; {_MAKE}.")
+                raise KeyUnusable(f"{path} contains a public key that is not Ed25519; {_MAKE}.")
             keys.append(key)
         if not keys:
-            raise KeyUnusable(f"{path} holds no public key in PEM; {_MAKE}.")
+            raise KeyUnusable(f"{path} contains no public key in PEM; {_MAKE}.")
         return cls(*keys)
 
     def check(self, manifest: Manifest, content: bytes, signature: bytes | None, where: str) -> None:
@@ -72,11 +72,12 @@ class Trust:
         Says whether the version is unsigned, signed by another, or changed after it was signed.
         """
         if signature is None or not isinstance(manifest.signer, str):
-            raise NotSigned(f"{where} is not signed, and only versions signed by {self} are taken.")
+            raise NotSigned(f"{where} is not signed, but only versions signed by {self} are accepted.")
         key = self._keys.get(manifest.signer)
         if key is None:
             raise IntegrityError(
-                f"{where} is signed by another key: by {manifest.signer}, and only versions signed by {self} are taken."
+                f"{where} is signed by another key: by {manifest.signer}, but only versions signed by {self} are "
+                "accepted."
             )
         try:
             key.verify(signature, content)
@@ -84,12 +85,14 @@ class Trust:
             raise IntegrityError(f"{where} was changed after it was signed: its signature does not match.") from None
 
     def check_signer(self, signer: Signer | None) -> None:
-        """KeyUnusable if what `signer` publishes would be refused."""
+        """KeyUnusable if versions that `signer` publishes would be rejected."""
         if signer is None:
-            raise KeyUnusable(f"LOAN_VERIFY_KEY is set and LOAN_SIGNING_KEY is not: what is published needs {self}.")
+            raise KeyUnusable(
+                f"LOAN_VERIFY_KEY is set but LOAN_SIGNING_KEY is not: published versions must be signed by {self}."
+            )
         if signer.fingerprint not in self._keys:
             raise KeyUnusable(
-                f"LOAN_SIGNING_KEY is {signer.fingerprint}, and LOAN_VERIFY_KEY takes only versions signed by {self}."
+                f"LOAN_SIGNING_KEY is {signer.fingerprint}, but LOAN_VERIFY_KEY accepts only versions signed by {self}."
             )
 
     def __str__(self) -> str:
@@ -97,7 +100,7 @@ class Trust:
 
 
 def make(folder: Path) -> Signer:
-    """Writes `signing.key`, which only its owner can read, and `signing.pub`; KeyUnusable if one is there already."""
+    """Writes `signing.key`, which only its owner can read, and `signing.pub`; KeyUnusable if one already exists."""
     key = Ed25519PrivateKey.generate()
     private = key.private_bytes(
         serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
@@ -110,7 +113,7 @@ def make(folder: Path) -> Signer:
             path.touch(mode, exist_ok=False)
             path.write_bytes(content)
     except FileExistsError as error:
-        raise KeyUnusable(f"{error.filename} is there already; a key is never overwritten.") from None
+        raise KeyUnusable(f"{error.filename} already exists; a key is never overwritten.") from None
     except OSError as error:
         raise KeyUnusable(f"No key can be written to {folder}: {error.strerror}.") from error
     return Signer(key)

@@ -64,7 +64,7 @@ class Objects:
         return {path.rpartition("/")[2] for path in paths}
 
     def exists(self, name: str) -> bool:
-        """Asks without reading the object; RegistryError if the store cannot be asked."""
+        """Whether the object exists, without reading it; RegistryError if the store gives no answer."""
         try:
             with self._reaching():
                 obstore.head(self._store, name)
@@ -78,7 +78,7 @@ class Objects:
             return bytes(obstore.get(self._store, name).bytes())
 
     def create(self, name: str, content: bytes) -> bool:
-        """Writes the object whole unless it is there already; says whether it wrote."""
+        """Writes the object completely unless it exists; returns whether it wrote."""
         try:
             with self._reaching():
                 obstore.put(self._store, name, content, mode="create")
@@ -105,11 +105,11 @@ def _open(url: str, create: bool) -> ObjectStore:
     if not url.startswith(SCHEMES):
         path = Path(url)
         if not create and not path.is_dir():
-            raise RegistryNotFound(f"There is no registry at {url}.")
+            raise RegistryNotFound(f"No registry was found at {url}.")
         try:
             return _copied(path) if _elsewhere(path) else LocalStore(path, mkdir=create)
         except (BaseError, OSError) as error:
-            raise RegistryError(f"The registry {url} cannot be made: {reason(error)}.") from error
+            raise RegistryError(f"The registry {url} cannot be created: {reason(error)}.") from error
     try:
         return open_bucket(url)
     except (BaseError, ValueError) as error:

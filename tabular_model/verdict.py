@@ -6,7 +6,7 @@ from tabular_model.errors import IntegrityError
 
 
 class Verdict(msgspec.Struct, frozen=True):
-    """Whether a version may become champion, and what speaks against it, one sentence each."""
+    """Whether a version may become the champion, and the reasons against it, one sentence each."""
 
     passed: bool
     reasons: tuple[str, ...] = ()
@@ -17,7 +17,7 @@ class Verdict(msgspec.Struct, frozen=True):
         try:
             return msgspec.json.decode(content, type=_Judged).verdict
         except msgspec.DecodeError as error:
-            raise IntegrityError(f"metrics.json holds no verdict of the gate: {error}.") from error
+            raise IntegrityError(f"metrics.json contains no verdict of the gate: {error}.") from error
 
 
 class _Judged(msgspec.Struct):

@@ -27,7 +27,7 @@ class Choice(StrEnum):
 
 
 class Output(StrEnum):
-    """How `loan versions diff` prints: lines for people, or JSON for programs."""
+    """Output of `loan versions diff`: lines for people, or JSON for programs."""
 
     table = "table"
     json = "json"
@@ -41,11 +41,11 @@ def data(
         bool, typer.Option("--shuffle-target", help="Shuffle the target, so that there is nothing to learn.")
     ] = False,
 ) -> None:
-    """Write a synthetic data set whose truth is known."""
+    """Write a synthetic data set with a known truth."""
     from loan_model.synthetic import generate
 
     if output.suffix not in (".csv", ".parquet"):
-        raise ModelError(f"{output} ends neither in .csv nor in .parquet, so its format is not known.")
+        raise ModelError(f"The output must be a file that ends in .csv or .parquet, not {output}.")
     frame = generate(rows, seed, shuffle_target=shuffle_target)
     output.parent.mkdir(parents=True, exist_ok=True)
     if output.suffix == ".csv":
@@ -60,19 +60,19 @@ def init(
         str, typer.Option("--data", envvar="LOAN_DATA", help="Data file: a path, a URL, or - for stdin.")
     ],
     output: Annotated[
-        Path | None, typer.Option("--output", "-o", help="File to write; NAME.yaml in this folder unless given.")
+        Path | None, typer.Option("--output", "-o", help="File to write; by default NAME.yaml in the current folder.")
     ] = None,
-    target: Annotated[str | None, typer.Option(metavar="COLUMN", help="The target; guessed unless given.")] = None,
+    target: Annotated[str | None, typer.Option(metavar="COLUMN", help="Target column; guessed by default.")] = None,
     model_name: Annotated[
         str | None,
-        typer.Option("--model-name", metavar="NAME", help="Name of the model; the data file's unless given."),
+        typer.Option("--model-name", metavar="NAME", help="Name of the model; by default the data file's."),
     ] = None,
 ) -> None:
     """Draft the declaration of a model from a data set."""
     from training_job.draft import draft
 
     if output and output.exists():
-        raise ModelError(f"{output} exists already; remove it, or name another file with --output.")
+        raise ModelError(f"{output} already exists; remove it, or give another file with --output.")
     drafted = draft(source, target=target, model=model_name)
     output = output or Path(f"{drafted.declaration.model}.yaml")
     try:
@@ -80,12 +80,12 @@ def init(
         with output.open("x", encoding="utf-8") as file:
             file.write(drafted.text())
     except FileExistsError:
-        raise ModelError(f"{output} exists already; remove it, or name another file with --output.") from None
+        raise ModelError(f"{output} already exists; remove it, or give another file with --output.") from None
     except OSError as error:
         raise ModelError(f"{output} cannot be written: {error.strerror}.") from error
     for sentence in drafted.said():
         typer.echo(sentence, err=True)
-    typer.echo(f"Wrote {output}; read its comments before you train with it.", err=True)
+    typer.echo(f"Wrote {output}; read its comments before you train a model with it.", err=True)
 
 
 def train(
@@ -97,13 +97,13 @@ def train(
     ] = "files/model_version",
     model: Annotated[
         Path | None,
-        typer.Option("--model", envvar="LOAN_MODEL", help="File that declares the model; the loan's, unless given."),
+        typer.Option("--model", envvar="LOAN_MODEL", help="File that declares the model; by default the loan model's."),
     ] = None,
     algorithm: Annotated[
         Choice | None,
         typer.Option(
             envvar="LOAN_ALGORITHM",
-            help="The declaration's, unless given; auto compares logistic and gradient_boosting.",
+            help="By default the declaration's; auto compares logistic and gradient_boosting.",
         ),
     ] = None,
     settings: Annotated[
@@ -113,7 +113,11 @@ def train(
     search: Annotated[
         int,
         typer.Option(
-            envvar="LOAN_SEARCH", min=0, max=1000, metavar="N", help="Try N settings, and say how sure the best is."
+            envvar="LOAN_SEARCH",
+            min=0,
+            max=1000,
+            metavar="N",
+            help="Try N settings, and report how certain the best is.",
         ),
     ] = 0,
     seed: Annotated[
@@ -124,11 +128,11 @@ def train(
         typer.Option("--use-protected", metavar="COLUMN", help="Train on this protected column too; repeatable."),
     ] = None,
     threshold: Annotated[
-        float | None, typer.Option(min=0, max=1, help="Approve from this probability up; chosen unless given.")
+        float | None, typer.Option(min=0, max=1, help="Lowest probability to approve; by default chosen.")
     ] = None,
-    holdout: Annotated[float, typer.Option(min=0.1, max=0.5, help="Share of the rows to judge on.")] = 0.25,
+    holdout: Annotated[float, typer.Option(min=0.1, max=0.5, help="Share of the rows in the holdout.")] = 0.25,
     run: Annotated[
-        str | None, typer.Option(envvar="LOAN_RUN", help="Name of this training; a repeated one publishes once.")
+        str | None, typer.Option(envvar="LOAN_RUN", help="Name of this training; a retry publishes no second version.")
     ] = None,
     signing_key: Annotated[
         Path | None,
@@ -143,14 +147,12 @@ def train(
     ] = None,
     verify_key: Annotated[
         Path | None,
-        typer.Option(envvar="LOAN_VERIFY_KEY", help="PEM file of public keys: build on no version of other keys."),
+        typer.Option(envvar="LOAN_VERIFY_KEY", help="PEM file of public keys; other keys' versions are rejected."),
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one line of JSON.")] = False,
-    result: Annotated[
-        Path | None, typer.Option(envvar="LOAN_RESULT", help="File to write that line to as well, for whoever waits.")
-    ] = None,
+    result: Annotated[Path | None, typer.Option(envvar="LOAN_RESULT", help="File to write the same line to.")] = None,
 ) -> None:
-    """Train, judge and publish the next version."""
+    """Train, evaluate and publish the next version."""
     import msgspec
 
     import loan_model
@@ -166,10 +168,10 @@ def train(
     from training_job.run import Training, run_training
 
     if not source:
-        raise DataError("No data was given: name a file with --data; `loan data --output FILE` writes one.")
+        raise DataError("No data was given: use --data FILE; `loan data --output FILE` writes such a file.")
     if registry.startswith("oci://"):
         raise RegistryError(
-            f"A training publishes to a folder or a bucket, from where `loan versions push` brings it to {registry}."
+            f"A training publishes to a folder or a bucket; `loan versions push` copies a version from there to {registry}."
         )
     declared = model or loan_model.DECLARATION
     training = Training(
@@ -208,7 +210,7 @@ def diff(
     old: Annotated[str, typer.Argument(help="A version, such as v1.", metavar="OLD")],
     new: Annotated[str, typer.Argument(help="The newer version, such as v2.", metavar="NEW")],
     data: Annotated[
-        str, typer.Option("--data", help="Where the newer version's data are, unless they are where they were.")
+        str, typer.Option("--data", help="The newer version's data, if they were moved after its training.")
     ] = "",
     registry: Annotated[
         str, typer.Option("--registry", envvar="LOAN_REGISTRY", help="Folder or bucket URL that holds the versions.")
@@ -216,9 +218,9 @@ def diff(
     verify_key: Annotated[
         Path | None, typer.Option("--verify-key", envvar="LOAN_VERIFY_KEY", help="PEM file of public keys.")
     ] = None,
-    output: Annotated[Output, typer.Option("--output", "-o", help="How to print.")] = Output.table,
+    output: Annotated[Output, typer.Option("--output", "-o", help="Format of the output.")] = Output.table,
 ) -> None:
-    """Compare two versions: columns, parameters, metrics, and the decisions that change on the newer's holdout."""
+    """Compare two versions: columns, parameters, metrics, and decisions that change on the newer version's holdout."""
     import msgspec
 
     from tabular_model.registry import Registry
@@ -240,7 +242,7 @@ def _lines(found: "Comparison") -> Iterator[str]:
     for name, (before, after) in found.settings.items():
         yield f"  {name}: {before} → {after}"
     if found.same_rows is None:
-        yield f"No comparison on the same rows. {found.why}"
+        yield f"Not compared on the same rows. {found.why}"
         for version, auc in found.recorded.items():
             yield f"  AUC of {version} on its own holdout: {_estimate(auc)}"
         return

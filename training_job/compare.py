@@ -1,4 +1,4 @@
-"""What is different between two versions: columns, parameters, quality, and whom each would approve."""
+"""The differences between two versions: columns, parameters, quality, and whom each would approve."""
 
 from pathlib import Path
 from typing import Any
@@ -54,7 +54,7 @@ class Comparison(msgspec.Struct, frozen=True):
 
 
 def compare(registry: Registry, old: str, new: str, data: str = "") -> Comparison:
-    """`data` is where the newer's data are, unless they still are where it was trained on them."""
+    """`data` is the location of the newer version's data, if they were moved after its training."""
     before, after = (TabularModel.from_registry(registry, version) for version in (old, new))
     try:
         same_rows, why = _on_same_rows(before, after, data), ""
@@ -72,7 +72,7 @@ def compare(registry: Registry, old: str, new: str, data: str = "") -> Compariso
 
 
 def _settings(old: Manifest, new: Manifest) -> dict[str, tuple[Any, Any]]:
-    """By name what was set otherwise, and what was trained on."""
+    """By name the settings and features that differ, before and after."""
     before, after = (
         {
             "algorithm": each.algorithm,
@@ -95,7 +95,7 @@ def _on_same_rows(old: TabularModel, new: TabularModel, data: str) -> SameRows:
     matrix = holdout.frame.to_numpy()
     theirs = recoded(matrix, Schema(new.columns), old.columns)
     if theirs is None:
-        raise DataError(f"{old.version} takes columns that the data of {new.version} do not have.")
+        raise DataError(f"{old.version} has columns that the data of {new.version} do not have.")
     (before, decided), (after, decides) = old.score(theirs), new.score(matrix)
     return SameRows(
         rows=len(matrix),
@@ -108,7 +108,7 @@ def _on_same_rows(old: TabularModel, new: TabularModel, data: str) -> SameRows:
 def _holdout(manifest: Manifest, data: str) -> Rows:
     source = data or manifest.data.source
     if "://" not in source and not Path(source).exists():
-        raise DataError(f"The data of {manifest.version} are not at {source}; say where by --data.")
+        raise DataError(f"The data of {manifest.version} were not found at {source}; give their location with --data.")
     declaration = Declaration(
         model=manifest.model,
         target=manifest.target,
@@ -118,7 +118,7 @@ def _holdout(manifest: Manifest, data: str) -> Rows:
     )
     found = load(source, declaration)
     if found.sha256 != manifest.data.sha256:
-        raise DataError(f"{source} is not what {manifest.version} was trained on: its sha256 differs.")
+        raise DataError(f"{source} is not the data that {manifest.version} was trained on: its sha256 differs.")
     return split(found, manifest.data.holdout, manifest.seed).holdout
 
 

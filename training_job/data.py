@@ -1,4 +1,4 @@
-"""Load a data set, and refuse what cannot be trained on, naming the row and the column."""
+"""Loads a data set and rejects what cannot be trained on, naming the row and the column."""
 
 from bisect import bisect_right
 from collections.abc import Iterable
@@ -22,11 +22,11 @@ WRONG_SHARE = 0.01  # of the rows with such values, up to which they are kept an
 
 @dataclass(frozen=True)
 class Dataset:
-    """Applications fit for training.
+    """Applications that can be trained on.
 
     `frame` [n] has the declared columns in their order, float64 with NaN for missing and a category as the index of
     its level; `target` [n] is 1 for approved, else 0. `groups` [n] tells applicants apart and `times` [n] when a row
-    was made, if so declared. `notes` are sentences on what was dropped and what looks odd; `sha256` is the files'.
+    was made, if so declared. `notes` are sentences on what was dropped and what looks wrong; `sha256` is the files'.
     """
 
     frame: pd.DataFrame
@@ -39,7 +39,7 @@ class Dataset:
 
 
 class _Batch(NamedTuple):
-    """What training takes of a batch."""
+    """The part of a batch that training uses."""
 
     place: Place
     matrix: NDArray[np.float64]
@@ -49,7 +49,7 @@ class _Batch(NamedTuple):
 
 
 def load(source: str, declaration: Declaration) -> Dataset:
-    """The data set at a path or URL, see `open_rows`; DataError with one sentence if it is not fit."""
+    """The data set at a path or URL, see `open_rows`; DataError with one sentence if it cannot be trained on."""
     try:
         with open_rows(source) as rows:
             return _loaded(rows, declaration)
@@ -64,7 +64,7 @@ def _loaded(rows: Rows, declaration: Declaration) -> Dataset:
     parser = Parser(columns)
     batches = [_taken(batch, parser, declaration) for batch in rows]
     if not any(len(batch.target) for batch in batches):
-        raise DataError(f"{rows.source} has no rows below its column names.")
+        raise DataError(f"{rows.source} has column names but no rows.")
     matrix = np.concatenate([batch.matrix for batch in batches])
     approved = np.concatenate([batch.target for batch in batches])
     _check_enough(rows.source, matrix, approved, declaration)
@@ -74,7 +74,7 @@ def _loaded(rows: Rows, declaration: Declaration) -> Dataset:
     groups = None
     if declaration.group:
         groups, alone = _groups([batch.groups for batch in batches])
-        notes += [f"{alone} rows have no {declaration.group}; each is a group of its own."] * bool(alone)
+        notes += [f"{alone} rows have no {declaration.group}; each is treated as a group of one row."] * bool(alone)
     times = np.concatenate([batch.times for batch in batches if batch.times is not None]) if declaration.time else None
     frame = pd.DataFrame({column.name: matrix[:, index].copy() for index, column in enumerate(columns)})
     return Dataset(frame, approved, rows.source, rows.sha256(), tuple(notes), groups, times)
@@ -109,7 +109,7 @@ def _groups(columns: Iterable[pa.Array]) -> tuple[NDArray[np.str_], int]:
 
 
 def _dropped(names: Iterable[str], declaration: Declaration) -> list[str]:
-    """What is said of the columns that are not taken."""
+    """Notes on the columns that are not used."""
     taken = {*declaration.schema.names, declaration.target.name, declaration.group, declaration.time} - {""}
     others = [name for name in names if name not in taken]
     notes = []
@@ -117,7 +117,7 @@ def _dropped(names: Iterable[str], declaration: Declaration) -> list[str]:
         notes.append(f"Ignored {', '.join(ignored)}, as declared.")
     for name in others:
         if name in ("", "index") or name.startswith(("Unnamed: ", "__index_level_")):
-            notes.append("Dropped the unnamed column: it only numbers the rows.")
+            notes.append("Dropped the unnamed column: it contains only row numbers.")
         elif name not in declaration.ignored:
             notes.append(f"Dropped the column {name}: it is not in the schema.")
     return notes
@@ -126,7 +126,7 @@ def _dropped(names: Iterable[str], declaration: Declaration) -> list[str]:
 def _check_enough(
     source: str, matrix: NDArray[np.float64], approved: NDArray[np.int64], declaration: Declaration
 ) -> None:
-    """DataError for too few values of a column, or rows of a class, to learn from."""
+    """DataError for too few values of a column, or too few rows of a class, to train on."""
     present = (~np.isnan(matrix)).sum(axis=0)
     if present.min() < FEWEST:
         name = declaration.columns[int(present.argmin())].name
@@ -173,9 +173,9 @@ def _outside(column: Column, values: NDArray[np.float64], places: _Places) -> li
     if wrong.mean() > WRONG_SHARE:
         first = int(wrong.argmax())
         raise DataError(
-            f"{places.row(first)}, column {column.name}: {values[first]:g} is no value of a column of {low:g} to "
-            f"{high:g}, nor are those of {wrong.mean():.1%} of the rows; mend the data or the declared range."
+            f"{places.row(first)}, column {column.name}: {values[first]:g} does not belong to a column of {low:g} "
+            f"to {high:g}, and {wrong.mean():.1%} of the rows have such values; correct the data or the declared range."
         )
     count = int(outside.sum())
-    lie = "1 value lies" if count == 1 else f"{count} values lie"
-    return [f"{column.name}: {lie} outside {low:g} to {high:g}; kept as they are."]
+    values_are = "1 value is" if count == 1 else f"{count} values are"
+    return [f"{column.name}: {values_are} outside {low:g} to {high:g}; kept unchanged."]

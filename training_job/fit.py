@@ -66,7 +66,7 @@ class Fitting:
         family, parameters = candidates[chosen]
         found = None
         if settings:
-            with self.progress.step(f"Search among settings of {chosen}"), refusals(chosen, family):
+            with self.progress.step(f"Search the settings of {chosen}"), refusals(chosen, family):
                 tried = self._built(family, parameters)
                 found = search.halving(
                     chosen, tried, given, settings, train.frame, train.target, self.seed, train.groups
@@ -78,7 +78,7 @@ class Fitting:
         with self.progress.step(f"Fit {chosen} to {len(train.target)} rows"), refusals(chosen, family):
             pipeline = self._built(family, parameters).fit(train.frame, train.target)
         threshold = self._threshold(train, pipeline, validated[chosen][1])
-        with self.progress.step("Compile it and compare"):
+        with self.progress.step("Compile the model and compare"):
             compiled = family.compile(pipeline, self.schema)
             comparison = check_equal(pipeline, compiled, self.schema, threshold.value, self.seed)
         scores = {algorithm: score for algorithm, (score, _) in validated.items()}
@@ -101,7 +101,7 @@ class Fitting:
 
 @contextmanager
 def refusals(algorithm: str, family: Family) -> Iterator[None]:
-    """What is refused of parameters and data together, as a sentence."""
+    """Rejects parameters that do not work with the data, with a sentence."""
     if isinstance(family, OwnPipeline):
         with family.failing("on these data"):
             yield

@@ -32,7 +32,7 @@ class JobLauncher:
     """Creates Jobs as `kubectl create job --from=cronjob/NAME` does, with the caller's parameters added.
 
     The training writes its result, one line of JSON, or its error as the container's termination message, so
-    that no log has to be read. A Job belongs to its CronJob, and goes when that does.
+    that no log has to be read. A Job belongs to its CronJob, and is deleted with it.
     """
 
     def __init__(self, cronjob: str, namespace: str, sources: Mapping[str, str], client: Client | None = None) -> None:
@@ -42,12 +42,12 @@ class JobLauncher:
         self.sources = sources
 
     async def start(self, parameters: TrainingParameters) -> str:
-        """The Job's name; AlreadyRunning while another of the CronJob runs, LaunchFailed if the cluster refuses it."""
+        """The Job's name; AlreadyRunning while another of the CronJob runs, LaunchFailed if the cluster rejects it."""
         with _sentence():
             return await asyncio.to_thread(self._start, parameters)
 
     async def wait(self, name: str, seconds: float) -> Outcome:
-        """Asks each second; KeyError for a Job that is not the CronJob's, LaunchFailed if the cluster refuses."""
+        """Asks each second; KeyError for a Job that is not the CronJob's, LaunchFailed if the cluster rejects it."""
         with _sentence():
             return await asyncio.to_thread(self._wait, name, seconds)
 
@@ -58,7 +58,7 @@ class JobLauncher:
         for job in self._client.list(Job, namespace=self._namespace):
             if self._owns(job) and not _ended(job):
                 name = _name(job)
-                raise AlreadyRunning(f"Training {name} is running; ask for it at /train/{name}.")
+                raise AlreadyRunning(f"Training {name} is running; its status is at /train/{name}.")
         cronjob = self._client.get(CronJob, self._cronjob, namespace=self._namespace)
         job = msgspec.convert(_job(cronjob.to_dict(), parameters, self.sources), Job)
         return _name(self._client.create(job, namespace=self._namespace))
@@ -75,7 +75,7 @@ class JobLauncher:
         return Outcome(name=name, state="failed", error=message or reason)
 
     def _read(self, name: str) -> Any:
-        """The Job; KeyError unless it is there and was made from this CronJob."""
+        """The Job; KeyError unless it exists and was made from this CronJob."""
         try:
             job = self._client.get(Job, name, namespace=self._namespace)
         except ApiError as error:
@@ -145,7 +145,7 @@ def connect(seconds: float = 10.0) -> Client:
         try:
             return Client(timeout=timeout)
         except (ConfigError, OSError) as error:
-            raise ModelError(f"No cluster to train on: {error}") from error
+            raise ModelError(f"No cluster for the training was found: {error}") from error
 
 
 @contextmanager

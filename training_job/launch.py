@@ -16,7 +16,7 @@ SEEDS = 2**32 - 1  # the largest that numpy takes
 
 
 class TrainingParameters(msgspec.Struct, forbid_unknown_fields=True, kw_only=True, frozen=True):
-    """What a caller may choose; what is not chosen is the launcher's own.
+    """What a caller may choose; the launcher has a default for everything else.
 
     `data` names one of its sources; `parameters` are the algorithm's, by scikit-learn's names; `search` is how many
     settings of the others to try.
@@ -44,9 +44,9 @@ class TrainingParameters(msgspec.Struct, forbid_unknown_fields=True, kw_only=Tru
 
 
 class Outcome(msgspec.Struct, kw_only=True, frozen=True):
-    """How a training stands: running, or ended with a version and its verdict, or with an error's sentence.
+    """The status of a training: running, or ended with a version and its verdict, or with an error's sentence.
 
-    One that counts as running and has not started yet `waits` for what this says, in the cluster's words.
+    A running training that has not started yet `waits` for what this says, in the cluster's words.
     """
 
     name: str
@@ -63,7 +63,7 @@ class AlreadyRunning(Exception):
 
 
 class LaunchFailed(Exception):
-    """A training could not be started or asked about; the message says who refused and why."""
+    """A training could not be started, or its status not be read; the message says why."""
 
 
 class Launcher(Protocol):
@@ -76,10 +76,10 @@ class Launcher(Protocol):
         """Starts a training and names it; AlreadyRunning while another one runs."""
 
     async def wait(self, name: str, seconds: float) -> Outcome:
-        """How the training stands once it ends, or after `seconds`; KeyError for an unknown name."""
+        """The status of the training once it ends, or after `seconds`; KeyError for an unknown name."""
 
     async def stop(self) -> None:
-        """The server ends."""
+        """Called when the server stops."""
 
 
 class Result(msgspec.Struct):
@@ -103,7 +103,7 @@ class ProcessLauncher:
         """The name is 12 hexadecimal digits; AlreadyRunning while a training that this launcher started runs."""
         for name, run in self._runs.items():
             if not run.done():
-                raise AlreadyRunning(f"Training {name} is running; ask for it at /train/{name}.")
+                raise AlreadyRunning(f"Training {name} is running; its status is at /train/{name}.")
         name = uuid.uuid4().hex[:12]
         self._runs[name] = asyncio.create_task(self._run(name, parameters))
         return name
@@ -113,11 +113,11 @@ class ProcessLauncher:
         run = self._runs[name]
         await asyncio.wait([run], timeout=seconds)
         if run.cancelled():
-            return Outcome(name=name, state="failed", error="the server ended before it did")
+            return Outcome(name=name, state="failed", error="the server stopped before the training ended")
         return run.result() if run.done() else Outcome(name=name, state="running")
 
     async def stop(self) -> None:
-        """Ends a training that still runs; what it has not published is not there."""
+        """Ends a training that still runs; nothing is published after that."""
         for run in self._runs.values():
             run.cancel()
         await asyncio.gather(*self._runs.values(), return_exceptions=True)
@@ -159,4 +159,4 @@ def succeeded(name: str, line: str) -> Outcome:
 def last_line(output: bytes) -> str:
     """Bytes that are not UTF-8 are replaced; empty output gives a sentence that says so."""
     lines = output.decode(errors="replace").strip().splitlines()
-    return lines[-1] if lines else "it ended without a word"
+    return lines[-1] if lines else "it ended without any output"

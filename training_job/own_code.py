@@ -25,8 +25,8 @@ FUNCTION = "pipeline"
 def own_pipeline(declaration: Declaration, folder: Path | None) -> OwnPipeline | None:
     """The pipeline to train; None where the declaration names none, and an algorithm instead.
 
-    `folder` is where the declaration's file stands: its modules are found first. ModelError with a sentence for code
-    that is not there, cannot be imported, or gives no pipeline.
+    `folder` is the folder of the declaration's file: its modules are found first. ModelError with a sentence for code
+    that is missing, cannot be imported, or gives no pipeline.
     """
     if declaration.pipeline:
         name, _, attribute = declaration.pipeline.partition(":")

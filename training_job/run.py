@@ -56,7 +56,7 @@ def _shipped() -> Declaration:
 class Training:
     """What to train: `run` names it, so that a repeated one does not publish twice.
 
-    `algorithm` and `parameters` go before the declaration's own; `holdout` is the share of rows kept for judging;
+    `algorithm` and `parameters` go before the declaration's own; `holdout` is the share of rows kept for evaluation;
     `threshold` None means that one is chosen. `folder` is where the declaration's file stands, for a pipeline of its
     own; `search` is how many settings to try of the parameters that are not given.
     """
@@ -80,7 +80,7 @@ class Training:
 
     @cached_property
     def own(self) -> OwnPipeline | None:
-        """The pipeline that the declaration names, or that stands beside it."""
+        """The pipeline that the declaration names, or that is beside it."""
         return own_pipeline(self.declaration, self.folder)
 
     @property
@@ -109,7 +109,7 @@ def run_training(
     signer: Signer | None = None,
     bundler: Bundler | None = None,
 ) -> Manifest:
-    """Train as asked and publish the version, signed if there are keys, whatever the gate says of it.
+    """Train as asked and publish the version, signed if there are keys, whatever the gate's verdict.
 
     Nothing is published when an error is raised: DataError for a file that cannot be trained on, CompileError
     when the compiled model differs from the pipeline.
@@ -133,7 +133,7 @@ def run_training(
         fitted = fitting.choose(
             parts.train, candidates, training.search, tuple(named_as(training.asked, training.given))
         )
-        with progress.step(f"Judge it on {len(parts.holdout.target)} rows that it has not seen"):
+        with progress.step(f"Evaluate it on {len(parts.holdout.target)} rows of the holdout"):
             found = _measure(fitted, parts, features, training, registry, champion, notes)
     made = datetime.now(UTC)
     with progress.step("Write the report"):
@@ -250,7 +250,7 @@ def _against(
     columns = registry.manifest(champion).schema
     matrix = recoded(holdout.frame.to_numpy(), schema, columns)
     if matrix is None:
-        return None, (f"The champion {champion} takes columns that these data do not have, and is not compared with.",)
+        return None, (f"The champion {champion} was not compared: it has columns that these data do not have.",)
     scorer = Scorer({ONNX: registry.read(champion, ONNX)}, champion)
     return Champion.compare(champion, holdout.target, score, scorer.probabilities(matrix), seed), ()
 

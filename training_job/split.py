@@ -1,4 +1,4 @@
-"""Which rows a model is judged on: never ones that it has seen, nor copies or relatives of them."""
+"""Splits rows into training and holdout: no row of the holdout is a copy or a relative of a training row."""
 
 from collections.abc import Callable
 from typing import NamedTuple
@@ -44,9 +44,7 @@ def split(data: Dataset, share: float, seed: int) -> Split:
     held out; otherwise each side has the same share of approvals.
     """
     copies, groups = _groups(data)
-    notes = [f"{copies} rows repeat another row in every column; such rows stay on one side of every split."] * (
-        copies > 0
-    )
+    notes = [f"{copies} rows are duplicates of another row; duplicates stay on one side of every split."] * (copies > 0)
     if data.times is not None:
         train, holdout, how = _by_time(data.times, groups, share)
     elif groups is not None:
@@ -98,7 +96,7 @@ def _joined(declared: Indices, same: Indices) -> Indices:
 def _by_group(target: NDArray[np.int64], groups: Indices, share: float, seed: int) -> tuple[Indices, Indices]:
     parts = min(PARTS, int(groups.max()) + 1)
     if parts < 2:
-        raise DataError("All rows belong to one group, so that none can be held out; more groups are needed.")
+        raise DataError("All rows belong to one group, so there can be no holdout; more groups are needed.")
     folds = StratifiedGroupKFold(parts, shuffle=True, random_state=seed).split(target, target, groups)
     held = max(1, min(parts - 1, round(share * parts)))
     holdout = np.sort(np.concatenate([test for _, test in list(folds)[:held]]))
@@ -110,7 +108,7 @@ def _by_time(times: NDArray[np.datetime64], groups: Indices | None, share: float
     holdout = np.flatnonzero(times >= start)
     train = np.flatnonzero(times < start)
     if not len(train):
-        raise DataError("All rows have the same time, so that none is older than those held out.")
+        raise DataError("All rows have the same time, so no row is older than the holdout.")
     if groups is not None:
         train = train[~np.isin(groups[train], groups[holdout])]
     return train, holdout, f"the rows from {np.datetime_as_string(start, unit='D')} on, out of time"

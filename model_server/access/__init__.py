@@ -1,4 +1,4 @@
-"""Who may do what: four rights, asked for by every endpoint and authorized in one place."""
+"""Who may do what: four rights, required by the endpoints and authorized in one place."""
 
 import asyncio
 from enum import StrEnum
@@ -11,7 +11,7 @@ ANYONE = "anyone"
 
 
 class Right(StrEnum):
-    """What a caller may be allowed: to ask, to make a version, to choose what is in memory, to choose the champion."""
+    """The rights of callers: to predict, to train a version, to choose what is in memory, to set the champion."""
 
     predict = "predict"
     train = "train"
@@ -33,13 +33,13 @@ class Authorizer(Protocol):
     """Knows tokens and their rights. Never keeps, logs or shows a token."""
 
     def recall(self, token: str, right: Right) -> Decision | None:
-        """What is known without asking anybody else; None where `decide` has to be asked."""
+        """The decision if it is known without asking another system, else None: then call `decide`."""
 
     def decide(self, token: str, right: Right) -> Decision:
         """May wait for another system; NotReady when that gives no answer."""
 
     def advice(self, right: Right) -> str:
-        """How a caller comes to the right, as the end of a sentence."""
+        """How a caller can get the right, as the end of a sentence."""
 
 
 class Access:
@@ -79,13 +79,15 @@ class Access:
             return decision.caller
         caller = decision.caller if decision else ""
         if right in _ACTIONS:
-            record(_ACTIONS[right], who=caller or "nobody known", what=endpoint, result="refused")
+            record(_ACTIONS[right], who=caller or "unknown", what=endpoint, result="refused")
         advice = self._authorizer.advice(right)
         if caller:
-            raise Forbidden(f"{caller} may not {right}; {advice}.")
+            raise Forbidden(f"{caller} does not have the right to {right}; {advice}.")
         if decision:
-            raise Unauthenticated(f"Nobody has this token, or no longer; {advice}.")
-        raise Unauthenticated(f"To {right} takes a token: send the header «authorization: Bearer TOKEN»; {advice}.")
+            raise Unauthenticated(f"The token is unknown or was revoked; {advice}.")
+        raise Unauthenticated(
+            f"{right} requires a token: send it in the header `authorization: Bearer TOKEN`; {advice}."
+        )
 
 
 def _token(authorization: str | None) -> str:

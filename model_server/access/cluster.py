@@ -1,4 +1,4 @@
-"""Tokens and rights as Kubernetes judges them: TokenReview says whose token it is, SubjectAccessReview what they may.
+"""Tokens and rights by Kubernetes: TokenReview identifies the caller, SubjectAccessReview authorizes it.
 
 A right is a verb on the InferenceService, so that a Role grants it: `predict`, `train`, `load` or `promote` on
 `inferenceservices` of `serving.kserve.io`. A token is made for this server's audience, and is of no use elsewhere.
@@ -33,7 +33,7 @@ TIMEOUT_SECONDS = 3.0
 
 
 class ClusterAuthorizer:
-    """Asks the cluster, and remembers the answer for `seconds`."""
+    """Asks the cluster, and caches the decision for `seconds`."""
 
     def __init__(
         self,
@@ -62,12 +62,12 @@ class ClusterAuthorizer:
     def decide(self, token: str, right: Right) -> Decision:
         """The cluster's decision; NotReady without an answer, or when too many tokens wait for one."""
         if not self._asking.acquire(timeout=TIMEOUT_SECONDS):
-            raise NotReady("Too many new tokens are waiting to be judged; try again in a moment.")
+            raise NotReady("Too many new tokens are waiting to be checked; try again in a moment.")
         try:
             decision = self._ask(token, right)
         except (httpx2.HTTPError, msgspec.MsgspecError, ConfigError) as error:
-            log.error("the cluster does not say who a caller is", error=f"{type(error).__name__}: {error}")
-            raise NotReady("The cluster does not say who you are; the server's log says why.") from None
+            log.error("the cluster cannot check a token", error=f"{type(error).__name__}: {error}")
+            raise NotReady("The cluster cannot check the token; the server's log has the cause.") from None
         finally:
             self._asking.release()
         with self._lock:
@@ -77,10 +77,10 @@ class ClusterAuthorizer:
         return decision
 
     def advice(self, right: Right) -> str:
-        """Which Role gives the right, and which command makes a token."""
+        """Which Role grants the right, and which command makes a token."""
         return (
             f"a Role with the verb {right} on inferenceservices/{self._service} in the namespace {self._namespace} "
-            f"gives the right, and `kubectl create token NAME --audience {self._audience}` a token"
+            f"grants the right, and `kubectl create token NAME --audience {self._audience}` issues a token"
         )
 
     def _ask(self, token: str, right: Right) -> Decision:

@@ -1,4 +1,4 @@
-"""A file of tokens and their rights, for a server on one machine. It holds the tokens' sha256, never a token.
+"""A file of tokens and their rights, for a server on one machine. It contains the tokens' sha256, never a token.
 
 A token is 256 random bits, so that its plain sha256 tells as little of it as a slow hash would.
 """
@@ -33,7 +33,7 @@ class Tokens(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class TokensFile:
-    """Judges by the file as it is now: a change counts from the next request on, and without the file nobody may."""
+    """Decides by the current file: a change applies from the next request on; without the file nobody has a right."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
@@ -49,7 +49,7 @@ class TokensFile:
 
     def advice(self, right: Right) -> str:
         """Which command, on the server's machine, makes a token with the right."""
-        return f"on the server's machine, `loan tokens add NAME --may {right}` makes one that may"
+        return f"on the server's machine, `loan tokens add NAME --may {right}` creates one with this right"
 
     def _current(self) -> dict[str, Token]:
         seen = _stamp(self._path)
@@ -57,7 +57,7 @@ class TokensFile:
             try:
                 self._known = {each.sha256: each for each in read(self._path).tokens}
             except ModelError as error:
-                log.error("nobody has any right that needs a token", error=str(error))
+                log.error("no tokens file, so no right that requires a token is granted", error=str(error))
                 self._known = {}
             self._seen = seen
         return self._known
@@ -67,7 +67,7 @@ def add(path: Path, name: str, may: tuple[Right, ...]) -> str:
     """A new token with these rights, to be given to its owner: it is written nowhere."""
     tokens = read(path).tokens
     if any(each.name == name for each in tokens):
-        raise ModelError(f"{path} has a token of {name} already; `loan tokens remove {name}` takes it away.")
+        raise ModelError(f"{path} already has a token for {name}; `loan tokens remove {name}` removes it.")
     token = secrets.token_urlsafe(32)
     _write(path, (*tokens, Token(name, sha256(token.encode()), may)))
     return token
@@ -79,7 +79,7 @@ def remove(path: Path, name: str) -> None:
     left = tuple(each for each in tokens if each.name != name)
     if left == tokens:
         names = ", ".join(each.name for each in tokens) or "nobody"
-        raise ModelError(f"{path} has no token of {name}; it has those of {names}.")
+        raise ModelError(f"{path} has no token for {name}; it has tokens for {names}.")
     _write(path, left)
 
 

@@ -27,7 +27,7 @@ def texts(name: str, content: bytes) -> list[str]:
         at = start + int.from_bytes(content[at:start], "little")
         if at > len(content):
             raise InvalidInput(
-                f"Input '{name}' is truncated: an element ends {at - len(content)} bytes behind its data."
+                f"Input '{name}' is truncated: an element ends {at - len(content)} bytes after its data."
             )
         found.append(text(name, content[start:at]))
     return found
@@ -38,4 +38,4 @@ def text(name: str, element: bytes) -> str:
     try:
         return element.decode()
     except UnicodeDecodeError:
-        raise InvalidInput(f"Input '{name}' holds {element[:40]!r}, which is no text in UTF-8.") from None
+        raise InvalidInput(f"Input '{name}' contains {element[:40]!r}, which is not UTF-8 text.") from None

@@ -14,7 +14,7 @@ from tabular_model.schema import Column
 
 
 class Expected(NamedTuple):
-    """What a version takes: its columns, whether some are no numbers, and whether other fields are passed over."""
+    """What a version accepts: its columns, whether some are not numbers, and whether other fields are ignored."""
 
     columns: tuple[Column, ...]
     words: bool
@@ -66,7 +66,9 @@ def check_fields(row: int, record: dict[str, Any], expected: Expected) -> None:
         raise InvalidInput(f"Application {row} has the unknown field '{unknown}'; the fields are {', '.join(names)}.")
     absent = next((c.name for c in expected.columns if c.name not in record and not c.optional), None)
     if absent is not None:
-        raise InvalidInput(f"Application {row} lacks the field '{absent}'; send null for a value that is not known.")
+        raise InvalidInput(
+            f"Application {row} does not have the field '{absent}'; send null for a value that is not known."
+        )
 
 
 def check_records(records: Any, expected: Expected) -> None:
@@ -109,7 +111,7 @@ def _check_columns(columns: dict[str, Any], expected: Expected) -> None:
 
 
 def check_repeated(body: bytes, records: Sequence[dict[str, Any]]) -> None:
-    """InvalidInput for a field that stands twice in one application, of which decoding keeps only the last."""
+    """InvalidInput for a field that occurs twice in one application, of which decoding keeps only the last."""
     # As many colons as fields: then none is repeated. There are more also where a text holds one.
     if body.count(b":") > sum(map(len, records)):
         standard.loads(body, object_pairs_hook=_unrepeated)
@@ -119,7 +121,7 @@ def _unrepeated(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     counts = Counter(name for name, _ in pairs)
     repeated = next((name for name, count in counts.items() if count > 1), None)
     if repeated is not None:
-        raise InvalidInput(f"The field '{repeated}' stands twice in one application; send it once.")
+        raise InvalidInput(f"The field '{repeated}' occurs twice in one application; send it once.")
     return dict(pairs)
 
 

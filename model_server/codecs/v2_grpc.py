@@ -82,12 +82,12 @@ def _typed(item: Any) -> Tensor:
     field = _CONTENTS.get(item.datatype)
     if field is None:
         if item.datatype in FIXED_SIZE:
-            raise InvalidInput(f"Input '{item.name}' is {item.datatype}, which gRPC takes as raw contents only.")
+            raise InvalidInput(f"Input '{item.name}' is {item.datatype}, which gRPC supports only as raw contents.")
         return Tensor(item.name, item.datatype, item.shape, [])
     for other, _ in item.contents.ListFields():
         if other.name != field:
             raise InvalidInput(
-                f"Input '{item.name}' is {item.datatype} but its values came in {other.name}; use {field}."
+                f"Input '{item.name}' is {item.datatype} but its values are in {other.name}; use {field}."
             )
     contents = getattr(item.contents, field)
     if item.datatype == "BYTES":

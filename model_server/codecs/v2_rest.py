@@ -137,8 +137,8 @@ def _numbers(item: TextualInput, place: int) -> Any:
             return [number(each, f"{at}[{index}]") for index, each in enumerate(value)]
         if isinstance(value, str) or (isinstance(value, bool) and not truths):
             raise InvalidInput(
-                f"Input '{item.name}' holds {value!r} at `{at}`, {json.kind(value)}; expected numbers, or null for a "
-                "missing value."
+                f"Input '{item.name}' contains {value!r} at `{at}`, {json.kind(value)}; expected numbers, "
+                "or null for a missing value."
             )
         return float(value) if isinstance(value, bool) else value
 
@@ -147,7 +147,9 @@ def _numbers(item: TextualInput, place: int) -> Any:
 
 def _check_memory(item: TextualInput) -> None:
     if item.parameters and item.parameters.shared_memory_region is not None:
-        raise InvalidInput(f"Input '{item.name}' names a shared memory region; this server takes data in the request.")
+        raise InvalidInput(
+            f"Input '{item.name}' names a shared memory region; this server accepts data only in the request."
+        )
 
 
 def encode(model: str, response: InferResponse, binary: frozenset[str]) -> tuple[bytes, int | None]:
@@ -189,8 +191,8 @@ def _binary(item: TextualInput, size: int, content: memoryview) -> Tensor:
         return Tensor(item.name, item.datatype, item.shape, [])
     if len(content) != size or size % dtype.itemsize:
         raise InvalidInput(
-            f"Input '{item.name}' names {size} bytes of {item.datatype}, but {len(content)} came; it is truncated "
-            f"or not a multiple of {dtype.itemsize}."
+            f"Input '{item.name}' names {size} bytes of {item.datatype}, but {len(content)} were received; it is "
+            f"truncated or not a multiple of {dtype.itemsize}."
         )
     return Tensor(item.name, item.datatype, item.shape, np.frombuffer(content, dtype))
 
@@ -206,9 +208,11 @@ def _binary_outputs(outputs: list[RequestOutput], names: tuple[str, ...], parame
 
 def _check_asked(name: str, parameters: OutputParameters) -> None:
     if parameters.shared_memory_region is not None:
-        raise InvalidInput(f"Output '{name}' names a shared memory region; this server answers in the response.")
+        raise InvalidInput(
+            f"Output '{name}' names a shared memory region; this server returns data only in the response."
+        )
     if parameters.classification is not None:
-        raise InvalidInput(f"Output '{name}' asks for a classification; ask for the output decision instead.")
+        raise InvalidInput(f"Output '{name}' requests a classification; request the output decision instead.")
 
 
 def _blob(output: Output) -> bytes:

@@ -85,11 +85,11 @@ class InferenceServicer:
         )
 
     def server_live(self, *_: Any) -> Reply:
-        """Alive is whoever answers."""
+        """Alive if it answers."""
         return Reply(pb.ServerLiveResponse(live=True))
 
     def server_ready(self, *_: Any) -> Reply:
-        """Ready means that the model can be asked."""
+        """Ready if a default version is loaded."""
         return Reply(pb.ServerReadyResponse(ready=self._repository.ready))
 
     def server_metadata(self, *_: Any) -> Reply:
@@ -172,7 +172,7 @@ class InferenceServicer:
         return Reply(pb.RepositoryModelLoadResponse(model_name=name, isLoaded=True), loaded)
 
     def repository_unload(self, request: Any, call: Call) -> Reply:
-        """Forgets the version that is named, or all."""
+        """Unloads the version that is named, or all."""
         who = self._require(Right.load, call, "repository_unload")
         name, parameters = self._model(request)
         self._control.unload(who, named_version(parameters))
@@ -232,7 +232,7 @@ class InferenceServicer:
             error = InvalidInput("The message is not what this method takes, or is broken.")
         elif not isinstance(error, ServeError):
             log.error("call failed", method=name, exc_info=error, **call.log_fields)
-            error = ModelFailed("The server failed on this request; its log says why.")
+            error = ModelFailed("The server failed on this request; its log has the cause.")
         self._end(error, call)
 
     def _end(self, error: ServeError, call: Call) -> NoReturn:

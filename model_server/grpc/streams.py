@@ -20,7 +20,10 @@ class Streams:
             if not full:
                 self._open.add(context)
         if full:
-            context.abort(grpc.StatusCode.RESOURCE_EXHAUSTED, f"There are {self._most} such calls open already.")
+            context.abort(
+                grpc.StatusCode.RESOURCE_EXHAUSTED,
+                f"{self._most} such calls are already open, the most that this server allows.",
+            )
         context.add_callback(lambda: self._open.discard(context))
 
     def end(self) -> None:

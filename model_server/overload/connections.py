@@ -9,7 +9,7 @@ from typing import Protocol
 from model_server.errors import Overloaded, TooLarge
 from model_server.settings import LimitSettings
 
-NO_ROOM = "Others have sent so much that there is no room for this request; ask again in a second."
+NO_ROOM = "The server has no memory left for this request, because of other requests; retry in a second."
 
 
 class Connection(Protocol):
@@ -75,7 +75,7 @@ class ConnectionLimits:
             return
         waiting = _longest_first(connections)
         if not waiting:
-            raise Overloaded(f"All {self._max_connections} connections are in use; ask again in a second.")
+            raise Overloaded(f"All {self._max_connections} connections are in use; retry in a second.")
         for connection in waiting[: max(1, self._max_connections // 10)]:
             connection.close()
 
@@ -106,7 +106,7 @@ class Body:
         self._limits.hold(size)
         self.size += size
         if self.size > self._limits.max_body_bytes:
-            raise TooLarge(f"The body has more than {self.limit} bytes, the most that this server takes.")
+            raise TooLarge(f"The body has more than {self.limit} bytes, the most that this server accepts.")
         if not self._content:
             self._content = part
             return

@@ -19,7 +19,7 @@ def take_up(server: grpc.Server) -> None:
     """
     state: Any = getattr(server, "_state", None)
     if not all(hasattr(state, name) for name in ("lock", "due")) or not hasattr(_server, "_request_call"):
-        log.warning("this grpcio takes up one call after the other", grpcio=grpc.__version__)
+        log.warning("this grpcio accepts calls one at a time", grpcio=grpc.__version__)
         return
     with state.lock:
         state.due = Due(state.due)

@@ -27,16 +27,16 @@ def unpacked(body: bytes, coding: str, limit: int) -> bytes:
     unpack = _CODINGS.get(coding.strip().lower())
     if unpack is None:
         raise UnsupportedMediaType(
-            f"Content-Encoding is '{coding}'; send the body as it is, or in {', '.join(_NAMED)}."
+            f"Content-Encoding is '{coding}'; send the body uncompressed, or in {', '.join(_NAMED)}."
         )
     most = min(limit, max(FREE_BYTES, RATIO * len(body)))
     try:
         content = unpack(body, most)
     except (zlib.error, zstd.ZstdError) as error:
-        raise InvalidInput(f"The body is not what its Content-Encoding {coding} says: {error}.") from None
+        raise InvalidInput(f"The body is not valid {coding}, its Content-Encoding: {error}.") from None
     if len(content) > most:
-        why = "the most that this server takes" if most == limit else f"{RATIO} times the size in which it came"
-        raise TooLarge(f"The body has more than {most} bytes unpacked, {why}.")
+        why = "the most that this server accepts" if most == limit else f"{RATIO} times its compressed size"
+        raise TooLarge(f"The body has more than {most} bytes after decompression, {why}.")
     return content
 
 
@@ -72,7 +72,7 @@ def _zstd(body: bytes, most: int) -> bytes:
     if len(content) <= most and not decompressor.eof:
         raise zstd.ZstdError("it is cut off")
     if decompressor.unused_data:
-        raise zstd.ZstdError("it holds more than one frame")
+        raise zstd.ZstdError("it contains more than one frame")
     return content
 
 

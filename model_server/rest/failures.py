@@ -1,4 +1,4 @@
-"""What becomes of a request that fails: an answer for its caller, and a log line where the server is at fault."""
+"""A failed request: the response to its caller, and a log line if the server is at fault."""
 
 from typing import TYPE_CHECKING
 
@@ -18,7 +18,7 @@ def failure(request: Request, error: Exception, trace: "Trace | None", version: 
     """The answer to a request that failed by `version`, empty where none was reached."""
     if not isinstance(error, ServeError):
         log.error("request failed", url=_url(request), exc_info=error, **request.log_fields(trace))
-        response = json_response({"error": "The server failed on this request; its log says why."}, 500)
+        response = json_response({"error": "The server failed on this request; its log has the cause."}, 500)
     else:
         if isinstance(error, ModelFailed):
             cause = error.__cause__ or error

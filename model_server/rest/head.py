@@ -18,11 +18,11 @@ def wrong_head(headers: Mapping[bytes, bytes], twice: bytes, http: str, limit: i
     if len(announced) > LONGEST:
         announced = announced.lstrip(b"0")[: LONGEST + 1] or b"0"
     if int(announced) > limit:
-        return TooLarge(f"The body has {announced.decode()} bytes; this server takes at most {limit}.")
+        return TooLarge(f"The body has {announced.decode()} bytes; this server accepts at most {limit}.")
     if twice:
-        return InvalidInput(f"The header {twice.decode()} stands twice; send it once.")
+        return InvalidInput(f"The header {twice.decode()} occurs twice; send it once.")
     if b"host" not in headers and http != "1.0":
-        return InvalidInput("The request has no Host header, which HTTP/1.1 asks for.")
+        return InvalidInput("The request has no Host header, which HTTP/1.1 requires.")
     coding = headers.get(b"transfer-encoding", b"chunked")
     if coding.strip().lower() != b"chunked":
         shown = coding.decode("latin-1")

@@ -16,19 +16,19 @@ from tabular_model.schema import Column
 from training_job.launch import TrainingParameters
 
 _ERRORS = {
-    "400": "What came is not as expected",
-    "401": "It takes a token, and none came that is known",
-    "403": "The caller has not the right",
-    "404": "No such model or version",
-    "408": "The request came too slowly",
+    "400": "The request is not valid",
+    "401": "A token is required, and none or an unknown one was sent",
+    "403": "The caller does not have the right",
+    "404": "The model or version was not found",
+    "408": "The request arrived too slowly",
     "413": "The body is too large",
     "415": "Not JSON",
-    "503": "No version is loaded, or more is asked than can be answered",
+    "503": "No version is loaded, or the server is overloaded",
 }
-_OTHERS = {"200": "The answer", "202": "Still running", "409": "Not as things stand", "500": "It failed"}
+_OTHERS = {"200": "The response", "202": "Still running", "409": "Not possible in the current state", "500": "Failed"}
 _QUERY: dict[str, tuple[str, dict[str, Any]]] = {
-    "version": ("Version to ask, such as v1; the default where absent", {"type": "string"}),
-    "explain": ("Whether to give reason codes", {"type": "boolean"}),
+    "version": ("Version to use, such as v1; by default the default version", {"type": "string"}),
+    "explain": ("Whether to return reason codes", {"type": "boolean"}),
 }
 _TAGS = {"/v2/repository": "V2 repository", "/v2": "V2", "/v1": "V1"}
 _OPTIONAL = ("Index", "TrainingParameters", "VersionToLoad")  # bodies that may be left out

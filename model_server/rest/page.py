@@ -58,7 +58,7 @@ class Page:
         return smaller(call.request, Response(200, page, b"text/html; charset=utf-8", _POLICY))
 
     def explain(self, call: Call) -> Answer:
-        """One application as `/predict` takes it, with the part of each column, those that lowered the score first."""
+        """One application as in `/predict`, with each column's contribution, those that lowered the score first."""
         return self._predictions.answer(call, call.parameter("version"), _explaining)
 
 

@@ -39,17 +39,17 @@ class PlainEndpoints:
         return self._predictions.answer(call, call.parameter("version"), MANY)
 
     async def train(self, call: Call) -> Response:
-        """Starts a training; 202 and where to ask for it if it takes longer than is waited."""
+        """Starts a training; 202 and the URL of its status if it takes longer than `wait_seconds`."""
         body = call.request.content()
         parameters = _training(json.decode(_parameters, body, "The parameters")) if body else TrainingParameters()
         return _trained(await self._control.train(call.caller, parameters, self._wait_seconds))
 
     async def training(self, call: Call) -> Response:
-        """Where a training that was not waited for has got to."""
+        """The status of a training."""
         return _trained(await self._control.training(call.names["name"]))
 
     async def promote(self, call: Call) -> Response:
-        """Makes a version the champion, with a reason that is kept."""
+        """Makes a version the champion, with a reason that is recorded."""
         asked = json.decode(_promotion, call.request.content(), "The promotion")
         promotion = await self._pools.load(partial(self._control.promote, call.caller, asked))
         return json_response(
@@ -61,9 +61,9 @@ def _training(asked: dict[str, Any]) -> TrainingParameters:
     try:
         return TrainingParameters.of(asked)
     except msgspec.ValidationError as error:
-        raise InvalidInput(f"These parameters cannot be trained with: {json.sentence(str(error))}.") from None
+        raise InvalidInput(f"Training cannot use these parameters: {json.sentence(str(error))}.") from None
     except ModelError as error:
-        raise InvalidInput(f"These parameters cannot be trained with: {error}") from None
+        raise InvalidInput(f"Training cannot use these parameters: {error}") from None
 
 
 def _trained(outcome: Outcome) -> Response:

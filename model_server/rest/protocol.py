@@ -268,7 +268,7 @@ class HttpProtocol(asyncio.Protocol):
         """Reads the request again as if it offered no other protocol: the parser takes an offer for the body's end."""
         request: Request = self._request  # type: ignore[assignment]
         if request.method == "CONNECT":
-            self._refuse_connection(InvalidInput("This server is no proxy for HTTP; it takes no CONNECT."))
+            self._refuse_connection(InvalidInput("This server is not an HTTP proxy; it does not support CONNECT."))
             return
         lines = [request.method.encode() + b" " + request.url + b" HTTP/1.1"]
         lines += [name + b": " + value for name, value in request.headers.items() if name != b"upgrade"]
@@ -301,7 +301,7 @@ class HttpProtocol(asyncio.Protocol):
         if self._request is None or self._refused:
             self._close()
         else:
-            self._refuse_connection(TooSlow("The request did not come whole in time; this connection is closed."))
+            self._refuse_connection(TooSlow("The request did not arrive completely in time; the connection is closed."))
 
     def _close(self) -> None:
         self._closing = True

@@ -130,7 +130,7 @@ class Router:
             if names is not None:
                 protocol = next(iter(endpoints.values())).route.protocol
                 return Target(path, (parsed.query or b"").decode("latin-1"), names, endpoints, protocol)
-        raise NotFound(f"There is nothing at {path}; /docs lists what there is.")
+        raise NotFound(f"{path} was not found; /docs lists the endpoints.")
 
 
 def _parts(path: str) -> tuple[str, ...]:

@@ -21,7 +21,7 @@ class V1Endpoints:
         return self._predictions.answer(call, version, INSTANCES)
 
     def models(self, _: Call) -> Response:
-        """The names of the models that there are."""
+        """The names of the models."""
         return json_response({"models": [self._dataplane.repository.name]})
 
     def model_ready(self, call: Call) -> Response:

@@ -43,11 +43,11 @@ class V2Endpoints:
         return self._predictions.answer(call, call.names.get("version"), _decode)
 
     def live(self, _: Call) -> Response:
-        """Alive is whoever answers."""
+        """Alive if it answers."""
         return json_response({"live": True})
 
     def ready(self, _: Call) -> Response:
-        """Ready means that the model can be asked; a registry that is gone is told, and no reason to take it away."""
+        """Ready if a default version is loaded; an unreachable registry is reported, but does not make it unready."""
         ready, trouble = self._repository.ready, self._repository.trouble
         answer: dict[str, Any] = {"ready": ready} | ({"registry": trouble} if trouble else {})
         return json_response(answer, 200 if ready else 503)
@@ -57,7 +57,7 @@ class V2Endpoints:
         return json_response(self._dataplane.server_metadata())
 
     def models(self, _: Call) -> Response:
-        """The names of the models that there are."""
+        """The names of the models."""
         return json_response({"models": [self._repository.name]})
 
     async def model_metadata(self, call: Call) -> Response:
@@ -100,7 +100,7 @@ class V2Endpoints:
         return json_response({"name": name, "load": True, "model_version": loaded}, 200, version_header(loaded))
 
     async def unload(self, call: Call) -> Response:
-        """Forgets the version that is named, or all."""
+        """Unloads the version that is named, or all."""
         name = call.names["model"]
         self._dataplane.check_name(name)
         version = named_version(_asked(call).parameters or {})

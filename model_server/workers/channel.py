@@ -22,14 +22,14 @@ log = structlog.get_logger(__name__)
 
 Methods = Mapping[str, Callable[..., Any]]
 AT_ONCE = 8  # calls that one end answers
-FAILED = "A worker process of this server failed on this; its log says why."
+FAILED = "A worker process of this server failed on this request; the server's log has the cause."
 
 
 class Gone(NotReady):
     """The process at the other end has ended."""
 
     def __init__(self) -> None:
-        super().__init__("A worker process of this server ended meanwhile; ask again.")
+        super().__init__("A worker process of this server ended in the meantime; retry.")
 
 
 class Message(msgspec.Struct, array_like=True):

@@ -77,7 +77,7 @@ class WorkerGroup:
             code = await process.wait()
             self._processes.discard(process)
             if not served.is_set():
-                raise ModelError("No worker could start; the lines above say why.")
+                raise ModelError("No worker could start; the lines above have the cause.")
             log.error("a worker ended", pid=process.pid, code=code)
             pause = 0.0 if joined.is_set() else min(2 * pause + 1, LONGEST_PAUSE)
             await asyncio.sleep(pause)
@@ -129,7 +129,7 @@ class WorkerGroup:
             try:
                 await asyncio.to_thread(work)
             except Exception:
-                log.exception("the workers cannot be told or asked")
+                log.exception("the workers cannot be reached")
 
     async def _stop(self) -> None:
         processes = list(self._processes)

@@ -118,7 +118,7 @@ class Members(Collector):
                     raise error
             results = [future.result() for future, error in zip(told, errors, strict=True) if not error]
             if not results:
-                raise NotReady("No worker process of this server is ready; ask again.")
+                raise NotReady("No worker process of this server is ready; retry.")
             return results
 
 

@@ -27,7 +27,7 @@ class _Bad(NamedTuple):
 
 
 class Parser:
-    """Parses the declared columns of batches, file by file; what other columns hold is never looked at.
+    """Parses the declared columns of batches, file by file; the content of other columns is ignored.
 
     Text is taken without blanks around it. Missing are null, NaN and the marks of `numerals.MISSING`. A category is
     the index of its level; numbers are compared with levels as `1`, `2.5`. A boolean is 1 or 0 by the words `TRUE` and
@@ -105,7 +105,9 @@ def _cells(batch: Batch, name: str) -> pa.Array:
         if pa.types.is_nested(cells.type):
             raise pa.ArrowTypeError
     except pa.ArrowException:
-        raise DataError(f"{batch.place.file}, column {name}: holds {column.type}, which is no single value.") from None
+        raise DataError(
+            f"{batch.place.file}, column {name}: contains {column.type}, which is not a single value."
+        ) from None
     return cells
 
 

@@ -99,17 +99,18 @@ def dialect_of(part: Part, encoding: str) -> Dialect:
     """
     sample, whole = _sample(part, encoding)
     if not sample.strip():
-        raise DataError(f"{part.name} is empty; it needs a line of column names and rows below it.")
+        raise DataError(f"{part.name} is empty; it needs a line of column names, followed by rows.")
     delimiter, (header, *rows) = _split(sample, whole, part.name)
     names = list(header.cells)
     if any(unicodedata.category(letter) == "Cc" and letter not in "\t\r\n" for name in names for letter in name):
-        raise DataError(f"{part.name} is no table: it begins with bytes that are no text.")
+        raise DataError(f"{part.name} is not a table: it begins with bytes that are not text.")
     width = _width(rows) if rows else len(names)
     if width > len(names) + (len(names) > 1):
         shown = delimiter.join(names)[:_SHOWN]
         raise DataError(
-            f"{part.name}, line {header.line}: {shown!r} is no line of column names, as the rows below it have {width} "
-            f"cells; remove the lines before the column names, or put cells with a {delimiter!r} in quotation marks."
+            f"{part.name}, line {header.line}: {shown!r} cannot be the line of column names, because the rows "
+            f"below it have {width} cells; remove the lines before the column names, or put cells with a "
+            f"{delimiter!r} in quotation marks."
         )
     trailing = len(names) > 1 and names[-1].strip() == ""
     if width == len(names) + 1 and not trailing:
@@ -147,7 +148,7 @@ def _sample(part: Part, encoding: str) -> tuple[str, bool]:
             if not stream.read(1):
                 return sample, True
     except UnicodeError:
-        raise DataError(f"{part.name} is no table: it begins as UTF-16 and does not go on so.") from None
+        raise DataError(f"{part.name} is not a table: it begins as UTF-16 but does not continue as UTF-16.") from None
     return sample[: max(sample.rfind("\n"), sample.rfind("\r")) + 1] or sample, False
 
 
@@ -194,4 +195,4 @@ def _check_names(part: Part, names: list[str]) -> None:
     twice = [name for name, times in Counter(names).items() if times > 1]
     if twice:
         shown = ", ".join(name or "(unnamed)" for name in twice)
-        raise DataError(f"{part.name} has the column {shown} more than once; each needs a name of its own.")
+        raise DataError(f"{part.name} has the column {shown} more than once; column names must be unique.")

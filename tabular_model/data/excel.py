@@ -31,7 +31,7 @@ class Excel:
         twice = [name for name in names if names.count(name) > 1]
         if twice:
             shown = twice[0] or "(unnamed)"
-            raise DataError(f"{part.name} has the column {shown} more than once; each needs a name of its own.")
+            raise DataError(f"{part.name} has the column {shown} more than once; column names must be unique.")
         self.schema = pa.schema([(name, pa.string()) for name in names])
         self.count = len(self._rows)
         self.notes = [f"{part.name} has several sheets; only {sheet} was read."] if sheet else []
@@ -57,7 +57,7 @@ def _first_sheet(part: Part) -> tuple[str, list[list[Any]]]:
                     return name if len(book.sheet_names) > 1 else "", rows
     except calamine.CalamineError as error:
         raise DataError(f"{part.name} cannot be read as Excel: {first_line(error)}.") from None
-    raise DataError(f"{part.name} is empty; it needs a line of column names and rows below it.")
+    raise DataError(f"{part.name} is empty; it needs a line of column names, followed by rows.")
 
 
 def _text(cell: Any) -> str:

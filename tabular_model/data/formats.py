@@ -25,7 +25,7 @@ _REFUSED = {
     b"FEA1": "is Feather of version 1; write it as version 2",
     b"BZh": "is compressed with bzip2; use gzip or zstd",
     b"\xfd7zXZ": "is compressed with xz; use gzip or zstd",
-    b"[": "is one JSON array; write one object a line, without the brackets",
+    b"[": "is one JSON array; write one object per line, without the brackets",
 }
 _BLANKS = b" \t\r\n"
 
@@ -55,7 +55,9 @@ def table(part: Part) -> Table:
                 raise DataError(f"{part.name} {why}.")
         for magic, form in _MAGIC.items():
             if start.startswith(magic) and compressed:
-                raise DataError(f"{part.name} is compressed as a whole, which is read of text only; decompress it.")
+                raise DataError(
+                    f"{part.name} is compressed as a whole, which is supported only for text formats; decompress it."
+                )
             if start.startswith(magic):
                 return form(part)  # type: ignore[no-any-return]
         if start.replace(b"\0", b"").lstrip(b"\xef\xbb\xbf\xff\xfe" + _BLANKS).startswith(b"{"):

@@ -43,7 +43,9 @@ class JsonLines:
             for line, record in chunk:
                 if not names.issuperset(record):
                     new = next(name for name in record if name not in names)
-                    raise DataError(f"{self._part.name}, line {line}: has the key {new}, which the lines above lack.")
+                    raise DataError(
+                        f"{self._part.name}, line {line}: has the key {new}, which the lines above do not have."
+                    )
             columns = [self._column(name, chunk) for name in self.schema.names]
             place = Place(self._part.name, first, self._lines, delimiter="")
             yield Batch(pa.RecordBatch.from_arrays(columns, schema=self.schema), place)
@@ -61,7 +63,7 @@ class JsonLines:
                     if line.strip():
                         yield number, _decode(line)
         except (msgspec.MsgspecError, UnicodeError) as error:
-            raise DataError(f"{self._part.name}, line {number}: is no JSON object ({first_line(error)}).") from None
+            raise DataError(f"{self._part.name}, line {number}: is not a JSON object ({first_line(error)}).") from None
 
     def _lines(self, number: int) -> tuple[int, int]:
         line = next(islice(self._records(), number, None))[0]

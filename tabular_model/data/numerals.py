@@ -90,11 +90,11 @@ class Numerals:
         style = self._styles.get(column.name) or self._guess(column, odd)
         if style is None:
             row = int(odd.unsure.argmax())
-            return BadText(row, "could be a number with a decimal comma or with a thousands separator")
+            return BadText(row, "is ambiguous: it can be read with a decimal comma or with a thousands separator")
         if odd.unsure.any() or odd.dotted.any():
             self._styles[column.name] = style
         if (other := odd.first_comma if style == "point" else odd.first_point) < len(odd):
-            return BadText(other, f"is not a number where decimals are written with a {style}")
+            return BadText(other, f"is not a number with a decimal {style}")
         return odd.values(style)
 
     def _guess(self, column: Column, odd: "_Odd") -> Style | None:

@@ -43,13 +43,13 @@ class Rows:
                 yield self._alike(batch).without_empty_rows()
 
     def require(self, wanted: Sequence[str]) -> None:
-        """DataError names the columns that are not there, and those that differ only in case or blanks."""
+        """DataError names the missing columns, and those that differ only in case or blanks."""
         absent = [name for name in wanted if name not in self.names]
         if not absent:
             return
         near = {_folded(name): name for name in self.names}
         alike = [
-            f"{near[_folded(name)]!r} is there, the model's is {name!r}" for name in absent if _folded(name) in near
+            f"it has {near[_folded(name)]!r}, but the model's is {name!r}" for name in absent if _folded(name) in near
         ]
         there = "; ".join(alike) or "its columns are " + ", ".join(name or "(unnamed)" for name in self.names)
         raise DataError(f"{self.source} has no column {', '.join(absent)}; {there}.")
@@ -63,7 +63,7 @@ class Rows:
             columns = [rows.column(field.name).cast(field.type) for field in self.schema]
         except pa.ArrowException as error:
             raise DataError(
-                f"{batch.place.file} has values that other parts cannot hold: {first_line(error)}."
+                f"{batch.place.file} has values that do not fit the columns of the other parts: {first_line(error)}."
             ) from None
         return batch._replace(rows=pa.RecordBatch.from_arrays(columns, schema=self.schema))
 
@@ -92,7 +92,7 @@ def _common(files: list[Part], tables: list[Table]) -> pa.Schema:
         if set(each.schema.names) != set(first.names):
             differing = sorted(set(each.schema.names) ^ set(first.names))
             raise DataError(
-                f"{part.name} and {files[0].name} are no parts of one data set: "
+                f"{part.name} and {files[0].name} are not parts of one data set: "
                 f"only one of them has {', '.join(differing)}."
             )
     try:

@@ -22,7 +22,7 @@ _HIDDEN = (".", "_")  # how the names begin of what writers leave beside parts, 
 
 
 class NoFile(DataError):
-    """There is nothing at the place that was named."""
+    """Nothing was found at the given location."""
 
 
 class Part(NamedTuple):
@@ -66,10 +66,10 @@ def _found(source: str, folder: Path) -> list[Part]:
     if path.is_dir():
         files = [file for file in sorted(path.rglob("*")) if file.is_file() and not _hidden(file.relative_to(path))]
         if not files:
-            raise NoFile(f"There is no data file in the folder {source}.")
+            raise NoFile(f"No data file was found in the folder {source}.")
         return [Part(str(file), file) for file in files]
     if not path.exists():
-        raise NoFile(f"There is no data file {source}.")
+        raise NoFile(f"The data file {source} was not found.")
     if path.is_file():
         return [Part(source, path)]
     with path.open("rb") as pipe:
@@ -100,7 +100,7 @@ def _downloaded(source: str, folder: Path) -> list[Part]:
         listed = [str(entry["path"]) for entries in obstore.list(bucket, f"{name}/") for entry in entries]
     below = [path for path in sorted(listed) if not _hidden(Path(path[len(name) + 1 :]))]
     if not below:
-        raise NoFile(f"There is no data file {shown}.")
+        raise NoFile(f"The data file {shown} was not found.")
     for number, path in enumerate(below):
         _download(bucket, path, folder / str(number))
     return [Part(f"{without_secrets(above)}/{path}", folder / str(number)) for number, path in enumerate(below)]

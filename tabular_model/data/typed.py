@@ -31,7 +31,7 @@ class Typed:
             raise self._broken(error) from None
         twice = [name for name in names if names.count(name) > 1]
         if twice:
-            raise DataError(f"{part.name} has the column {twice[0]} more than once; each needs a name of its own.")
+            raise DataError(f"{part.name} has the column {twice[0]} more than once; column names must be unique.")
 
     def batches(self) -> Iterator[Batch]:
         """Up to 65 536 rows each; DataError if the file is broken, perhaps after some batches."""

@@ -35,7 +35,7 @@ class Writer(Protocol):
 def writing(target: str, schema: pa.Schema, source: Rows, overwrite: bool = False) -> Iterator[Writer]:
     """A writer to the file `target`, whose ending says the format, or of CSV to standard output for `-`.
 
-    The file appears under its name when all is written, and not at all after an error. DataError where it is there
+    The file appears under its name when all is written, and not at all after an error. DataError if it exists
     already, unless `overwrite`; where it is one of the files that `source` reads, in any case; and for an ending that
     is not known or a column that the format cannot hold.
     """
@@ -85,11 +85,11 @@ def _check_place(target: str, path: Path, unfinished: Path, source: Rows, overwr
             if written.exists() and written.samefile(part.path):
                 raise DataError(f"The output {target} is the input {part.name}; choose another file.")
     if path.is_relative_to(Path(source.source).resolve()) and Path(source.source).is_dir():
-        raise DataError(f"The output {target} is in the folder of the input; choose another.")
+        raise DataError(f"The output {target} is in the folder of the input; choose another location.")
     if path.exists() and not path.is_file():
-        raise DataError(f"The output {target} is there and is no file; choose another.")
+        raise DataError(f"The output {target} exists and is not a file; choose another name.")
     if path.exists() and not overwrite:
-        raise DataError(f"The output {target} is there already; choose another, or say --overwrite.")
+        raise DataError(f"The output {target} already exists; choose another name, or use --overwrite.")
 
 
 class Csv:
@@ -99,7 +99,9 @@ class Csv:
         self._stream = stream
         for field in schema:
             if pa.types.is_nested(field.type) and not _is_list_of_text(field.type):
-                raise DataError(f"The column {field.name} holds {field.type}, which CSV cannot; write Parquet.")
+                raise DataError(
+                    f"The column {field.name} contains {field.type}, which CSV cannot represent; write Parquet."
+                )
         names = [pa.array([name], pa.string()) for name in schema.names]
         self._write_lines(names)
 

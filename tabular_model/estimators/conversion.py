@@ -113,8 +113,8 @@ def _nameless(model: Any) -> Any:
 def _refused(path: str, step: Any, said: str) -> str:
     what = f"The step {path!r} of the pipeline, a {type(step).__name__}," if path else "The pipeline"
     return (
-        f"{what} cannot be compiled to ONNX, which serves in place of Python: {said}. "
-        "Replace it by a step that skl2onnx converts."
+        f"{what} cannot be compiled to ONNX, which the servers need: {said}. "
+        "Replace it with a step that skl2onnx can convert."
     )
 
 

@@ -1,4 +1,4 @@
-"""Proof that what serves is the model that was fitted: both score the same trial rows."""
+"""Proof that the compiled model is the model that was fitted: both score the same test rows."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import combinations
@@ -16,7 +16,7 @@ from tabular_model.scoring.scorer import ONNX, TABLES, Scorer
 from tabular_model.scoring.tables import Tables
 
 TOLERANCE = TOLERANCES["float64"]
-MOST_BEYOND = {"float64": 0.0, "float32": 0.05}  # share of the trial rows that may differ by more than the tolerance
+MOST_BEYOND = {"float64": 0.0, "float32": 0.05}  # share of the test rows that may differ by more than the tolerance
 RANDOM_ROWS = 100_000
 PATTERN_ROWS = 8  # of each pattern of missing values
 SHOWN = 3  # differing rows that the error names
@@ -25,7 +25,7 @@ Floats = NDArray[np.float64]
 
 
 def check_equal(pipeline: Pipeline, compiled: Compiled, schema: Schema, threshold: float, seed: int) -> Comparison:
-    """Compare each of the compiled model's files with `pipeline` on trial rows.
+    """Compare each of the compiled model's files with `pipeline` on test rows.
 
     Those are at and beside every split, of every level, of every single and pairwise pattern of missing values, and
     random. CompileError names rows whose probabilities differ by more than the tolerance or whose decisions differ; in
@@ -116,4 +116,4 @@ def _unlike(names: Sequence[str], rows: Floats, original: Floats, compiled: Floa
         f"{compiled[i]:.9f} compiled"
         for i in which[:SHOWN]
     )
-    return f"The compiled model and the pipeline differ on {len(which)} of {len(rows)} trial rows: {shown}."
+    return f"The compiled model and the pipeline differ on {len(which)} of {len(rows)} test rows: {shown}."

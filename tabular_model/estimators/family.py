@@ -14,7 +14,7 @@ from tabular_model.schema import Schema
 
 
 class Compiled(NamedTuple):
-    """The files that serve, and by column the values at which the model's answer may change, for trial rows.
+    """The files that serve, and by column the values at which the model's answer may change, for test rows.
 
     `missing_anywhere` says that it scores rows also without the values that may not be missing.
     """
@@ -26,7 +26,7 @@ class Compiled(NamedTuple):
 
 
 class Family(Protocol):
-    """A module of this package that is registered in it under the algorithm's name, or a pipeline of one's own."""
+    """A module of this package that is registered in it under the algorithm's name, or a custom pipeline."""
 
     def build(self, schema: Schema, features: Sequence[str], parameters: Parameters, seed: int) -> Pipeline:
         """An unfitted pipeline that takes the matrix [n, columns of the schema] and uses the columns `features`."""

@@ -1,4 +1,4 @@
-"""A pipeline of one's own: what a function returns, scikit-learn's, LightGBM's or XGBoost's."""
+"""A custom pipeline: what a function returns, scikit-learn's, LightGBM's or XGBoost's."""
 
 import inspect
 import traceback
@@ -69,7 +69,7 @@ class OwnPipeline:
                 continue
             default = parameter.default
             if default is parameter.empty:
-                raise ModelError(f"{self.name}: its parameter {name} has no default, and it must train without any.")
+                raise ModelError(f"{self.name}: its parameter {name} has no default; each parameter needs one.")
             guessed = type(default) if isinstance(default, bool | int | float | str) else Any
             fields.append((name, hints.get(name, guessed), default))
         return cast(
@@ -87,8 +87,8 @@ class OwnPipeline:
             model = self.function(**given)
         if not (hasattr(model, "fit") and hasattr(model, "predict_proba")):
             raise ModelError(
-                f"{self.name} returns a {type(model).__name__}, which has not both fit and predict_proba; return a "
-                "scikit-learn classifier, or a Pipeline that ends in one."
+                f"{self.name} returns a {type(model).__name__}, which does not have both fit and predict_proba; return "
+                "a scikit-learn classifier, or a Pipeline that ends in one."
             )
         unset = [name for name, value in model.get_params().items() if name.endswith("random_state") and value is None]
         model.set_params(**dict.fromkeys(unset, seed))

@@ -52,7 +52,7 @@ class Explainer:
         return self.reasons(matrix).codes
 
     def reasons(self, matrix: Floats) -> Reasons:
-        """The same, and how sure they are."""
+        """The same, and how certain they are."""
         parts, errors = self._parts(matrix)
         order = np.argsort(parts, axis=1, kind="stable")[:, :REASONS]
         rows = np.arange(len(matrix))[:, None]
@@ -98,5 +98,5 @@ def _exact(parts: Callable[[Floats], Floats]) -> Callable[[Floats], Parts]:
 
 
 def _codes(column: Column) -> list[str]:
-    """What is said of a value that is low, high, missing, or no reason."""
+    """The reason for a value that is low, high or missing, if it is one."""
     return [column.reason("low").code, column.reason("high").code, column.reason("missing").code, ""]

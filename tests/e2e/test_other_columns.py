@@ -88,7 +88,7 @@ def test_a_version_with_a_column_more_takes_all_traffic(release, workshop, figur
         wait_for(lambda: answers("v1"), 120, "the first version again")
         ended = rollout(release, "--to", version)
         assert ended.code == 1
-        assert "Purpose is new, and must be sent" in ended.messages
+        assert "Purpose is new and required" in ended.messages
         assert "LOAN_EXTRA_INPUTS=ignore" in ended.messages
         release.upgrade("--set", "serving.settings.LOAN_EXTRA_INPUTS=ignore")
         wait_for(accepted, 180, "all pods to ignore what they do not know")

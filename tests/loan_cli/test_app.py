@@ -54,7 +54,7 @@ def test_a_damaged_version_does_not_hide_the_others(loan, trained_registry, tmp_
     root = shutil.copytree(trained_registry, tmp_path / "registry")
     (root / "v1/metrics.json").write_text("{}")
     listed = loan("versions", "list", "--registry", root, "-o", "json")
-    assert "v1 is refused: v1/metrics.json was changed" in listed.stderr
+    assert "v1 is rejected: v1/metrics.json was changed" in listed.stderr
     rows = json.loads(listed.stdout)
     assert [(row["version"], row["gate"] == "refused", row["algorithm"]) for row in rows] == [
         ("v1", True, None),
@@ -80,23 +80,25 @@ def test_no_versions_yet_says_what_to_do(loan, tmp_path):
 def test_an_error_of_the_registry_says_which_command_or_option_helps(loan, tmp_path):
     root = tmp_path / "registry"
     score = ("predict", "--input", tmp_path / "data.csv", "--output", tmp_path / "out.csv", "--registry", root)
-    assert loan(*score).output == f"error: There is no registry at {root}. `loan train` makes one.\n"
+    assert loan(*score).output == f"error: No registry was found at {root}. `loan train` creates one.\n"
     root.mkdir()
-    said = f"error: The registry {root} holds no version yet. `loan train` publishes one.\n"
+    said = f"error: The registry {root} has no version yet. `loan train` publishes one.\n"
     assert loan(*score).output == said
     publish(Registry.open(root), passed=False)
     promoted = loan("versions", "promote", "v1", "--reason", "hope", "--registry", root)
-    said = "error: v1 failed the gate: no better than chance. Use --force to promote it nevertheless.\n"
+    said = "error: v1 failed the gate: no better than chance. Use --force to promote it anyway.\n"
     assert promoted.output.endswith(said)
     loan("keys", "make", tmp_path)
     shown = loan("versions", "show", "v1", "--registry", root, "--verify-key", tmp_path / "signing.pub")
-    assert shown.output.endswith(" are taken. `loan train --signing-key FILE` signs what it publishes.\n")
+    assert shown.output.endswith(
+        " are accepted. `loan train --signing-key FILE` signs the versions that it publishes.\n"
+    )
 
 
 def test_signed_from_the_command_line_to_the_promotion(loan, data_file, tmp_path):
     root = tmp_path / "registry"
     made = loan("keys", "make", tmp_path / "keys")
-    assert "signing.key, to be kept secret" in made.output
+    assert "signing.key (keep it secret)" in made.output
     key, public = tmp_path / "keys/signing.key", tmp_path / "keys/signing.pub"
     train = ("train", "--data", data_file, "--registry", root, "--algorithm", "logistic")
     assert loan(*train).exit_code == 0

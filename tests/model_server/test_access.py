@@ -240,7 +240,7 @@ def test_what_changes_the_model_is_audited_with_who_and_how_it_ended(home, tmp_p
         ("unload", "ada", "v1", "done"),
         ("promote", "ada", "v2", "refused"),
         ("promote", "ada", "v2", "done"),
-        ("promote", "nobody known", "/promote", "refused"),
+        ("promote", "unknown", "/promote", "refused"),
         ("train", "ada", training, "started"),
         ("train", "ada", "v3", "done"),
     ]
@@ -256,5 +256,5 @@ def test_a_training_that_its_server_cuts_off_is_audited_as_failed(home, tmp_path
         wait_for(lambda: len(said.audit()) == 2)
     ended = [(each["what"], each["result"]) for each in said.audit()]
     assert ended == [(f"training {started}", "started"), (f"training {started}", "failed")]
-    assert any("the server ended before it did" in line for line in said.all)
+    assert any("the server stopped before the training ended" in line for line in said.all)
     assert Registry.open(tmp_path / "registry").versions() == ["v1", "v2"]

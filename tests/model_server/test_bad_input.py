@@ -1,4 +1,4 @@
-"""Each wrong request is refused with one sentence that names the field, and the server goes on."""
+"""Each wrong request is rejected with one sentence that names the field, and the server goes on."""
 
 import json
 

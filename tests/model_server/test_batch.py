@@ -162,7 +162,7 @@ def test_a_file_that_cannot_be_scored_leaves_no_output(predict, frame, tmp_path,
 
 def test_a_missing_column_and_a_missing_file(predict, frame, tmp_path):
     done = predict(write(frame.rename(columns={"Age": "age"}), tmp_path / "in.csv"), tmp_path / "out.csv")
-    assert "has no column Age; 'age' is there, the model's is 'Age'." in " ".join(done.output.split())
+    assert "has no column Age; 'age', but the model's is 'Age'." in " ".join(done.output.split())
     assert "absent.csv" in predict(tmp_path / "absent.csv", tmp_path / "out.csv").output
 
 
@@ -175,7 +175,7 @@ def test_a_file_that_was_scored_before_is_refused(predict, frame, tmp_path):
 def test_what_is_there_is_kept_unless_asked(predict, frame, tmp_path):
     source = write(frame, tmp_path / "in.csv")
     (tmp_path / "out.csv").write_text("mine")
-    assert "is there already; choose another, or say --overwrite" in " ".join(
+    assert "already exists; choose another name, or use --overwrite" in " ".join(
         predict(source, tmp_path / "out.csv").output.split()
     )
     assert (tmp_path / "out.csv").read_text() == "mine"

@@ -202,7 +202,7 @@ def test_more_rows_than_a_counter_holds(http, rows, shape, binary):
     answer = http.post(INFER, content=content + (values.tobytes() if binary else b""), headers=headers)
     assert answer.status_code == 400
     assert answer.json()["error"] == (
-        f"Input '{name}' has {rows} rows; this server takes at most 100000 in one request."
+        f"Input '{name}' has {rows} rows; this server accepts at most 100000 in one request."
     )
 
 
@@ -334,12 +334,12 @@ def test_a_field_that_stands_twice_is_refused(http, many):
     path, content = ("/predict_batch", f"[{body}]") if many else ("/predict", body)
     answer = http.post(path, content=content, headers={"content-type": "application/json"})
     assert answer.status_code == 400
-    assert "'Age' stands twice" in answer.json()["error"]
+    assert "'Age' occurs twice" in answer.json()["error"]
 
 
 def test_sentences_are_english(http):
     answer = http.post("/train", json={"seed": "x"})
-    assert answer.json()["error"] == "These parameters cannot be trained with: `seed` must be an integer, not a string."
+    assert answer.json()["error"] == "Training cannot use these parameters: `seed` must be an integer, not a string."
     answer = http.post("/promote", json={"version": 3})
     assert answer.json()["error"] == "The promotion cannot be used: `version` must be a string, not an integer."
     answer = http.post("/promote", json={"version": "v1", "reason": "x", "by": "me"})

@@ -45,7 +45,7 @@ def test_a_server_with_a_key_serves_what_it_signed_and_says_why_not_the_rest(reg
         assert http.post("/predict", json=APPLICANT).json()["model_version"] == "v2"
         refused = http.post("/predict?version=v1", json=APPLICANT)
         assert refused.status_code == 503
-        assert re.search(r"v1 is not signed, and only versions signed by \S+ are taken\.$", refused.json()["error"])
+        assert re.search(r"v1 is not signed, but only versions signed by \S+ are accepted\.$", refused.json()["error"])
         signed_by(tmp_path / "other", registry, "v1")
         assert "v1 is signed by another key" in http.post("/predict?version=v1", json=APPLICANT).json()["error"]
     manifest = registry / "v2/manifest.json"

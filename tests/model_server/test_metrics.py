@@ -66,7 +66,7 @@ def test_a_model_that_fails_is_answered_by_a_500_and_counted_against_its_version
     with in_process(tmp_path / "registry") as http:
         answer = http.post("/predict", json=APPLICANT | {"Credit_Score": 700})
         assert answer.status_code == 500
-        assert answer.json()["error"] == "The model failed on this request; the server's log says why."
+        assert answer.json()["error"] == "The model failed on this request; the server's log has the cause."
         assert http.post("/predict", json=APPLICANT).status_code == 200
         labels = (("protocol", "json"), ("status", "500"), ("version", version))
         assert scrape(http)["loan_requests_total", *labels] == 1

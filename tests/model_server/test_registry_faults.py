@@ -64,7 +64,7 @@ def test_a_folder_that_goes_away_and_comes_back(folder, wait_for):
         assert predicted(server) == "v1"
         absent = httpx.post(f"{server.url}/predict?version=v2", json=APPLICANT)
         assert absent.status_code == 503
-        assert "not loaded, and cannot be" in absent.json()["error"]
+        assert "not loaded, and cannot be loaded" in absent.json()["error"]
         away.rename(folder)
         Registry.open(folder).promote("v2", by="test", reason="test", force=True)
         wait_for(lambda: predicted(server) == "v2")

@@ -138,10 +138,10 @@ def test_messages_of_the_registry_say_what_helps_over_http(tmp_path):
         failed = http.post("/promote", json={"version": "v1", "reason": "hope"})
         absent = http.post("/promote", json={"version": "v2", "reason": "hope"})
         forced = http.post("/promote", json={"version": "v1", "reason": "ordered", "force": True})
-    assert (empty.status_code, empty.json()["error"]) == (503, f"The registry {root} holds no version yet.")
+    assert (empty.status_code, empty.json()["error"]) == (503, f"The registry {root} has no version yet.")
     assert (failed.status_code, failed.json()["error"]) == (
         409,
-        "v1 failed the gate: no better than chance. Send `force: true` with a reason to promote it nevertheless.",
+        "v1 failed the gate: no better than chance. Send `force: true` with a reason to promote it anyway.",
     )
     assert (absent.status_code, absent.json()["error"]) == (404, f"The registry {root} has no version v2; it has v1.")
     assert forced.json()["forced"]

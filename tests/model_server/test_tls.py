@@ -89,7 +89,7 @@ def test_both_ports_take_a_new_certificate_without_a_restart(trained_registry, f
     finally:
         server.process.kill()
         _, said = server.process.communicate()
-    assert "the new certificate is not taken" in said
+    assert "the new certificate is not used" in said
     assert "PRIVATE" not in said
 
 

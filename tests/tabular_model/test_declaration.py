@@ -134,7 +134,7 @@ def edited(old: str, new: str) -> str:
     ("old", "new", "sentence"),
     [
         ("levels:", "levles:", "line 21, column Housing: unknown key 'levles'; did you mean 'levels'?"),
-        ("unit:", "zzz:", "line 5, column Income: unknown key 'zzz'; known are name, type, unit"),
+        ("unit:", "zzz:", "line 5, column Income: unknown key 'zzz'; the known keys are name, type, unit"),
         ("text:", "txt:", "line 10, column Income: unknown key 'txt'; did you mean 'text'?"),
         ("    low:", "    lower:", "line 10, column Income: unknown key 'lower'; did you mean 'low'?"),
         ("approved:", "aproved:", "line 2: unknown key 'aproved'; did you mean 'approved'?"),
@@ -157,16 +157,16 @@ def edited(old: str, new: str) -> str:
         ("unknown: missing", "unknown: x", "column Housing: key 'unknown' must be one of missing, refused, not 'x'."),
         ("[id, opened]", "{id: 1}", "line 27: key 'ignored' must be a list, not keys with values."),
         ("target: {", "target: [", "line 2: this is not YAML: "),
-        ("group: id", "group: id\ngroup: id", "line 29: key 'group' stands twice, first in line 28."),
+        ("group: id", "group: id\ngroup: id", "line 29: key 'group' occurs twice, first in line 28."),
         (
             "  type: boolean",
             "  type: boolean\n  type: boolean",
-            "line 18, column Owner: key 'type' stands twice, first",
+            "line 18, column Owner: key 'type' occurs twice, first",
         ),
         (
             "[25, 62]",
             "&x [25, 62]\n  unit: *x",
-            "line 16, column Age: a YAML alias is not read here; write the value itself.",
+            "line 16, column Age: YAML aliases are not supported; write the value itself.",
         ),
         ("group: id", "? [a]\n: id", "line 28: a key must be text."),
     ],
@@ -178,32 +178,36 @@ def test_what_is_miswritten_is_named_with_its_place(old: str, new: str, sentence
 @pytest.mark.parametrize(
     ("old", "new", "sentence"),
     [
-        ("model: credit", "model: a/b", "line 1: model 'a/b' is no name; it takes up to 63 letters"),
+        ("model: credit", "model: a/b", "line 1: model 'a/b' is not a valid name; it must be up to 63 letters"),
         ("rejected: N", "rejected: Y", "line 2: approved and rejected are both 'Y'."),
         ("rejected: N", "rejected: ' '", "line 2: key 'rejected' is blank."),
         ("name: Age", "name: Income", "line 11, column Income: a column of this name is declared above."),
         ("name: Age", "name: ''", "line 11: the name of the column is blank."),
-        ("name: Age", 'name: "Age\\t"', "the name of the column holds a control character."),
+        ("name: Age", 'name: "Age\\t"', "the name of the column contains a control character."),
         ("name: Age", "name: decision", "line 11, column decision: 'decision' is the name of an output; rename"),
         ("  range: [0, 1e4]\n", "", "line 4, column Income: a number needs its range, such as range: [0, 100]."),
         ("  range: [18, 99]\n", "", "line 11, column Age: an integer needs its range"),
-        ("[0, 1e4]", "[0, 0]", "line 6, column Income: the range must begin below its end, but 0 is not below 0."),
+        ("[0, 1e4]", "[0, 0]", "line 6, column Income: the range must start below its end, but 0 is not below 0."),
         ("[0, 1e4]", "[0, .inf]", "value 2 of 'range' must be a number, not '.inf'."),
         ("[0, 1e4]", "[0, inf]", "line 6, column Income: both ends of the range must be finite."),
         ("[0, 1e4]", "[nan, 1]", "line 6, column Income: both ends of the range must be finite."),
-        ("[18, 99]", "[18, 99.5]", "line 13, column Age: both ends of the range of an integer must be whole."),
+        ("[18, 99]", "[18, 99.5]", "line 13, column Age: both ends of the range of an integer must be integers."),
         ("type: boolean", "type: boolean\n  range: [0, 1]", "line 18, column Owner: a boolean has no range."),
-        ("type: boolean", "type: boolean\n  levels: [a, b]", "column Owner: a boolean has no levels; those are"),
+        (
+            "type: boolean",
+            "type: boolean\n  levels: [a, b]",
+            "column Owner: a boolean has no levels; only a category has",
+        ),
         ("type: boolean", "type: boolean\n  unknown: missing", "column Owner: a boolean has no unknown levels"),
         ("  unknown: m", "  range: [0, 1]\n  unknown: m", "column Housing: a category has no range."),
-        ("'a b'", "NO", "line 21, column Housing: level 'NO' stands twice."),
+        ("'a b'", "NO", "line 21, column Housing: level 'NO' occurs twice."),
         ("'a b'", "' '", "line 21, column Housing: level 6 is blank."),
         ("[007, 1.50, NO, yes, null, 'a b', 2024-01-01, ~, 0x10, \"é\"]", "[a]", "2 to 255 levels, but it has 1."),
         ("'a b'", ", ".join(f"l{i}" for i in range(300)), "a category needs 2 to 255 levels, but it has 309."),
         ("  unknown: m", "  direction: up\n  unknown: m", "column Housing: a category has no direction"),
         ("  missing: true\n  protected", "  protected", "an unknown level can become missing only with missing: true."),
-        ("[25, 62]", "[62, 25]", "line 15, column Age: bands must ascend."),
-        ("[25, 62]", "[25, 25]", "line 15, column Age: bands must ascend."),
+        ("[25, 62]", "[62, 25]", "line 15, column Age: bands must be in ascending order."),
+        ("[25, 62]", "[25, 25]", "line 15, column Age: bands must be in ascending order."),
         ("[25, 62]", "[25, inf]", "line 15, column Age: bands must be finite numbers."),
         (
             "  protected: true\n  bands",
@@ -211,15 +215,19 @@ def test_what_is_miswritten_is_named_with_its_place(old: str, new: str, sentence
             "column Age: bands are only for a number or integer that is protected",
         ),
         ("  protected: true\n  groups", "  groups", "column Housing: groups are only for a category that is protected"),
-        ("numbers: [007", "numbers: [7", "column Housing: group 'numbers' names '7', which is no level of the column."),
-        ("    numbers", "    more: [007]\n    numbers", "level '007' stands in groups 'more' and 'numbers'."),
+        (
+            "numbers: [007",
+            "numbers: [7",
+            "column Housing: group 'numbers' names '7', which is not a level of the column.",
+        ),
+        ("    numbers", "    more: [007]\n    numbers", "level '007' is in the groups 'more' and 'numbers'."),
         ("[007, 1.50]\nign", "[]\nign", "column Housing: group 'numbers' needs a name and levels."),
         ("code: INCOME_LOW", "code: ''", "line 10, column Income: the code of reason 'low' is blank."),
-        ("name: paid", "name: Age", "line 2: the target cannot be an input of the model too, but 'Age' stands among"),
-        ("group: id", "group: Age", "line 28: the group cannot be an input of the model too"),
-        ("time: opened", "time: Age", "line 29: the time cannot be an input of the model too"),
-        ("[id, opened]", "[id, Age]", "line 27: an ignored column cannot be an input of the model too"),
-        ("[id, opened]", "[id, paid]", "line 27: an ignored column cannot be the target too, but 'paid' is."),
+        ("name: paid", "name: Age", "line 2: the target cannot also be an input of the model, but 'Age' is among"),
+        ("group: id", "group: Age", "line 28: the group cannot also be an input of the model"),
+        ("time: opened", "time: Age", "line 29: the time cannot also be an input of the model"),
+        ("[id, opened]", "[id, Age]", "line 27: an ignored column cannot also be an input of the model"),
+        ("[id, opened]", "[id, paid]", "line 27: an ignored column cannot also be the target, but 'paid' is."),
         ("[id, opened]", "[id, '']", "line 27: value 2 of 'ignored' is blank."),
         ("algorithm:", "pipeline: mine\nalgorithm:", "pipeline 'mine' is not of the form package.module:function."),
     ],
@@ -235,10 +243,10 @@ def test_a_broken_rule_is_named_with_its_place(old: str, new: str, sentence: str
         ("# nothing\n", "loan.yaml: it is empty."),
         ("- a\n", "loan.yaml, line 1: the declaration must be keys with their values, not a list."),
         ("word", "loan.yaml, line 1: the declaration must be keys with their values, not 'word'."),
-        ("a: \x01", "loan.yaml: this is not YAML: it holds a character that cannot be printed."),
+        ("a: \x01", "loan.yaml: this is not YAML: it contains a character that cannot be printed."),
         ("a: " + "[" * 5000, "loan.yaml: it is nested too deeply."),
         ("model: m\n---\nmodel: m\n", "loan.yaml, line 2: this is not YAML: but found another document."),
-        ("model: m\ntarget: {name: t}\ncolumns: []\n", "loan.yaml, line 3: there is no column."),
+        ("model: m\ntarget: {name: t}\ncolumns: []\n", "loan.yaml, line 3: there are no columns."),
     ],
 )
 def test_a_text_that_is_no_declaration(text: str, sentence: str) -> None:
@@ -253,7 +261,7 @@ def test_a_file_that_is_not_there(tmp_path: Path) -> None:
 def test_a_file_that_is_not_utf8(tmp_path: Path) -> None:
     path = tmp_path / "latin.yaml"
     path.write_bytes("model: café".encode("latin-1"))
-    with pytest.raises(DeclarationError, match=r"latin\.yaml is not text in UTF-8, so it is no declaration\.$"):
+    with pytest.raises(DeclarationError, match=r"latin\.yaml is not a declaration: it is not text in UTF-8\.$"):
         Declaration.read(path)
 
 

@@ -87,7 +87,7 @@ def test_a_verdict_is_read_from_the_metrics() -> None:
 
 @pytest.mark.parametrize("content", [b"{}", b"not JSON", b'{"verdict": {"passed": "yes"}}'])
 def test_metrics_without_a_verdict_are_refused(content: bytes) -> None:
-    with pytest.raises(IntegrityError, match=r"metrics\.json holds no verdict"):
+    with pytest.raises(IntegrityError, match=r"metrics\.json contains no verdict"):
         Verdict.from_metrics(content)
 
 
@@ -100,6 +100,6 @@ def test_a_model_in_float32_may_decide_one_row_in_ten_thousand_otherwise(otherwi
     if not passes:
         (reason,) = verdict.reasons
         assert reason == (
-            "The compiled model, which computes in float32, decides 11 of 100000 trial rows otherwise than the "
+            "The compiled model, which computes in float32, decides 11 of 100000 test rows differently from the "
             "pipeline; 0.01% of them may differ."
         )

@@ -31,7 +31,7 @@ def test_a_parameter_of_all_leaves_all_to_compare() -> None:
 @pytest.mark.parametrize(
     ("algorithm", "given", "said"),
     [
-        ("forest", {}, "There is no algorithm forest; there are auto, logistic, gradient_boosting"),
+        ("forest", {}, "The algorithm forest is unknown; the algorithms are auto, logistic, gradient_boosting"),
         ("logistic", {"max_itr": 1}, "logistic has no parameter max_itr; did you mean max_iter?"),
         ("logistic", {"zzz": 1}, "logistic has no parameter zzz; its parameters are C, class_weight, max_iter, tol."),
         ("auto", {"C": 1, "learning_rate": 1}, "No algorithm has all of the parameters C, learning_rate"),

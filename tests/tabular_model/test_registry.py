@@ -74,7 +74,7 @@ def store(root):
 def test_an_empty_registry_has_no_version(registry):
     assert registry.versions() == []
     assert registry.latest() is registry.champion() is None
-    with pytest.raises(RegistryEmpty, match=r"holds no version yet\.$"):
+    with pytest.raises(RegistryEmpty, match=r"has no version yet\.$"):
         registry.default()
 
 
@@ -253,7 +253,7 @@ def test_a_folder_is_watched_until_its_version_is_published(tmp_path):
 
 
 def test_a_folder_that_is_not_there_is_an_error_that_names_it(tmp_path):
-    with pytest.raises(RegistryNotFound, match=r"There is no registry at \S+/absent\.$"):
+    with pytest.raises(RegistryNotFound, match=r"No registry was found at \S+/absent\.$"):
         Registry.open(tmp_path / "absent")
 
 

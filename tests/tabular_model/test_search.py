@@ -35,7 +35,7 @@ def test_a_setting_that_is_surely_better_is_taken() -> None:
     assert found.better
     taken = found.applied(PARAMETERS["logistic"](C=1e-6))
     assert found.tried[0].parameters["C"] == taken.C
-    assert "it is taken" in found.said()
+    assert "it is used" in found.said()
 
 
 def test_one_that_may_be_better_by_chance_is_not() -> None:
@@ -68,5 +68,5 @@ def test_it_is_recorded_as_it_is_said() -> None:
     found = Search("logistic", (Tried({"C": 0.1}, 900, 0.5),), Estimate(-0.01, -0.02, -0.001))
     assert found.said() == (
         "Of 1 settings of logistic the best is C 0.1: its log loss differs by -0.0100 "
-        "(95 % interval -0.0200 to -0.0010); it is taken."
+        "(95 % interval -0.0200 to -0.0010); it is used."
     )

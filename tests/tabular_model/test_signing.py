@@ -1,4 +1,4 @@
-"""Versions are signed, and one that is unsigned, changed or signed by another is refused with the right word."""
+"""Versions are signed, and one that is unsigned, changed or signed by another is rejected with the right word."""
 
 import shutil
 import subprocess
@@ -60,7 +60,7 @@ def test_a_signed_version_is_read_with_the_key_and_without(root, trusting, signe
 
 def test_an_unsigned_version_is_refused_as_unsigned(root, trusting, signer):
     publish(Registry.open(root))
-    with pytest.raises(IntegrityError, match=r"v1 is not signed, and only versions signed by SHA256:"):
+    with pytest.raises(IntegrityError, match=r"v1 is not signed, but only versions signed by SHA256:"):
         trusting.load("v1")
 
 

@@ -40,7 +40,7 @@ def test_data_that_are_gone_or_others_are_said_and_the_rest_is_compared(trained_
     registry = Registry.open(trained_registry)
     gone = compare(registry, "v1", "v2", str(tmp_path / "absent.csv"))
     assert gone.same_rows is None
-    assert "say where by --data" in gone.why
+    assert "give their location with --data" in gone.why
     generate(300, seed=5).to_csv(tmp_path / "other.csv", index=False)
     other = compare(registry, "v1", "v2", str(tmp_path / "other.csv"))
     assert "its sha256 differs" in other.why
@@ -56,7 +56,7 @@ def test_the_command_prints_lines_or_json(trained_registry: Path, tmp_path: Path
     as_json = msgspec.json.decode(CliRunner().invoke(app, [*words, "--output", "json"]).stdout)
     assert as_json["same_rows"]["metrics"]["auc"]["difference"]["low"] is not None
     without = CliRunner().invoke(app, [*words, "--data", str(tmp_path / "absent.csv")])
-    assert "No comparison on the same rows." in without.stdout
+    assert "Not compared on the same rows." in without.stdout
     refused = CliRunner().invoke(app, ["versions", "diff", "v1", "v9", "--registry", str(trained_registry)])
     assert refused.exit_code == 1
     assert "no version v9" in refused.output
@@ -73,4 +73,4 @@ def test_versions_of_other_columns_are_compared_by_name(tmp_path: Path, data_fil
     assert [each.column for each in found.columns] == ["Had_Past_Default"]
     reverse = compare(registry, "v1", "v2")
     assert reverse.same_rows is None
-    assert "v1 takes columns that the data of v2 do not have" in reverse.why
+    assert "v1 has columns that the data of v2 do not have" in reverse.why

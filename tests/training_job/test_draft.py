@@ -35,7 +35,7 @@ def drafted(folder: Path, columns: dict[str, Any], **options: str) -> Draft:
 
 
 def trains_without_edits(made: Draft, path: str) -> bool:
-    """Whether all rows are taken, and both values of the target and all levels come up."""
+    """Whether all rows are accepted, and both values of the target and all levels come up."""
     matrices, targets = [], []
     with open_rows(path) as rows:
         parser = Parser(made.declaration.columns)
@@ -95,7 +95,7 @@ def test_missing_values_are_declared_and_their_share_is_said(tmp_path: Path) -> 
     made = drafted(tmp_path, {"Other": values})
     assert made.declaration.schema["Other"].missing
     assert not made.declaration.schema["Score"].missing
-    assert "# 25.0% of the rows miss it\n- name: Other\n" in made.text()
+    assert "# 25.0% of the rows have no value\n- name: Other\n" in made.text()
     assert column(tmp_path, "Words", np.array(["a", "?", "b", "NA"])[np.arange(ROWS) % 4]).missing
 
 
@@ -118,29 +118,29 @@ def test_an_id_that_rows_share_is_proposed_as_the_group(tmp_path: Path) -> None:
 
 
 def test_row_numbers_are_left_out(tmp_path: Path) -> None:
-    assert "numbers the rows" in left_out(tmp_path, "n", np.arange(ROWS))
+    assert "only row numbers" in left_out(tmp_path, "n", np.arange(ROWS))
     path = tmp_path / "numbered.csv"
     pd.DataFrame({"Score": SCORE, "target": GOOD}).to_csv(path)
     made = draft(str(path))
     assert made.declaration.schema.names == ("Score",)
-    assert "# the column without a name is taken for the number of the row" in made.text()
+    assert "# it has no name and is assumed to be the row number" in made.text()
 
 
 def test_constants_and_empty_columns_are_left_out(tmp_path: Path) -> None:
     assert "it is always 'EUR'" in left_out(tmp_path, "Currency", ["EUR"] * ROWS)
     assert "it is always 3 where it has a value" in left_out(tmp_path, "Kind", [3, None] * (ROWS // 2))
-    assert "it has no values that can be read" in left_out(tmp_path, "Empty", [None] * ROWS)
+    assert "none of its values can be read" in left_out(tmp_path, "Empty", [None] * ROWS)
     assert "only 5 rows have a value" in left_out(tmp_path, "Rare", [1.5, 2, 3, 4, 5] + [None] * (ROWS - 5))
 
 
 def test_what_no_model_takes_is_left_out(tmp_path: Path) -> None:
-    assert "it holds infinity" in left_out(tmp_path, "Ratio", np.where(np.arange(ROWS) == 9, np.inf, SCORE))
-    assert "its name is that of an output" in left_out(tmp_path, "probability", SCORE)
+    assert "it contains infinity" in left_out(tmp_path, "Ratio", np.where(np.arange(ROWS) == 9, np.inf, SCORE))
+    assert "its name is reserved for an output" in left_out(tmp_path, "probability", SCORE)
 
 
 def test_a_value_far_from_all_others_is_said(tmp_path: Path) -> None:
     made = drafted(tmp_path, {"Months": np.where(np.arange(ROWS) % 50 == 0, 9999, np.arange(ROWS) % 40)})
-    assert "# 9999 lies far from all other values: is it an error, or a mark of missing?\n- name: Months" in made.text()
+    assert "# 9999 is far from all other values: is it an error, or a code for missing?\n- name: Months" in made.text()
 
 
 @pytest.mark.parametrize("form", ["%Y-%m-%d", "%d.%m.%Y", "%m/%d/%Y", "%Y-%m-%dT%H:%M:%S", "%Y%m%d", "%b-%Y"])
@@ -174,7 +174,10 @@ def test_text_of_too_many_values_is_left_out(tmp_path: Path) -> None:
 def test_what_the_law_may_protect_is_marked(tmp_path: Path, name: str) -> None:
     made = drafted(tmp_path, {name: np.arange(ROWS) % 3})
     assert made.declaration.schema[name].protected
-    assert f"protected by law, so no model trains on it by default: decide\n- name: {name}\n" in made.text()
+    assert (
+        f"its name suggests protection by law, so by default no model is trained on it: please decide\n- name: {name}\n"
+        in made.text()
+    )
     assert any(name in sentence and "decide" in sentence for sentence in made.said())
 
 
@@ -189,7 +192,7 @@ def test_protected_numbers_have_bands(tmp_path: Path) -> None:
 
 
 def test_a_column_that_alone_tells_the_target_is_a_leak(tmp_path: Path) -> None:
-    assert "a leak: alone it tells the target (AUC 1.000)" in left_out(tmp_path, "Recovered", 5 - 4 * GOOD)
+    assert "a leak: it alone predicts the target (AUC 1.000)" in left_out(tmp_path, "Recovered", 5 - 4 * GOOD)
     assert "a leak" in left_out(
         tmp_path, "Outcome_code", np.array(["xa", "xb", "xc"])[GOOD * (1 + np.arange(ROWS) % 2)]
     )
@@ -225,7 +228,7 @@ def test_the_target_and_its_approval_are_guessed_and_said(
     other = next(str(value) for value in values if str(value) != approved)
     assert made.declaration.target == Target(name=name, approved=approved, rejected=other)
     assert f"the target is {name} (by its name), {approved} is approval" in made.said()[0]
-    assert "# the target was taken by its name; which value is approval: " in made.text()
+    assert "# the target was chosen by its name; the value for approval: " in made.text()
 
 
 def test_without_a_telling_name_the_last_column_with_two_values_is_the_target(tmp_path: Path) -> None:
@@ -239,16 +242,18 @@ def test_a_target_that_is_named_is_taken(tmp_path: Path) -> None:
     assert drafted(tmp_path, {"a": GOOD, "target": GOOD % 2}, target="a").declaration.target.name == "a"
     with pytest.raises(DataError, match=r"has no column|have no column aa; did you mean a\?$"):
         drafted(tmp_path, {"a": GOOD}, target="aa")
-    with pytest.raises(DataError, match=r"The target Score has .* different values; it needs two, as 1 and 0\.$"):
+    with pytest.raises(DataError, match=r"The target Score has .* different values; it needs two, such as 1 and 0\.$"):
         drafted(tmp_path, {"a": GOOD}, target="Score")
 
 
 def test_data_without_a_target_or_rows_or_inputs(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match=r"No column has two values, so none can be the target; name one with --target"):
+    with pytest.raises(
+        DataError, match=r"No column has two values, so none can be the target; choose one with --target"
+    ):
         drafted(tmp_path, {"target": SCORE * 2})
     path = tmp_path / "few.csv"
     path.write_text("a,target\n")
-    with pytest.raises(DataError, match=r"few\.csv has no rows to draft a declaration from\.$"):
+    with pytest.raises(DataError, match=r"few\.csv has no rows from which to draft a declaration\.$"):
         draft(str(path))
     pd.DataFrame({"target": GOOD, "x": 1}).to_csv(path, index=False)
     with pytest.raises(DataError, match=r"few\.csv has no column to learn target from \(x: it is always 1\)\.$"):
@@ -336,7 +341,7 @@ def test_the_command_writes_the_file_and_says_what_it_guessed(tmp_path: Path, mo
     assert done.exit_code == 0, done.output
     assert Declaration.read("my-data.yaml").model == "my-data"
     assert "1 is approval" in done.stderr
-    assert "Left out n: it only numbers the rows." in done.stderr
+    assert "Left out n: it contains only row numbers." in done.stderr
     again = CliRunner().invoke(app, ["init", "--data", "my data.csv"])
     assert isinstance(again.exception, ModelError)
     assert str(again.exception).startswith("my-data.yaml exists already")

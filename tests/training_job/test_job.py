@@ -236,5 +236,5 @@ def test_outside_a_cluster_it_trains_on_the_one_that_kubectl_points_at(cluster, 
 def test_without_a_cluster_it_says_so(tmp_path, monkeypatch):
     monkeypatch.delenv("KUBERNETES_SERVICE_HOST", raising=False)
     monkeypatch.setenv("KUBECONFIG", str(tmp_path / "absent"))
-    with pytest.raises(ModelError, match="No cluster to train on"):
+    with pytest.raises(ModelError, match="No cluster for the training was found"):
         JobLauncher("loan-model-training", "bank", {})

@@ -119,7 +119,7 @@ def test_a_protected_column_and_a_threshold_are_used_when_given(registry: Regist
 def test_what_was_dropped_is_said(registry: Registry, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     generate(300).to_csv(tmp_path / "data.csv")
     train(registry, tmp_path / "data.csv")
-    said = "Dropped the unnamed column: it only numbers the rows."
+    said = "Dropped the unnamed column: it contains only row numbers."
     assert said in capsys.readouterr().err
     assert results(registry, "v1").notes == (said,)
 

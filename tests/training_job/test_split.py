@@ -52,7 +52,7 @@ def test_copies_of_a_row_stay_on_one_side_and_are_counted() -> None:
     frame = generate(100)
     data = dataset(pd.concat([frame] * 20, ignore_index=True))
     found = split(data, 0.25, seed=0)
-    assert found.notes == ("1900 rows repeat another row in every column; such rows stay on one side of every split.",)
+    assert found.notes == ("1900 rows are duplicates of another row; duplicates stay on one side of every split.",)
     assert not set(found.train.frame.index % 100) & set(found.holdout.frame.index % 100)
     assert len(found.holdout.target) / 2000 == pytest.approx(0.25, abs=0.03)
     assert found.holdout.target.mean() == pytest.approx(data.target.mean(), abs=0.05)
@@ -119,5 +119,5 @@ def test_a_column_that_alone_tells_the_target_is_called_a_leak(tmp_path: Path) -
     found = results(tmp_path, frame, algorithm="logistic")
     assert not found.verdict.passed
     assert found.verdict.reasons[0].startswith(
-        "Loan_Duration_Years alone tells the target: its AUC on the holdout is 1.000"
+        "Loan_Duration_Years alone predicts the target: its AUC on the holdout is 1.000"
     )

@@ -28,7 +28,7 @@ _AGES = (25, 35, 45, 55, 62)  # 62: "elderly" in US Regulation B
 
 
 class Drafted(NamedTuple):
-    """A declared column with what is to be decided about it, or None with why it is left out.
+    """A declared column with notes on what to decide, or None with the reason why it is left out.
 
     `role` says what a column that is left out could be used for: the time, or the group of its rows.
     """
@@ -49,27 +49,27 @@ def declare(profile: Profile) -> Drafted:
     values: dict[str, Any] = {"missing": profile.missing > 0}
     notes = declared.notes
     if profile.missing:
-        notes.append(f"{_share(profile.missing / profile.rows)} of the rows miss it")
+        notes.append(f"{_share(profile.missing / profile.rows)} of the rows have no value")
     if words.protected(profile.name):
         values |= {"protected": True, "bands": _bands(profile, declared.column)}
-        notes.append("by its name it may be protected by law, so no model trains on it by default: decide")
+        notes.append("its name suggests protection by law, so by default no model is trained on it: please decide")
     return Drafted(_with(declared.column, values), notes)
 
 
 def _unusable(profile: Profile) -> Drafted | None:
     if not profile.name.strip():
-        return Drafted(None, ["the column without a name is taken for the number of the row"])
+        return Drafted(None, ["it has no name and is assumed to be the row number"])
     if not profile.name.isprintable():
-        return Drafted(None, ["its name holds a control character"])
+        return Drafted(None, ["its name contains a control character"])
     if profile.name in OUTPUTS:
-        return Drafted(None, ["its name is that of an output"])
+        return Drafted(None, ["its name is reserved for an output"])
     if profile.present < FEWEST:
         return Drafted(
             None,
-            [f"only {profile.present} rows have a value" if profile.present else "it has no values that can be read"],
+            [f"only {profile.present} rows have a value" if profile.present else "none of its values can be read"],
         )
     if profile.number and profile.infinite:
-        return Drafted(None, ["it holds infinity, which no model takes; mend the data"])
+        return Drafted(None, ["it contains infinity, which no model accepts; correct the data"])
     return None
 
 
@@ -77,8 +77,8 @@ def _date(profile: Profile) -> Drafted | None:
     if not _is_date(profile):
         return None
     if words.birth(profile.name) or words.age(profile.name):
-        return Drafted(None, ["a date of birth; make an age of it in the data, which is protected"])
-    return Drafted(None, ["a date; it can hold out the newest rows as the time"], "time")
+        return Drafted(None, ["a date of birth; replace it in the data by the age, which is protected"])
+    return Drafted(None, ["a date; as time it can make the newest rows the holdout"], "time")
 
 
 def _is_date(profile: Profile) -> bool:
@@ -100,7 +100,7 @@ def _days(values: np.ndarray) -> bool:
 def _other_type(profile: Profile) -> Drafted | None:
     if profile.number or pa.types.is_string(profile.type) or pa.types.is_boolean(profile.type):
         return None
-    return Drafted(None, [f"of type {profile.type}, which is no input of a model"])
+    return Drafted(None, [f"of type {profile.type}, which cannot be an input of a model"])
 
 
 def _identity(profile: Profile) -> Drafted | None:
@@ -109,7 +109,7 @@ def _identity(profile: Profile) -> Drafted | None:
     if text and pa.types.is_boolean(profile.type):
         return None
     if profile.number and profile.whole and _counts_rows(profile):
-        return Drafted(None, ["it only numbers the rows"])
+        return Drafted(None, ["it contains only row numbers"])
     if not (profile.whole or text):
         return None
     codes = _has_codes(profile)
@@ -117,7 +117,7 @@ def _identity(profile: Profile) -> Drafted | None:
         return Drafted(None, ["an id or free text: it differs in nearly every row"])
     if words.identifier(profile.name) and profile.distinct > 0.1:
         return Drafted(
-            None, ["an id that several rows share; it can keep them on one side of a split as the group"], "group"
+            None, ["an id that several rows share; as group it can keep them on one side of a split"], "group"
         )
     return None
 
@@ -140,7 +140,7 @@ def _typed(profile: Profile) -> Drafted:
     name = profile.name
     if pa.types.is_boolean(profile.type) or _is_yes_or_no(profile):
         said = {value.lower() for value in profile.values} - {"true", "false"}
-        note = [f"{' and '.join(profile.values)} in the data; requests say true and false"] if said else []
+        note = [f"{' and '.join(profile.values)} in the data; requests use true and false"] if said else []
         return Drafted(Column(name=name, type="boolean"), note)
     if profile.number and not _has_codes(profile):
         low, high = readable(profile.low, profile.high, whole=profile.whole)
@@ -169,7 +169,7 @@ def _mostly_numbers(profile: Profile) -> bool:
 
 def _categories(profile: Profile) -> list[str]:
     if any(value.replace(".", "", 1).isdigit() for value in profile.values):
-        return ["some levels are numbers; is it a number of which other values mean missing?"]
+        return ["some levels are numbers; is it a number whose other values mean missing?"]
     return []
 
 
@@ -178,7 +178,7 @@ def _oddities(profile: Profile) -> list[str]:
     values = np.unique(np.append(values[~np.isnan(values)], (profile.low, profile.high)))
     below, above = np.diff(values[:2]).item(), np.diff(values[-2:]).item()
     notes = [
-        f"{end:g} lies far from all other values: is it an error, or a mark of missing?"
+        f"{end:g} is far from all other values: is it an error, or a code for missing?"
         for end, gap in ((values[0], below), (values[-1], above))
         if len(values) > 2 and gap > _FAR * (values[-1] - values[0] - gap)
     ]

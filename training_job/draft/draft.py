@@ -1,7 +1,7 @@
-"""Drafts the declaration of a model from a data set: what can be told from the data and the names of the columns.
+"""Drafts the declaration of a model from a data set: what the data and the names of the columns show.
 
-One pass over all rows finds types, levels, ranges and missing values; a sample of the rows, evenly spread, tells ids
-and leaks. Whatever is guessed is said, and stands as a comment in the file.
+One pass over all rows finds types, levels, ranges and missing values; a sample of the rows, evenly spread, shows ids
+and leaks. Every guess is reported, and marked by a comment in the file.
 """
 
 import re
@@ -23,14 +23,14 @@ from training_job.draft.profile import Profile, profiles
 from training_job.draft.target import Guess, guess
 
 _ROLES = {
-    "time": "the newest rows are held out to judge the model",
-    "group": "all rows of one applicant stand on one side of a split",
+    "time": "make the newest rows the holdout",
+    "group": "keep all rows of one applicant on one side of a split",
 }
 
 
 @dataclass(frozen=True)
 class Draft:
-    """A declaration, and what is to be said of its target, of columns, and of those that are left out, by name."""
+    """A declaration, and notes on its target, its columns and the columns that are left out, by name."""
 
     declaration: Declaration
     source: str
@@ -44,8 +44,8 @@ class Draft:
         """The file: the declaration, and beside each part what was guessed."""
         lines = _comment(
             [
-                f"Drafted from {self.source}, {self.rows} rows: a comment says what was guessed, and what to decide.",
-                "Levels are in alphabetical order, which means nothing; ranges are rounded outwards.",
+                f"Drafted from {self.source}, {self.rows} rows: comments mark what was guessed and what to decide.",
+                "Levels are in alphabetical order, which has no meaning; ranges are rounded outwards.",
             ]
         )
         columns = iter(self.declaration.columns)
@@ -53,7 +53,7 @@ class Draft:
             if line == "target:":
                 target = self.guess
                 lines += _comment(
-                    [f"the target was taken {target.column_by}; which value is approval: {target.approval_by}"]
+                    [f"the target was chosen {target.column_by}; the value for approval: {target.approval_by}"]
                 )
             if line.startswith("- name:") or line == "- name:":
                 lines += _comment(self.notes.get(next(columns).name, []))
@@ -69,7 +69,9 @@ class Draft:
         ]
         said += [f"Left out {_shown(name) or '(unnamed)'}: {why}." for name, why in self.left_out.items()]
         protected = self.declaration.schema.protected
-        return said + ([f"Perhaps protected by law, decide: {', '.join(map(_shown, protected))}."] if protected else [])
+        return said + (
+            [f"Possibly protected by law, please decide: {', '.join(map(_shown, protected))}."] if protected else []
+        )
 
     def _ignored(self) -> list[str]:
         lines = ["ignored:"] if self.declaration.ignored else []
@@ -80,16 +82,16 @@ class Draft:
         return lines + _comment(unnamed)
 
     def _roles(self) -> list[str]:
-        return [f"# {role}: {_shown(name)}  # uncomment, and {_ROLES[role]}" for name, role in self.roles.items()]
+        return [f"# {role}: {_shown(name)}  # uncomment to {_ROLES[role]}" for name, role in self.roles.items()]
 
 
 def draft(source: str, *, target: str | None = None, model: str | None = None) -> Draft:
-    """A declaration for the data set at `source`; DataError where there is no target or nothing to learn it from."""
+    """A declaration for the data set at `source`; DataError if there is no target, or no column to predict it from."""
     with open_rows(source) as rows:
         columns, shown = profiles(rows.schema, rows), rows.source
     count = columns[0].rows if columns else 0
     if not count:
-        raise DataError(f"{shown} has no rows to draft a declaration from.")
+        raise DataError(f"{shown} has no rows from which to draft a declaration.")
     found = guess(columns, target)
     declared, notes, left_out, roles = _columns(columns, found)
     if not [column for column in declared if not column.protected]:
@@ -126,7 +128,7 @@ def _columns(
             declared.append(column)
             notes[profile.name] = words
             continue
-        leaks = f"a leak: alone it tells the target (AUC {score:.3f}), as what is written after the decision does"
+        leaks = f"a leak: it alone predicts the target (AUC {score:.3f}), like data written after the decision"
         left_out[profile.name] = leaks if column else "; ".join(words)
         if role:
             roles[profile.name] = role

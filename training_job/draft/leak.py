@@ -1,4 +1,4 @@
-"""A column that alone tells the target knows it from elsewhere: it was written after the decision."""
+"""Finds columns that alone predict the target: they were written after the decision."""
 
 import numpy as np
 from numpy.typing import NDArray

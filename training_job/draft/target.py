@@ -1,4 +1,4 @@
-"""Which column is the target, and which of its two values is approval: guessed from names and values, and said."""
+"""Guesses from names and values which column is the target and which of its two values is approval."""
 
 import difflib
 from collections.abc import Sequence
@@ -25,14 +25,16 @@ def guess(columns: Sequence[Profile], named: str | None) -> Guess:
     approved = words.approval(column.name, values)
     if approved:
         sure = (
-            "the words say so" if words.strong(values) else f"a guess from the name and the values {first} and {second}"
+            "clear from its values"
+            if words.strong(values)
+            else f"a guess from the name and the values {first} and {second}"
         )
     else:
         levels = column.levels or {}
         approved = max(values, key=lambda value: levels.get(value, 0))
         sure = "a guess, as the more frequent value"
     if column.missing:
-        sure += f"; {column.missing} rows miss it"
+        sure += f"; {column.missing} rows have none"
     rejected = second if approved == first else first
     return Guess(Target(name=column.name, approved=approved, rejected=rejected), column_by, sure)
 
@@ -42,10 +44,10 @@ def _named(columns: Sequence[Profile], named: str) -> tuple[Profile, str]:
         if column.name == named:
             if len(column.values) != 2:
                 count = len(column.values) or "more than 255"
-                raise DataError(f"The target {named} has {count} different values; it needs two, as 1 and 0.")
-            return column, "as named"
+                raise DataError(f"The target {named} has {count} different values; it needs two, such as 1 and 0.")
+            return column, "as given"
     close = difflib.get_close_matches(named, [column.name for column in columns], 1)
-    meant = f"did you mean {close[0]}?" if close else f"its columns are {', '.join(each.name for each in columns)}."
+    meant = f"did you mean {close[0]}?" if close else f"the columns are {', '.join(each.name for each in columns)}."
     raise DataError(f"The data have no column {named}; {meant}")
 
 
@@ -56,7 +58,7 @@ def _guessed(columns: Sequence[Profile]) -> tuple[Profile, str]:
         return min(ranked, key=lambda each: each[:2])[2], "by its name"
     free = [column for column in fit if not words.protected(column.name)] or fit
     if not free:
-        raise DataError("No column has two values, so none can be the target; name one with --target.")
+        raise DataError("No column has two values, so none can be the target; choose one with --target.")
     return free[-1], "as the last column with two values"
 
 

@@ -1,4 +1,4 @@
-"""What the name of a column suggests, in English, German, French and Spanish. A name proves nothing: it is said."""
+"""What the name of a column suggests, in English, German, French and Spanish. Each guess is reported."""
 
 import re
 import unicodedata

@@ -34,7 +34,7 @@ function row(version) {
   const made = element("tr");
   const gate = element("td", version.passed ? "passed" : "failed", { class: version.passed ? "passed" : "failed" });
   gate.title = version.reasons.join(" ");
-  const serves = version.default ? "serves by default" : version.state.toLowerCase();
+  const serves = version.default ? "default" : version.state.toLowerCase();
   const report = element("td");
   const link = element("a", "Report", { href: `versions/${version.version}/report` });
   link.setAttribute("aria-label", `Report of ${version.version}`);
@@ -55,7 +55,7 @@ function field(name, property, example, required) {
   if (property.enum || type === "boolean") {
     input = element("select", undefined, { id });
     const values = (property.enum || [true, false]).filter((value) => value !== null);
-    if (nullable) input.append(element("option", "not known", { value: "" }));
+    if (nullable) input.append(element("option", "unknown", { value: "" }));
     for (const value of values) input.append(element("option", String(value), { value: JSON.stringify(value) }));
     input.value = example === null || example === undefined ? "" : JSON.stringify(example);
   } else {
@@ -100,7 +100,7 @@ function show(answer) {
   box.append(element("p", approved ? "Approved" : "Rejected", { class: `verdict ${approved ? "passed" : "failed"}` }));
   box.append(element("p", `Probability of approval ${share} %, by ${answer.model_version}.`));
   if (answer.reasons.length) {
-    box.append(element("h3", "What lowered the score"));
+    box.append(element("h3", "Reasons that lowered the score"));
     const list = element("ol");
     for (const reason of answer.reasons) list.append(element("li", `${reason.text} (${reason.code})`));
     box.append(list);
@@ -108,13 +108,13 @@ function show(answer) {
   const parts = answer.parts.filter((each) => Math.abs(each.part) >= 0.0005);
   if (!parts.length) return;
   const most = Math.max(...parts.map((each) => Math.abs(each.part)));
-  const chart = element("div", undefined, { class: "parts", role: "list", "aria-label": "Part of each column" });
+  const chart = element("div", undefined, { class: "parts", role: "list", "aria-label": "Contribution of each column" });
   for (const each of parts) {
     const shown = `${each.part < 0 ? "−" : "+"}${Math.abs(each.part).toFixed(2)}`;
     chart.append(element("span", each.column), bar(each.part, most));
     chart.append(element("span", shown, { class: each.part < 0 ? "part-down" : "part-up" }));
   }
-  box.append(element("h3", "Part of each column in the log-odds, against a typical application that is approved"), chart);
+  box.append(element("h3", "Contribution of each column to the log-odds, relative to a typical approved application"), chart);
 }
 
 async function describe() {

@@ -74,9 +74,12 @@ def test_a_column_follows_the_others_of_its_file() -> None:
 @pytest.mark.parametrize(
     ("cells", "what"),
     [
-        (["5", "56,989"], "row 2, column x: '56,989' could be a number with a decimal comma or with a thousands"),
-        (["5,5", "5.5"], "row 2, column x: 5.5 is not a number where decimals are written with a comma"),
-        (["5.5", "5,5"], "row 2, column x: '5,5' is not a number where decimals are written with a point"),
+        (
+            ["5", "56,989"],
+            "row 2, column x: '56,989' is ambiguous: it can be read with a decimal comma or with a thousands",
+        ),
+        (["5,5", "5.5"], "row 2, column x: 5.5 is not a number with a decimal comma"),
+        (["5.5", "5,5"], "row 2, column x: '5,5' is not a number with a decimal point"),
         (["5.5", "1,2,3"], "row 2, column x: '1,2,3' is not a number"),
     ],
 )
@@ -88,7 +91,7 @@ def test_what_is_unsure_is_refused(cells: list[str], what: str) -> None:
 def test_what_was_decided_holds_to_the_end_of_the_file() -> None:
     parser = Parser([NUMBER])
     assert parser.matrix(batch(["56,989"]))[0, 0] == 56989
-    with pytest.raises(DataError, match="where decimals are written with a point"):
+    with pytest.raises(DataError, match="is not a number with a decimal point"):
         parser.matrix(batch(["56,9"]))
     parser = Parser([NUMBER])
     assert parser.matrix(batch(["5,5"], ";"))[0, 0] == 5.5

@@ -58,7 +58,7 @@ def with_cell(row: int, column: str, value: Any) -> pd.DataFrame:
     ("column", "value", "what"),
     [
         ("Age", "old", "'old' is not a number."),
-        ("Age", "70,5", "'70,5' is not a number where decimals are written with a point."),
+        ("Age", "70,5", "'70,5' is not a number with a decimal point."),
         ("Age", "1e", "'1e' is not a number."),
         ("Income", "-inf", "-inf is not finite."),
         ("Income", "1e999", "1e999 is not finite."),
@@ -113,27 +113,27 @@ def test_a_bad_cell_of_a_typed_file_is_named_by_its_row(refused: Callable[..., s
 @pytest.mark.parametrize(
     ("content", "what"),
     [
-        ("", "is empty; it needs a line of column names and rows below it."),
-        (" \n\n", "is empty; it needs a line of column names and rows below it."),
-        (b"\xff\xfe\x00", "is no table: it begins as UTF-16 and does not go on so."),
+        ("", "is empty; it needs a line of column names, followed by rows."),
+        (" \n\n", "is empty; it needs a line of column names, followed by rows."),
+        (b"\xff\xfe\x00", "is not a table: it begins as UTF-16 but does not continue as UTF-16."),
         (b"PAR1 but no more", "cannot be read as Parquet"),
         (b"ARROW1 but no more", "cannot be read as Arrow"),
         (b"PK\x03\x04\xff", "cannot be read as Excel"),
-        (b"\x01\x02\x03,\x04", "is no table: it begins with bytes that are no text."),
+        (b"\x01\x02\x03,\x04", "is not a table: it begins with bytes that are not text."),
         (gzip.compress(TEXT.encode())[:-20], "cannot be read"),
-        ("[{}]", "is one JSON array; write one object a line, without the brackets."),
-        ('{"Age": 1}\n{"Age"', "line 2: is no JSON object"),
-        ("Loan export 2024\n" + TEXT, "line 1: 'Loan export 2024' is no line of column names"),
-        ("Loan export, 2024\n" + TEXT, "line 1: 'Loan export, 2024' is no line of column names"),
+        ("[{}]", "is one JSON array; write one object per line, without the brackets."),
+        ('{"Age": 1}\n{"Age"', "line 2: is not a JSON object"),
+        ("Loan export 2024\n" + TEXT, "line 1: 'Loan export 2024' cannot be the line of column names"),
+        ("Loan export, 2024\n" + TEXT, "line 1: 'Loan export, 2024' cannot be the line of column names"),
         (csv(decimal_comma(MADE.dropna())).replace('"', ""), "put cells with a ',' in quotation marks."),
         ((TEXT + TEXT[TEXT.index("\n") + 1 :] * 60).encode("utf-16") + b"\x00\xd8", "cannot be read as CSV"),
-        ('{"a": 1}\n'.encode("utf-16") + b"\x00\xd8", "line 1: is no JSON object"),
+        ('{"a": 1}\n'.encode("utf-16") + b"\x00\xd8", "line 1: is not a JSON object"),
         (TEXT + "1,2,3\n", "row 61 (line 62 of a text file): has 3 cells, fewer than the 9 column names."),
         (TEXT + "1,2,3,4,5,6,7,8,9,10\n", "row 61 (line 62 of a text file): has 10 cells, more than the 9"),
-        (TEXT.replace("Id", "Age", 1), "has the column Age more than once; each needs a name of its own."),
+        (TEXT.replace("Id", "Age", 1), "has the column Age more than once; column names must be unique."),
         (TEXT.lower(), "has no column Age, Income, Score"),
-        (TEXT.lower(), "'age' is there, the model's is 'Age'"),
-        (TEXT.replace("Age", " Age ", 1), "has no column Age; ' Age ' is there, the model's is 'Age'."),
+        (TEXT.lower(), "'age', but the model's is 'Age'"),
+        (TEXT.replace("Age", " Age ", 1), "has no column Age; it has ' Age ', but the model's is 'Age'."),
         (TEXT.replace("Age", "Alter", 1), "has no column Age; its columns are Id, Alter, Income"),
         (TEXT.replace("\n", ",\n", 30) + TEXT[TEXT.index("\n") + 1 :], "has 9 cells, fewer than the 10 column names."),
     ],
@@ -151,14 +151,14 @@ def test_a_value_below_no_column_name_is_refused(refused: Callable[..., str]) ->
 @pytest.mark.parametrize("path", ["absent.csv", "folder"])
 def test_nothing_there(tmp_path: Path, path: str) -> None:
     (tmp_path / "folder").mkdir()
-    with pytest.raises(NoFile, match="There is no data file"):
+    with pytest.raises(NoFile, match=r"No data file was found in|The data file .* was not found"):
         read(str(tmp_path / path))
 
 
 def test_parts_of_other_columns_are_refused(tmp_path: Path) -> None:
     (tmp_path / "a.csv").write_text("x,y\n1,2\n")
     (tmp_path / "b.csv").write_text("x,z\n1,2\n")
-    with pytest.raises(DataError, match=r"b.csv and .*a.csv are no parts of one data set: only one of them has y, z"):
+    with pytest.raises(DataError, match=r"b.csv and .*a.csv are not parts of one data set: only one of them has y, z"):
         read(str(tmp_path))
 
 
@@ -192,7 +192,7 @@ def test_columns_of_dictionaries_and_lists_in_a_file_may_stand_beside(tmp_path: 
     with open_rows(str(tmp_path / "x.parquet")) as rows:
         batch = next(iter(rows))
         Parser(COLUMNS).matrix(batch)
-    with pytest.raises(DataError, match=r"column tags: holds list<.*>, which is no single value"):
+    with pytest.raises(DataError, match=r"column tags: contains list<.*>, which is not a single value"):
         target(batch, Target(name="tags"))
 
 

@@ -128,7 +128,7 @@ def test_standard_input_and_output(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_an_output_that_is_there_is_kept(ids: Path, tmp_path: Path) -> None:
     target = tmp_path / "out.csv"
     target.write_text("mine")
-    with pytest.raises(DataError, match="is there already; choose another, or say --overwrite"):
+    with pytest.raises(DataError, match="already exists; choose another name, or use --overwrite"):
         copy(ids, target)
     assert target.read_text() == "mine"
     copy(ids, target, overwrite=True)
@@ -175,6 +175,8 @@ def test_nothing_is_left_of_what_failed(ids: Path, tmp_path: Path) -> None:
 
 def test_what_csv_cannot_hold_is_refused_before_anything_is_written(tmp_path: Path) -> None:
     pa.parquet.write_table(pa.table({"a": [{"b": 1}]}), tmp_path / "in.parquet")
-    with pytest.raises(DataError, match="The column a holds struct<b: int64>, which CSV cannot; write Parquet"):
+    with pytest.raises(
+        DataError, match="The column a contains struct<b: int64>, which CSV cannot represent; write Parquet"
+    ):
         copy(tmp_path / "in.parquet", tmp_path / "out.csv")
     assert not (tmp_path / "out.csv").exists()

@@ -100,14 +100,14 @@ def test_a_split_between_missing_and_present_compiles() -> None:
 def test_a_split_moved_by_one_float_is_found_and_its_row_named(boosting: Any) -> None:
     broken = altered(compile_pipeline(boosting), "TreeEnsemble", "nodes_splits", 0, lambda x: np.nextafter(x, np.inf))
     with pytest.raises(
-        CompileError, match=r"differ on \d+ of \d+ trial rows: row \d+ \{'Age': .*by scikit-learn.*compiled"
+        CompileError, match=r"differ on \d+ of \d+ test rows: row \d+ \{'Age': .*by scikit-learn.*compiled"
     ):
         check_equal(boosting, broken, 0.5, seed=0)
 
 
 def test_a_leaf_that_is_off_is_found(boosting: Any) -> None:
     broken = altered(compile_pipeline(boosting), "TreeEnsemble", "leaf_weights", 0, lambda x: x + 1e-3)
-    with pytest.raises(CompileError, match="trial rows"):
+    with pytest.raises(CompileError, match="test rows"):
         check_equal(boosting, broken, 0.5, seed=0)
 
 

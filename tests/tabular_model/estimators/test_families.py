@@ -31,7 +31,7 @@ def test_protected_columns_stay_out_unless_named() -> None:
 
 
 def test_naming_a_column_that_is_not_protected_is_refused() -> None:
-    with pytest.raises(ModelError, match="Credit_Score is not a protected column; those are Age"):
+    with pytest.raises(ModelError, match="Credit_Score is not a protected column; the protected columns are Age"):
         features(["Credit_Score"])
 
 

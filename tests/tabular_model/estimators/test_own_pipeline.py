@@ -189,7 +189,7 @@ def test_a_seed_that_is_not_set_is_the_trainings() -> None:
 @pytest.mark.parametrize(
     ("function", "said"),
     [
-        (LinearSVC, "LinearSVC, which has not both fit and predict_proba"),
+        (LinearSVC, "LinearSVC, which does not have both fit and predict_proba"),
         (lambda: None, "NoneType"),
         (lambda: 1 / 0, "failed when it was called: ZeroDivisionError"),
     ],

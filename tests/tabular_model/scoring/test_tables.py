@@ -88,7 +88,7 @@ def test_tables_that_are_off_are_found() -> None:
     file = BytesIO()
     np.savez(file, **broken)
     off = compiled._replace(files={**compiled.files, "tables.npz": file.getvalue()})
-    with pytest.raises(CompileError, match="trial rows"):
+    with pytest.raises(CompileError, match="test rows"):
         check_equal(pipeline, off, LOAN.schema, 0.5, seed=0)
 
 
