@@ -171,7 +171,7 @@ def train(
         raise DataError("No data was given: use --data FILE; `loan data --output FILE` writes such a file.")
     if registry.startswith("oci://"):
         raise RegistryError(
-            f"A training publishes to a folder or a bucket; `loan versions push` copies a version from there to {registry}."
+            f"A training publishes to a folder or a bucket; `loan versions push` then copies a version to {registry}."
         )
     declared = model or loan_model.DECLARATION
     training = Training(
