@@ -83,7 +83,7 @@ def predict(
     overwrite: bool = False,
     say: Callable[[str], object],
 ) -> Iterator[tuple[int, int | None]]:
-    """Writes each row of `source` as it came, with its probability, decision and model version beside it.
+    """Writes each row of `source` unchanged, with its probability, decision and model version beside it.
 
     With `explain` its reason codes stand there too. Yields the rows done with each batch, and the rows in all where
     the files say so; what is odd about the files is said by `say`. DataError names the row and column of a value that

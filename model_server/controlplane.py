@@ -130,7 +130,7 @@ class ControlPlane:
         if parameters.data is not UNSET and parameters.data not in sources:
             raise InvalidInput(
                 f"Unknown data source '{parameters.data}': name one that the server was configured with, which are "
-                f"{', '.join(sources) or 'none'}, or none for its own choice. Paths and URLs are not taken."
+                f"{', '.join(sources) or 'none'}, or none for its default. Paths and URLs are not accepted."
             )
         try:
             name = await self._launcher.start(parameters)
@@ -146,7 +146,7 @@ class ControlPlane:
         return await self.training(name, seconds)
 
     async def training(self, name: str, seconds: float = 0) -> Outcome:
-        """As `Control`; after a training that succeeded the registry is looked at once."""
+        """As `Control`; after a training that succeeded the registry is checked immediately."""
         try:
             outcome = await self._launcher.wait(name, seconds)
         except KeyError:

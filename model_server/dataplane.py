@@ -106,9 +106,9 @@ def _output(name: str, scores: Scores, reasons: Reasons | None) -> Output:
 
 
 def inputs(columns: tuple[Column, ...]) -> list[dict[str, Any]]:
-    """The inputs as V2 metadata. Any numeric datatype is taken for a number; these are the natural ones.
+    """The inputs as V2 metadata. Any numeric datatype is accepted for a number; these are the natural ones.
 
-    What is expected of the values stands in `parameters`.
+    The expected values are in `parameters`.
     """
     return [
         {"name": column.name, "datatype": DATATYPES[column.type], "shape": [-1], "parameters": _expected(column)}
@@ -131,7 +131,7 @@ def _expected(column: Column) -> dict[str, Any]:
 
 
 def outputs() -> list[dict[str, Any]]:
-    """The outputs as V2 metadata; -1 stands for the number of rows. Reason codes come only when asked for."""
+    """The outputs as V2 metadata; -1 stands for the number of rows. Reason codes are returned only on request."""
     return [
         {"name": "probability", "datatype": "FP64", "shape": [-1]},
         {"name": "decision", "datatype": "INT64", "shape": [-1]},

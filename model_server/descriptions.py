@@ -1,4 +1,4 @@
-"""What is told of a version to who lists them."""
+"""The description of a version in lists."""
 
 from datetime import datetime
 from typing import NamedTuple

@@ -39,7 +39,7 @@ class LoanPredictor(kserve.Model):
         return plane.outputs()
 
     async def predict(self, payload: kserve.InferRequest, *_: Any, **__: Any) -> kserve.InferResponse:
-        """Scores a request; kserve's InvalidInput, with the same sentence, for each error that a caller is told."""
+        """Scores a request; kserve's InvalidInput, with the same sentence, for each error that a caller receives."""
         tensors = [Tensor(i.name, i.datatype, i.shape, i.as_numpy().reshape(-1)) for i in payload.inputs]
         names = [output.name for output in payload.request_outputs or []]
         request = InferRequest(payload.id or "", tensors, requested(names, _explain(payload)))

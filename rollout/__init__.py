@@ -1,1 +1,1 @@
-"""Progressive delivery: moves a version's share of the traffic, judges it, and goes forward or back."""
+"""Progressive delivery: moves a version's share of the traffic, judges it, and continues or rolls back."""

@@ -57,8 +57,8 @@ class Claims:
                 if each.type == "PodScheduled" and each.status == "False":
                     said = str(each.message).rstrip(".")
                     return (
-                        f"must run there as well, and the scheduler has no place for it: {said}. Make room on that "
-                        f"node, or keep the versions on a claim that is {SHARED}, or in a bucket."
+                        f"must run there too, but the scheduler cannot place it: {said}. Free capacity on that "
+                        f"node, or store the versions on a claim that is {SHARED}, or in a bucket."
                     )
             return ""
         selector = f"involvedObject.name={pod.metadata.name},reason=FailedAttachVolume"
@@ -68,8 +68,8 @@ class Claims:
         ):
             return ""
         return (
-            f"cannot mount it on node {pod.spec.node_name}. Keep the versions on a claim that is {SHARED}, or in a "
-            "bucket, or keep all pods of the release on one node by their affinity."
+            f"cannot mount it on node {pod.spec.node_name}. Store the versions on a claim that is {SHARED}, or in a "
+            "bucket, or keep all pods of the release on one node with an affinity."
         )
 
     def _mounting(self, claim: str) -> Any:

@@ -18,13 +18,13 @@ if TYPE_CHECKING:
 
 STOPPED = 3  # the exit code of a rollout that stands where it is; 1 is one that was rolled back or refused
 
-app = typer.Typer(help="Move a version to all of the traffic step by step, or back when it is worse.")
+app = typer.Typer(help="Roll out a version step by step, and roll back if it is worse.")
 
 Name = Annotated[str, typer.Option("--release", envvar="LOAN_RELEASE", help="The Helm release.")]
 Namespace = Annotated[
-    str, typer.Option("--namespace", "-n", envvar="LOAN_NAMESPACE", help="Its namespace; kubectl's, unless given.")
+    str, typer.Option("--namespace", "-n", envvar="LOAN_NAMESPACE", help="Its namespace; by default kubectl's.")
 ]
-Context = Annotated[str, typer.Option("--context", help="kubectl's context; the current one, unless given.")]
+Context = Annotated[str, typer.Option("--context", help="kubectl's context; by default the current one.")]
 DEFAULT_RELEASE = "loans"
 DEFAULT_CHART = Path("helm/loan-model")
 
@@ -32,13 +32,15 @@ DEFAULT_CHART = Path("helm/loan-model")
 @app.callback(invoke_without_command=True)
 def rollout(
     context: typer.Context,
-    to: Annotated[str, typer.Option("--to", help="The version: v2, or latest.", metavar="VERSION")] = "",
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the steps and change nothing.")] = False,
+    to: Annotated[
+        str, typer.Option("--to", help="Version to roll out, such as v2, or latest.", metavar="VERSION")
+    ] = "",
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the plan and change nothing.")] = False,
     release: Name = DEFAULT_RELEASE,
     namespace: Namespace = "",
     kube_context: Context = "",
 ) -> None:
-    """Start a rollout, or go on with one that was interrupted."""
+    """Start a rollout, or continue one that was interrupted."""
     if context.invoked_subcommand:
         return
     if not to:
@@ -57,7 +59,7 @@ def rollout(
 
 @app.command()
 def status(release: Name = DEFAULT_RELEASE, namespace: Namespace = "", kube_context: Context = "") -> None:
-    """Show versions, shares, pods and the judgement so far."""
+    """Show versions, shares, pods and the current judgement."""
     from rollout import view
 
     with _connected(release, namespace, kube_context) as connection:
@@ -66,7 +68,7 @@ def status(release: Name = DEFAULT_RELEASE, namespace: Namespace = "", kube_cont
 
 @app.command()
 def abort(release: Name = DEFAULT_RELEASE, namespace: Namespace = "", kube_context: Context = "") -> None:
-    """Give stable all of the traffic and remove the canary; a rollout that runs ends by it."""
+    """Give all traffic to stable and remove the canary; a running rollout ends."""
     with _connected(release, namespace, kube_context) as connection:
         connection.check_owner()
         connection.controller(_watch(), lambda: "").abort()
@@ -117,6 +119,6 @@ def _watch() -> "Watch":
 def _interruptions() -> Callable[[], str]:
     """Why to end, once Ctrl-C was typed or the pod is to go; the step at hand is ended first."""
     reasons: list[str] = []
-    for number, why in ((signal.SIGINT, "Interrupted"), (signal.SIGTERM, "Told to end")):
+    for number, why in ((signal.SIGINT, "Interrupted"), (signal.SIGTERM, "Terminated")):
         signal.signal(number, lambda *_, why=why: reasons.append(why))
     return lambda: reasons[0] if reasons else ""

@@ -154,7 +154,7 @@ def connect(context: str | None) -> tuple[client.ApiClient, str]:
         api = config.new_client_from_config(context=context)  # type: ignore[no-untyped-call]
         contexts, current = config.list_kube_config_contexts()  # type: ignore[no-untyped-call]
     except config.ConfigException as error:
-        raise Refused(f"No cluster to roll out on: {error}") from error
+        raise Refused(f"No cluster was found: {error}") from error
     chosen = next((each for each in contexts if each["name"] == context), current)
     return api, chosen["context"].get("namespace", "default")
 
@@ -165,6 +165,6 @@ def cluster_errors() -> Iterator[None]:
     try:
         yield
     except client.ApiException as error:
-        raise ClusterError(f"The cluster refused: {reason(error)}") from error
+        raise ClusterError(f"The cluster rejected the request: {reason(error)}") from error
     except HTTPError as error:
         raise ClusterError(f"The cluster cannot be reached: {error}") from error

@@ -70,11 +70,16 @@ class Controller:
             if split.stable == target:
                 self._settle(split)
             elif split.canary != target:
-                self._set(split, Split(split.stable, target, 0), "Started", f"{target} is fit to take traffic")
+                self._set(
+                    split,
+                    Split(split.stable, target, 0),
+                    "Started",
+                    f"{target} passed the checks and can receive traffic",
+                )
             else:
                 self._advance(split)
         self._wait_for_stable(split)
-        self._registry.promote(target, by=me(), reason="rollout: it took all of the traffic and was no worse")
+        self._registry.promote(target, by=me(), reason="rollout: with all of the traffic it was no worse")
         self._record.decided("Promoted", split, split, f"{target} is stable, and champion in the registry")
 
     def plan(self, to: str) -> Iterator[str]:
@@ -86,7 +91,7 @@ class Controller:
         if split.stable != target:
             if split.canary != target:
                 split = Split(split.stable, target, 0)
-                yield f"{split}: deploy {target} without traffic, and wait up to {settings.ready_seconds:g} s for it"
+                yield f"{split}: deploy {target} without traffic, and wait at most {settings.ready_seconds:g} s for it"
             while weight := _next_weight(split.weight, settings.steps):
                 split = Split(split.stable, target, weight)
                 yield (
@@ -94,16 +99,16 @@ class Controller:
                     f"{settings.judgement.min_requests} requests of each, {settings.limit_seconds:g} s at most"
                 )
             yield f"{target} becomes stable"
-        yield f"{target} becomes champion in the registry, and the canary goes away"
+        yield f"{target} becomes champion in the registry, and the canary is removed"
 
-    def abort(self, why: str = "asked for by hand") -> None:
+    def abort(self, why: str = "requested manually") -> None:
         """Gives stable all of the traffic, and removes the canary."""
         self._release.recover()
         split = self._now().values.split
         if not split.canary:
-            raise Refused(f"There is nothing to abort: {split.stable} is stable, and there is no canary.")
+            raise Refused(f"Nothing to abort: {split.stable} is stable, and there is no canary.")
         if split.canary == split.stable:
-            raise Refused(f"{split.stable} is stable already. To go back to another version: `loan rollout --to`.")
+            raise Refused(f"{split.stable} is already stable. To return to another version, use `loan rollout --to`.")
         self._set(split, Split(split.stable, "", 0), "Aborted", why)
 
     def judge_once(self, revision: Revision, ago: float) -> Judged:
@@ -121,7 +126,9 @@ class Controller:
 
     def _check_free(self, split: Split, target: str) -> None:
         if split.canary and split.canary != target and (split.weight or split.stable == split.canary):
-            raise Refused(f"{split.canary} is the canary now ({split}); finish it, or `loan rollout abort` it.")
+            raise Refused(
+                f"{split.canary} is already the canary ({split}); finish its rollout, or run `loan rollout abort`."
+            )
 
     def _advance(self, split: Split) -> None:
         """From the present weight to the next, if the canary is ready and no worse."""
@@ -130,7 +137,7 @@ class Controller:
         judged = None
         revision = self._now()
         if back := self._step_before(revision):
-            why = f"{split.stable} has answered too little to compare with"
+            why = f"{split.stable} has too few requests for a comparison"
             self._set(split, replace(split, weight=back), "SteppedBack", why)
             return
         if split.weight or revision.values.canary.mirror:
@@ -158,8 +165,8 @@ class Controller:
             if time.monotonic() > deadline:
                 raise Stopped(
                     f"{split.stable} is not ready as stable after {settings.ready_seconds:g} s"
-                    f"{f' ({health.reason})' if health.reason else ''}; what had the traffic has it still. "
-                    f"It stands at {split}."
+                    f"{f' ({health.reason})' if health.reason else ''}; the traffic was not moved. "
+                    f"The rollout stopped at {split}."
                 )
             self._pause(split, 1)
 
@@ -168,7 +175,7 @@ class Controller:
         deadline = time.monotonic() + settings.ready_seconds
         while not (health := self._health(self._workload.canary, split.canary)).ready:
             if health.restarts > settings.judgement.restarts:
-                self._roll_back(split, f"its pod was restarted: {health.reason}")
+                self._roll_back(split, f"its pod restarted: {health.reason}")
             if time.monotonic() > deadline:
                 self._roll_back(split, f"it is not ready after {settings.ready_seconds:g} s: {health.reason}")
             self._pause(split, min(1, settings.poll_seconds))
@@ -197,7 +204,7 @@ class Controller:
             if seconds >= settings.limit_seconds:
                 why = f"{judged.why} in {seconds:.0f} s"
                 self._record.decided("Stopped", split, split, why, judged)
-                raise Stopped(f"{why}. It stands at {split}; run it again, or `loan rollout abort`.")
+                raise Stopped(f"{why}. The rollout stopped at {split}; run it again, or run `loan rollout abort`.")
 
     def _step_before(self, revision: Revision) -> int:
         """The step to go back to where stable takes no traffic and, after an interruption, has none to compare with."""
@@ -250,7 +257,7 @@ class Controller:
 
     def _check_halt(self, split: Split) -> None:
         if reason := self._halt():
-            raise Stopped(f"{reason}. It stands at {split}; run it again, or `loan rollout abort`.")
+            raise Stopped(f"{reason}. The rollout stopped at {split}; run it again, or run `loan rollout abort`.")
 
 
 def _next_weight(weight: int, steps: tuple[int, ...]) -> int:

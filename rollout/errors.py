@@ -1,4 +1,4 @@
-"""How a rollout ends other than well. Each is one sentence for the person who reads it."""
+"""How a rollout can fail. Each message is one sentence for the user."""
 
 import json
 from typing import Any
@@ -7,7 +7,7 @@ from tabular_model.errors import ModelError
 
 
 class Refused(ModelError):
-    """Nothing was changed: the version is not fit, or somebody else is at it."""
+    """Nothing was changed: the version cannot be rolled out, or another rollout is running."""
 
 
 class RolledBack(ModelError):
@@ -15,11 +15,11 @@ class RolledBack(ModelError):
 
 
 class Stopped(ModelError):
-    """The rollout stands where it is: interrupted, changed by somebody else, or with too little traffic to tell."""
+    """The rollout stopped at a step: interrupted, changed by somebody else, or with too little traffic to judge."""
 
 
 class ClusterError(ModelError):
-    """The cluster, helm or Prometheus did not do what was asked."""
+    """The cluster, helm or Prometheus failed."""
 
 
 def reason(error: Any) -> str:

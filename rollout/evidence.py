@@ -48,11 +48,11 @@ def find(
 ) -> Evidence:
     """Figures of Prometheus if it is named, else of the release or the pods; Refused if nothing is, or too much."""
     if not (prometheus or selector or release):
-        raise Refused("Say where the figures are: --prometheus URL, --selector LABELS or --release NAME.")
+        raise Refused("Choose the source of the figures: --prometheus URL, --selector LABELS or --release NAME.")
     if release and selector:
-        raise Refused("--release and --selector both say which pods there are; give one of them.")
+        raise Refused("--release and --selector both select the pods; use one of them.")
     if bool(prometheus) != bool(labels):
-        raise Refused("--prometheus and --label go together: other models have a v1 and a v2 as well.")
+        raise Refused("--prometheus and --label require each other, because other models have a v1 and a v2 too.")
     asked = PrometheusSource(prometheus, dict(labels)) if prometheus else None
     if release:
         limits, workload, source = Connection(release, namespace, context or None).evidence()

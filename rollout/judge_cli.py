@@ -79,7 +79,7 @@ def judge(
         ),
     ] = "",
 ) -> None:
-    """Judge a canary against stable, and move no traffic.
+    """Judge a canary against stable, without moving traffic.
 
     Exit codes: 0 no worse, 1 worse, 2 too little traffic to tell, 3 not judged because of a wrong option or an outage.
     """
@@ -90,7 +90,7 @@ def judge(
     from rollout.window import Versions, Window
 
     if serve and (stable or canary):
-        raise Refused("--serve takes the versions from each request; leave --stable and --canary out.")
+        raise Refused("--serve reads the versions from each request; omit --stable and --canary.")
     versions = None if serve else Versions.of(stable, canary)
     with cluster_errors():
         evidence = find(
@@ -150,7 +150,7 @@ def _watch(canary: str) -> "Callable[[Judged, float], None]":
 def _seconds(text: str, option: str) -> float:
     found = _DURATION.fullmatch(text)
     if not text or not found:
-        raise Refused(f"{option} takes a duration such as 90s or 1h30m, and {text!r} is not so.")
+        raise Refused(f"{option} must be a duration such as 90s or 1h30m, not {text!r}.")
     return sum(int(number or 0) * unit for number, unit in zip(found.groups(), (3600, 60, 1), strict=True))
 
 

@@ -117,8 +117,8 @@ def _tests(stable: Traffic, canary: Traffic, limits: Judgement) -> Iterator[_Tes
     yield _latency(stable.seconds, canary.seconds, 0.99, limits.p99_ratio, limits.latency_margin)
     yield _psi(stable, canary, limits)
     yield _shift("approvals", "approves {} of its applications", *approved, limits.approval_shift)
-    yield _shift("missing", "misses {} of its values", *missing, limits.missing_shift)
-    yield _shift("out of range", "finds {} of its values out of range", *outside, limits.out_of_range_shift)
+    yield _shift("missing", "has {} missing values", *missing, limits.missing_shift)
+    yield _shift("out of range", "has {} values out of range", *outside, limits.out_of_range_shift)
 
 
 def _parts(traffic: Traffic) -> Iterator[_Part]:
@@ -131,7 +131,7 @@ def _parts(traffic: Traffic) -> Iterator[_Part]:
 
 def _restarts(health: Health, limits: Judgement) -> Finding:
     worse = health.restarts > limits.restarts
-    sentence = f"its pods were restarted {health.restarts} times{f': {health.reason}' if health.reason else ''}"
+    sentence = f"its pods restarted {health.restarts} times{f': {health.reason}' if health.reason else ''}"
     outcome = Outcome.worse if worse else Outcome.fine
     return Finding("restarts", 0, health.restarts, limits.restarts, 0.0 if worse else 1.0, outcome, sentence)
 
@@ -176,7 +176,7 @@ def _psi(stable: Traffic, canary: Traffic, limits: Judgement) -> _Test:
     critical = float(stats.chi2.isf(limits.significance, len(a) - 1) * (1 / a.sum() + 1 / b.sum()))
     limit = max(limits.psi, critical)
     p_value = float(stats.chi2_contingency([a, b]).pvalue)
-    sentence = f"its scores are distributed otherwise: PSI {psi:.2f}, of which chance explains {critical:.2f}"
+    sentence = f"its scores are distributed differently: PSI {psi:.2f}, of which chance explains {critical:.2f}"
     return _Test("scores (PSI)", 0, psi, limit, p_value, psi > limit, sentence)
 
 

@@ -56,7 +56,7 @@ class Lease:
         if lease.spec.holder_identity and left > 0:
             raise Refused(
                 f"Another rollout is running, by {lease.spec.holder_identity}. "
-                f"If it has died, its lease {self._name} ends in {left:.0f} s; then try again."
+                f"If it was killed, its lease {self._name} ends in {left:.0f} s; then retry."
             )
         self._write(lease, self._holder)
 
@@ -107,7 +107,7 @@ class Lease:
 
     def _lost_race(self, error: client.ApiException) -> Exception:
         if error.status == 409:
-            return Refused(f"Another rollout took the lease {self._name} in this moment.")
+            return Refused(f"Another rollout has just acquired the lease {self._name}.")
         return error
 
 

@@ -140,4 +140,4 @@ class Halt:
 
 
 def _sentence(error: Exception) -> str:
-    return f"The cluster refused: {reason(error)}" if isinstance(error, ApiException) else str(error)
+    return f"The cluster rejected the request: {reason(error)}" if isinstance(error, ApiException) else str(error)

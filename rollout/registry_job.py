@@ -27,7 +27,7 @@ class RegistryJob:
         self._claims = Claims(namespace, core)
 
     def check(self, version: str, against: str) -> dict[str, Any]:
-        """What `loan versions check` found; Refused, in its words, if the version is not fit to take traffic."""
+        """What `loan versions check` found; Refused, with its message, if the version cannot be rolled out."""
         return self._run("versions", "check", version, "--against", against)
 
     def promote(self, version: str, by: str, reason: str) -> None:
@@ -40,7 +40,7 @@ class RegistryJob:
         except client.ApiException as error:
             if error.status == 404:
                 raise Refused(
-                    f"A rollout reads the registry by way of the CronJob {self._cronjob}, which is not there: "
+                    f"A rollout reads the registry through the CronJob {self._cronjob}, which was not found: "
                     "set training.enabled."
                 ) from error
             raise

@@ -23,7 +23,7 @@ def thresholds(release: Judgement | None, file: Path | None, chosen: Iterable[st
         found |= _judgement(file)
     found |= pairs(chosen, "--set")
     if unknown := [name for name in found if name not in _NAMES]:
-        raise Refused(f"There is no threshold {unknown[0]}; there are {', '.join(_NAMES)}.")
+        raise Refused(f"Unknown threshold {unknown[0]}; the thresholds are {', '.join(_NAMES)}.")
     try:
         limits = msgspec.convert(found, Judgement, strict=False)
     except msgspec.ValidationError as error:
@@ -37,7 +37,7 @@ def pairs(words: Iterable[str], option: str) -> dict[str, str]:
     for word in words:
         name, equals, value = word.partition("=")
         if not (name and equals):
-            raise Refused(f"{option} takes NAME=VALUE, and {word!r} is not so.")
+            raise Refused(f"{option} must be NAME=VALUE, not {word!r}.")
         found[name] = value
     return found
 
@@ -66,9 +66,9 @@ def _checked(limits: Judgement) -> Judgement:
     """Refused where a number would let everything pass or nothing, as the chart's schema refuses it too."""
     for name, value in msgspec.to_builtins(limits).items():
         if not (math.isfinite(value) and value >= 0):
-            raise Refused(f"The threshold {name} is {value}; it takes a number from 0.")
+            raise Refused(f"The threshold {name} is {value}; it must be a number of at least 0.")
     if limits.min_requests < 1:
         raise Refused("The threshold minRequests is 0; it takes a number from 1.")
     if not 0 < limits.significance < 1:
-        raise Refused(f"The threshold significance is {limits.significance:g}; it takes a number between 0 and 1.")
+        raise Refused(f"The threshold significance is {limits.significance:g}; it must be between 0 and 1.")
     return limits

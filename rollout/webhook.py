@@ -76,7 +76,7 @@ class _Handler(BaseHTTPRequestHandler):
         if self.path not in ASKED:
             self._send(HTTPStatus.NOT_FOUND, ELSEWHERE)
         elif not self._turns.acquire(blocking=False):
-            self._send(HTTPStatus.SERVICE_UNAVAILABLE, f"{MAX_AT_ONCE} judgements are under way; ask again.")
+            self._send(HTTPStatus.SERVICE_UNAVAILABLE, f"{MAX_AT_ONCE} judgements are running; retry.")
         else:
             try:
                 answer = self._judged(ASKED[self.path])
@@ -99,7 +99,7 @@ class _Handler(BaseHTTPRequestHandler):
             return HTTPStatus.SERVICE_UNAVAILABLE, str(error)
         except Exception:
             traceback.print_exc()
-            return HTTPStatus.INTERNAL_SERVER_ERROR, "The judgement failed; the log of the judge says how."
+            return HTTPStatus.INTERNAL_SERVER_ERROR, "The judgement failed; the judge's log has the cause."
         print(msgspec.json.encode(report).decode(), flush=True)
         text = f"{report.canary} against {report.stable} is {report.verdict}: {report.why}"
         if report.verdict is wanted:
@@ -109,11 +109,11 @@ class _Handler(BaseHTTPRequestHandler):
     def _versions(self) -> Versions:
         length = self.headers.get("Content-Length", "")
         if not (length.isascii() and length.isdigit() and int(length) <= MAX_BODY_BYTES):
-            raise Refused(f"A request needs a Content-Length, of {MAX_BODY_BYTES} bytes at most.")
+            raise Refused(f"A request needs a Content-Length of at most {MAX_BODY_BYTES} bytes.")
         try:
             metadata = msgspec.json.decode(self.rfile.read(int(length)), type=_Payload).metadata
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-            raise Refused(f"The body is not what Flagger sends: {error}.") from error
+            raise Refused(f"The body is not a Flagger webhook: {error}.") from error
         return Versions.of(metadata.get("stable", ""), metadata.get("canary", ""))
 
     def _send(self, status: HTTPStatus, text: str) -> None:

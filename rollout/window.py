@@ -29,9 +29,9 @@ class Versions(NamedTuple):
         """Refused unless these are two versions."""
         for role, version in (("stable", stable), ("canary", canary)):
             if not _VERSION.fullmatch(version):
-                raise Refused(f"{role} must be a version such as v1, and is {version!r}.")
+                raise Refused(f"{role} must be a version such as v1, not {version!r}.")
         if stable == canary:
-            raise Refused(f"stable and canary are both {stable}; name the two versions to compare.")
+            raise Refused(f"stable and canary are both {stable}; give two different versions.")
         return cls(stable, canary)
 
 

@@ -86,7 +86,7 @@ class Workload:
     def _condition(self, service: str) -> tuple[bool, str]:
         found = self.service(service)
         if found is None:
-            return False, f"there is no InferenceService {service}"
+            return False, f"the InferenceService {service} was not found"
         failure = found.get("status", {}).get("modelStatus", {}).get("lastFailureInfo", {}).get("message", "")
         ready, message = _ready(found)
         return ready, failure or message
@@ -115,10 +115,10 @@ class KnativeWorkload(Workload):
 
     def _is_routed(self, found: dict[str, Any] | None, version: str) -> tuple[bool, str]:
         if found is None:
-            return False, "Knative has no service yet"
+            return False, "Knative has not created the service yet"
         newest = found["spec"]["template"]["spec"]["containers"][0].get("env", [])
         if {"name": "LOAN_VERSION", "value": version} not in newest:
-            return False, f"its newest revision is not of {version}"
+            return False, f"its newest revision is not {version}"
         seen = found.get("status", {}).get("observedGeneration") == found["metadata"]["generation"]
         ready, reason = _ready(found)
         return seen and ready, reason

@@ -103,7 +103,7 @@ class _Composer:
 
 
 def named(path: Path) -> str:
-    """What stands at a path, in words."""
+    """The name of a path, in words."""
     if not path:
         return "the declaration"
     if isinstance(path[-1], int):

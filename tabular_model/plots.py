@@ -1,4 +1,4 @@
-"""The report's figures, each as an SVG element that stands on its own."""
+"""The report's figures, each as a self-contained SVG element."""
 
 import io
 from collections.abc import Callable

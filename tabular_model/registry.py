@@ -1,8 +1,8 @@
 """The registry: immutable, numbered versions, and which of them is the champion.
 
-A version is published completely or not at all. Its number is claimed by creating `claims/v7.json`, which only one training
-can; then its files are written, then its signatures if there are keys, and `v7/manifest.json` last. A folder without
-a manifest is not a version, and a training that is killed wastes only its number. A promotion is
+A version is published completely or not at all. Its number is claimed by creating `claims/v7.json`, which only one
+training can; then its files are written, then its signatures if there are keys, and `v7/manifest.json` last. A folder
+without a manifest is not a version, and a training that is killed wastes only its number. A promotion is
 `promotions/000003.json`, created the same way; the last one counts.
 """
 

@@ -148,7 +148,7 @@ class Schema(msgspec.Struct, frozen=True):
         return tuple(name for name in self.names if name not in self.protected or name in use_protected)
 
     def positions(self, names: Sequence[str]) -> list[int]:
-        """Where the columns of these names stand in the matrix."""
+        """The positions of the columns of these names in the matrix."""
         return [self.names.index(name) for name in names]
 
     def __len__(self) -> int:

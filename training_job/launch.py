@@ -31,7 +31,7 @@ class TrainingParameters(msgspec.Struct, forbid_unknown_fields=True, kw_only=Tru
 
     @classmethod
     def of(cls, asked: dict[str, Any]) -> "TrainingParameters":
-        """From a request, in which the algorithm's parameters stand beside the others.
+        """From a request, in which the algorithm's parameters are beside the others.
 
         msgspec.ValidationError, or ModelError for a parameter or value that the algorithm does not have.
         """

@@ -84,7 +84,7 @@ def remove(path: Path, name: str) -> None:
 
 
 def read(path: Path) -> Tokens:
-    """What the file holds, nothing if it is not there; ModelError if it is not such a file."""
+    """The content of the file, empty if the file does not exist; ModelError if it is not a tokens file."""
     try:
         return msgspec.json.decode(path.read_bytes(), type=Tokens)
     except FileNotFoundError:

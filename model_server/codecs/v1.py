@@ -26,7 +26,7 @@ _decoders = Decoders(msgspec.json.Decoder(Instances), msgspec.json.Decoder(Textu
 
 
 def decode(body: bytes, expected: Expected, explain: bool) -> InferRequest:
-    """The values of a row stand in the order of the columns."""
+    """The values of a row are in the order of the columns."""
     message = read(body, expected, _decoders, "The request", lambda found: _check(found, expected))
     return asked(from_records(_records(message.instances, expected), expected), explain)
 

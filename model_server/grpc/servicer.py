@@ -201,7 +201,7 @@ class InferenceServicer:
         return name, {key: value.string_param for key, value in request.parameters.items()}
 
     def _guarded(self, name: str, method: Method, parse: Callable[[bytes], Any]) -> Callable[..., Any]:
-        """The method as grpc calls it: whatever it raises, its caller is told in a sentence."""
+        """The method as grpc calls it: whatever it raises, its caller receives a sentence."""
 
         def answer(messages: Any, context: grpc.ServicerContext) -> Any:
             call = Call.of(context)

@@ -31,5 +31,5 @@ def wrong_head(headers: Mapping[bytes, bytes], twice: bytes, http: str, limit: i
 
 
 def repeated(name: bytes, first: bytes, second: bytes) -> bytes:
-    """What a header says that stands twice: a list goes on, two traces are none, and of others the last counts."""
+    """The value of a repeated header: lists are joined, two traces count as none, of others the last counts."""
     return {b"tracestate": first + b"," + second, b"traceparent": b""}.get(name, second)

@@ -117,7 +117,7 @@ _PACKED: Headers = ((b"content-encoding", b"gzip"), (b"vary", b"accept-encoding"
 
 
 def error_response(error: ServeError) -> Response:
-    """What a caller is told of an error: its sentence, and the headers that belong to its status."""
+    """The response for an error: its sentence, and the headers that belong to its status."""
     headers: Headers = ()
     if error.http == 401:
         headers = ((b"www-authenticate", b"Bearer"),)

@@ -17,7 +17,7 @@ _BLOCK = 4 * 2**20  # bytes that are split into cells at once; no row may be lon
 
 
 class Delimited:
-    """A CSV file. All columns are text, with the characters that stand in the file."""
+    """A CSV file. All columns are text, with the characters of the file."""
 
     count = None
 

@@ -1,4 +1,4 @@
-"""Where in its file a row stands, for messages."""
+"""The place of a row in its file, for messages."""
 
 from collections.abc import Callable
 from typing import Any, NamedTuple
@@ -14,7 +14,7 @@ Lines = Callable[[int], tuple[int, int]]
 
 
 class Place(NamedTuple):
-    """Where the rows of a batch stand in `file`: the first is number `first`, from 0, of those that are not empty.
+    """The places of the rows of a batch in `file`: the first is number `first`, from 0, of those that are not empty.
 
     `kept` [n] are the rows' places in what was read, where some were left out. `lines` gives for a row of a text
     file its number below the column names and the number of its line, both from 1; it looks at the file again.

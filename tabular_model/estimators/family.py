@@ -42,7 +42,7 @@ def on_columns(model: Any, schema: Schema, features: Sequence[str]) -> Pipeline:
 
 
 def positions(pipeline: Pipeline) -> list[int]:
-    """Where the features of a fitted `on_columns` stand in the matrix."""
+    """The positions in the matrix of the features of a fitted `on_columns`."""
     found: list[int] = pipeline["columns"].transformers_[0][2]
     return found
 

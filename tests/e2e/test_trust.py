@@ -111,7 +111,7 @@ def test_each_right_is_judged_by_the_cluster(release, bearer):
         if account != "train":
             refused = ask("POST", "/train", headers, {})
             assert refused.status_code == 403
-            who = f"system:serviceaccount:{release.namespace}:{account} may not train"
+            who = f"system:serviceaccount:{release.namespace}:{account} does not have the right to train"
             assert who in refused.json()["error"]
     for stranger in ({}, {"authorization": "Bearer made-up"}, bearer("predict", "https://kubernetes.default.svc")):
         assert predict(stranger) == 401
@@ -202,7 +202,7 @@ def test_no_verb_of_a_role_can_be_spared(release, bearer, kind, role, resource, 
     if role.startswith("may-"):
         assert failed.status_code == 403
     elif feature == "predict":
-        assert (failed.status_code, "does not say who you are" in failed.text) == (503, True)
+        assert (failed.status_code, "The cluster cannot check the token" in failed.text) == (503, True)
     else:
         assert (failed.status_code, f'cannot {verb} resource "{resource}"' in failed.json()["error"]) == (500, True)
     if feature == "predict":

@@ -80,7 +80,8 @@ def access(api, clock):
 def test_a_caller_is_who_the_cluster_says_and_may_what_it_says(access, cluster):
     assert access.require(Right.predict, "Bearer good", "/") == USER["username"]
     with pytest.raises(
-        Forbidden, match=r"bank:ci may not train; a Role with the verb train on inferenceservices/loans"
+        Forbidden,
+        match=r"bank:ci does not have the right to train; a Role with the verb train on inferenceservices/loans",
     ):
         access.require(Right.train, "Bearer good", "/")
     with pytest.raises(Unauthenticated, match="--audience loan-model"):
@@ -122,7 +123,7 @@ def test_while_the_cluster_gives_no_answer_only_who_is_remembered_gets_in(access
     cluster.status = 500
     access.require(Right.predict, "Bearer good", "/")
     clock.now = 10.0
-    with pytest.raises(NotReady, match="does not say who you are"):
+    with pytest.raises(NotReady, match="The cluster cannot check the token"):
         access.require(Right.predict, "Bearer good", "/")
     assert "good" not in "".join(capfd.readouterr())
 

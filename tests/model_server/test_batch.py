@@ -162,7 +162,7 @@ def test_a_file_that_cannot_be_scored_leaves_no_output(predict, frame, tmp_path,
 
 def test_a_missing_column_and_a_missing_file(predict, frame, tmp_path):
     done = predict(write(frame.rename(columns={"Age": "age"}), tmp_path / "in.csv"), tmp_path / "out.csv")
-    assert "has no column Age; 'age', but the model's is 'Age'." in " ".join(done.output.split())
+    assert "has no column Age; it has 'age', but the model's is 'Age'." in " ".join(done.output.split())
     assert "absent.csv" in predict(tmp_path / "absent.csv", tmp_path / "out.csv").output
 
 

@@ -153,7 +153,7 @@ def test_sizes_of_binary_tensors_that_did_not_come(http):
     for length in ({}, {"Inference-Header-Content-Length": str(len(content))}):
         answer = http.post(INFER, content=content, headers=length)
         assert answer.status_code == 400
-        assert "'Age' names 8 bytes of FP64, but 0 came" in answer.json()["error"]
+        assert "'Age' names 8 bytes of FP64, but 0 were received" in answer.json()["error"]
 
 
 @pytest.mark.parametrize("length", ["9" * 5000, "0" * 5000 + "9" * 21, "٣", "-1", ""])
@@ -259,7 +259,7 @@ REFUSED = {
     "a shape that is a string": (tensor(AGE, shape="1"), ["`inputs[0].shape`", "an array", "a string"]),
     "a number of rows below zero": (
         {"inputs": [{"name": "x", "datatype": "FP64", "shape": [-1, 7], "data": ROW[0].tolist()}]},
-        ["'x'", "-1", "how many"],
+        ["'x'", "-1", "the number of rows"],
     ),
 }
 

@@ -128,4 +128,4 @@ def test_a_client_that_knows_nothing_can_describe_and_call_every_method(channel)
 def test_a_grpcio_without_the_private_state_serves_as_it_does(capfd):
     take_up(object())
     written = capfd.readouterr()
-    assert "takes up one call after the other" in written.out + written.err
+    assert "accepts calls one at a time" in written.out + written.err

@@ -107,7 +107,7 @@ def test_bodies_that_are_too_large_together_are_refused(trained_registry):
         third.send(infer(body))
         status, headers, answer = third.answer()
         assert (status, headers["retry-after"]) == (503, "1")
-        assert "no room" in json.loads(answer)["error"]
+        assert "no memory left" in json.loads(answer)["error"]
         for connection in holding:
             connection.send(b" ")
             assert connection.answer()[0] == 400  # it was read, and is no JSON
@@ -137,7 +137,7 @@ def test_what_a_body_is_unpacked_to_counts_too(trained_registry):
         small, large = (gzip.compress(json.dumps(APPLICANT).encode() + blanks[:size]) for size in (2**17, 2**18))
         for _ in range(4):
             refused = http.post("/predict", content=large, headers={"content-encoding": "gzip"})
-            assert (refused.status_code, "no room" in refused.json()["error"]) == (503, True)
+            assert (refused.status_code, "no memory left" in refused.json()["error"]) == (503, True)
             assert http.post("/predict", content=small, headers={"content-encoding": "gzip"}).status_code == 200
         counted = http.get("/metrics").text
         assert 'loan_shed_requests_total{what="json"} 4' in counted

@@ -81,7 +81,7 @@ def test_a_training_that_fails_says_why(tmp_path):
 @pytest.mark.parametrize(
     ("change", "said"),
     [
-        (lambda text: "Loan export 2024\n" + text, "line 1: 'Loan export 2024' is no line of column names"),
+        (lambda text: "Loan export 2024\n" + text, "line 1: 'Loan export 2024' cannot be the line of column names"),
         (lambda text: text + text.splitlines()[1] + ",9\n", "has 9 cells, more than the 8"),
     ],
     ids=["a line before the header", "a row with a cell too many"],
@@ -139,4 +139,4 @@ def test_a_pipeline_that_is_not_declared_is_refused_in_a_sentence(tmp_path, data
     with in_process(tmp_path / "registry", train_data=data_file) as http:
         answer = http.post("/train", json={"algorithm": "pipeline", "depth": 3})
         assert answer.status_code == 500
-        assert "has no pipeline of its own" in answer.json()["error"]
+        assert "has no custom pipeline" in answer.json()["error"]

@@ -93,7 +93,7 @@ def test_wrong_requests_have_a_status_and_a_sentence(stub, matrix):
     cases.append((request, status.INVALID_ARGUMENT, "fp64_contents"))
     request = typed(matrix)
     request.inputs[0].datatype = "FP16"
-    cases.append((request, status.INVALID_ARGUMENT, "raw contents only"))
+    cases.append((request, status.INVALID_ARGUMENT, "only as raw contents"))
     request = raw(matrix)
     request.raw_input_contents[0] = request.raw_input_contents[0][:-1]
     cases.append((request, status.INVALID_ARGUMENT, "truncated"))

@@ -225,7 +225,7 @@ def test_a_level_that_is_no_utf_8(server: Server, rows: pd.DataFrame) -> None:
     with pytest.raises(grpc.RpcError) as refused:
         infer_by_grpc(server.grpc_target, request)
     assert refused.value.code() is grpc.StatusCode.INVALID_ARGUMENT
-    assert refused.value.details() == "Input 'gender' holds b'\\xed\\xa0\\x80', which is not UTF-8 text."
+    assert refused.value.details() == "Input 'gender' contains b'\\xed\\xa0\\x80', which is not UTF-8 text."
 
 
 def test_one_matrix_is_for_numbers_only(http: httpx.Client) -> None:

@@ -21,10 +21,10 @@ def told(cluster):
 @pytest.mark.parametrize(
     ("where", "so"),
     [
-        (ELSEWHERE, "cannot mount it on node n2. Keep the versions on a claim that is ReadWriteMany, or in a bucket"),
+        (ELSEWHERE, "cannot mount it on node n2. Store the versions on a claim that is ReadWriteMany, or in a bucket"),
         (
             NOWHERE,
-            "must run there as well, and the scheduler has no place for it: 0/3 nodes are available: 1 Insufficient",
+            "must run there too, but the scheduler cannot place it: 0/3 nodes are available: 1 Insufficient",
         ),
     ],
 )

@@ -67,7 +67,7 @@ def test_a_worse_version_is_rolled_back_at_any_step(cluster, rollout, weight):
     [
         ({"seconds": 0.02}, "its p50 is"),
         ({"approves": 0.65}, "it approves 65.0% of its applications, stable 50.0%"),
-        ({"restarts": 1}, "its pods were restarted 1 times"),
+        ({"restarts": 1}, "its pods restarted 1 times"),
         ({"ready": False}, "it is not ready after 1 s: it cannot be loaded"),
     ],
 )
@@ -94,7 +94,7 @@ def test_a_worse_revision_is_rolled_back_in_knative_mode(new_cluster, rollout, w
     ("how", "why"),
     [
         ({"ready": False}, "it is not ready after 1 s: it cannot be loaded"),
-        ({"ready": False, "restarts": 2}, "its pod was restarted: it cannot be loaded"),
+        ({"ready": False, "restarts": 2}, "its pod restarted: it cannot be loaded"),
     ],
 )
 def test_a_version_that_does_not_start_gets_no_traffic(cluster, rollout, how, why):
@@ -139,7 +139,7 @@ def test_with_too_little_traffic_it_stops_where_it_is_and_goes_on_when_run_again
     done = rollout("--to", "v2")
     assert done.exit_code == 3
     assert "stopped: too little traffic to tell: " in done.stderr
-    assert "It stands at v1 50 %, v2 50 %; run it again, or `loan rollout abort`." in done.stderr
+    assert "The rollout stopped at v1 50 %, v2 50 %; run it again, or run `loan rollout abort`." in done.stderr
     assert events(done)[-1] == "Stopped"
     cluster.requests_between_looks = 1000
     settings(cluster, limitSeconds=5)
@@ -178,7 +178,7 @@ def test_another_canary_is_not_disturbed(cluster, rollout, split):
     cluster.split = split
     done = rollout("--to", "v2")
     assert (done.exit_code, cluster.split) == (1, split)
-    assert "v3 is the canary now" in done.stderr
+    assert "v3 is already the canary" in done.stderr
 
 
 def test_when_somebody_else_moves_the_versions_it_ends(cluster, rollout):
@@ -196,11 +196,11 @@ def test_a_dry_run_prints_the_steps_and_changes_nothing(cluster, rollout):
     before = len(cluster.revisions)
     done = rollout("--to", "v2", "--dry-run")
     assert done.stdout.splitlines() == [
-        "v1 100 %, v2 0 %: deploy v2 without traffic, and wait up to 1 s for it",
+        "v1 100 %, v2 0 %: deploy v2 without traffic, and wait at most 1 s for it",
         "v1 50 %, v2 50 %: judge for 0 s and 100 requests of each, 5 s at most",
         "v1 0 %, v2 100 %: judge for 0 s and 100 requests of each, 5 s at most",
         "v2 becomes stable",
-        "v2 becomes champion in the registry, and the canary goes away",
+        "v2 becomes champion in the registry, and the canary is removed",
     ]
     assert (len(cluster.revisions), cluster.helm, cluster.leases, cluster.events) == (before, [], {}, [])
 
@@ -212,7 +212,7 @@ def test_abort_gives_stable_all_traffic(cluster, rollout, weight):
     assert (done.exit_code, events(done), cluster.split) == (0, ["Aborted"], ("v1", "", 0))
 
 
-@pytest.mark.parametrize(("split", "why"), [(("v1", "", 0), "nothing to abort"), (("v2", "v2", 100), "stable already")])
+@pytest.mark.parametrize(("split", "why"), [(("v1", "", 0), "Nothing to abort"), (("v2", "v2", 100), "already stable")])
 def test_abort_says_when_there_is_nothing_to_abort(cluster, rollout, split, why):
     cluster.split = split
     done = rollout("abort")
@@ -234,7 +234,7 @@ def test_ctrl_c_ends_it_between_two_steps(cluster, rollout):
     cluster.on_look = lambda: os.kill(os.getpid(), signal.SIGINT)
     done = rollout("--to", "v2")
     assert (done.exit_code, cluster.split) == (3, ("v1", "v2", 50))
-    assert "stopped: Interrupted. It stands at v1 50 %, v2 50 %" in done.stderr
+    assert "stopped: Interrupted. The rollout stopped at v1 50 %, v2 50 %" in done.stderr
     assert cluster.leases[f"{FULL_NAME}-rollout"]["spec"].get("holderIdentity") is None
 
 

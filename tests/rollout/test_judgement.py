@@ -105,7 +105,7 @@ def test_psi_by_hand():
 def test_scores_that_are_all_elsewhere_are_worse():
     elsewhere = Histogram((0.25, 0.5, 0.75, 1), (2000, 0, 0, 0))
     judged = judge(traffic(), traffic(scores=elsewhere), READY, LIMITS)
-    assert judged.why.startswith("its scores are distributed otherwise: PSI ")
+    assert judged.why.startswith("its scores are distributed differently: PSI ")
 
 
 def test_psi_of_few_scores_may_be_as_large_as_chance_makes_it():
@@ -174,7 +174,7 @@ def test_the_rows_of_one_request_resemble_each_other_and_count_once():
 def test_a_restart_is_worse_and_says_why():
     judged = judge(traffic(), traffic(), Health(ready=True, restarts=1, reason="OOMKilled"), LIMITS)
     assert judged.outcome is Outcome.worse
-    assert judged.why == "its pods were restarted 1 times: OOMKilled"
+    assert judged.why == "its pods restarted 1 times: OOMKilled"
 
 
 def test_all_that_is_worse_is_told():

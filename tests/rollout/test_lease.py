@@ -59,7 +59,7 @@ def test_of_two_at_once_one_is_refused(cluster, lease, monkeypatch):
     found = read(mine)
     with theirs:
         monkeypatch.setattr(mine, "_read", lambda: found)
-        with pytest.raises(Refused, match="Another rollout took the lease"):
+        with pytest.raises(Refused, match="Another rollout has just acquired the lease"):
             mine.__enter__()
         assert held(cluster) == "you"
 
@@ -77,7 +77,7 @@ def test_a_rollout_whose_lease_is_lost_ends_and_leaves_it_to_its_holder(cluster,
     cluster.on_look = lambda: taken(cluster, age=0)
     done = rollout("--to", "v2")
     assert (done.exit_code, held(cluster)) == (3, "somebody")
-    assert "stopped: Its lease was lost. It stands at v1 50 %, v2 50 %" in done.stderr
+    assert "stopped: Its lease was lost. The rollout stopped at v1 50 %, v2 50 %" in done.stderr
 
 
 def test_one_that_cannot_be_renewed_is_lost_when_its_time_is_up(cluster, lease, monkeypatch, wait_for):

@@ -69,16 +69,16 @@ def test_the_status_says_whether_it_is_what_was_asked(prometheus, post, capsys, 
 @pytest.mark.parametrize(
     ("body", "sentence"),
     [
-        (b"{", "The body is not what Flagger sends"),
-        (b"[]", "The body is not what Flagger sends"),
-        (b"\xff", "The body is not what Flagger sends"),
-        (b'{"metadata": ' + b"[" * 30_000, "The body is not what Flagger sends"),
-        (b'{"metadata": {"stable": 1}}', "The body is not what Flagger sends"),
-        (b"{}", "stable must be a version such as v1, and is ''"),
-        (json.dumps(payload(stable="v1")).encode(), "canary must be a version such as v1, and is ''"),
+        (b"{", "The body is not a Flagger webhook"),
+        (b"[]", "The body is not a Flagger webhook"),
+        (b"\xff", "The body is not a Flagger webhook"),
+        (b'{"metadata": ' + b"[" * 30_000, "The body is not a Flagger webhook"),
+        (b'{"metadata": {"stable": 1}}', "The body is not a Flagger webhook"),
+        (b"{}", "stable must be a version such as v1, not ''"),
+        (json.dumps(payload(stable="v1")).encode(), "canary must be a version such as v1, not ''"),
         (json.dumps(payload(stable="v1", canary="v1")).encode(), "both v1"),
         (json.dumps(payload(stable="v1", canary='v2"} or {a="')).encode(), "canary must be a version such as v1"),
-        (b" " * (MAX_BODY_BYTES + 1), "65536 bytes at most"),
+        (b" " * (MAX_BODY_BYTES + 1), "at most 65536 bytes"),
     ],
 )
 @pytest.mark.parametrize("path", ["/fine", "/worse"])
@@ -120,7 +120,7 @@ def test_only_so_many_judgements_run_at_once(prometheus, post, monkeypatch):
     while len(arrived) < MAX_AT_ONCE:
         time.sleep(0.01)
     refused = post("/fine", json=VERSIONS)
-    assert (refused.status_code, "ask again" in refused.text) == (503, True)
+    assert (refused.status_code, "retry" in refused.text) == (503, True)
     go_on.set()
     for thread in threads:
         thread.join()

@@ -59,5 +59,7 @@ def test_a_format_that_is_not_known_is_refused_with_a_sentence(number: Any) -> N
         return msgspec.json.format(msgspec.json.encode(document, order="sorted"), indent=2)
 
     document["digest"] = sha256(canonical())
-    with pytest.raises(IntegrityError, match=rf"v1/manifest\.json has the format {number}, and this program reads"):
+    with pytest.raises(
+        IntegrityError, match=rf"v1/manifest\.json has the format {number}, but this program reads only"
+    ):
         Manifest.decode(canonical(), "v1/manifest.json")

@@ -33,7 +33,7 @@ def test_a_parameter_of_all_leaves_all_to_compare() -> None:
     [
         ("forest", {}, "The algorithm forest is unknown; the algorithms are auto, logistic, gradient_boosting"),
         ("logistic", {"max_itr": 1}, "logistic has no parameter max_itr; did you mean max_iter?"),
-        ("logistic", {"zzz": 1}, "logistic has no parameter zzz; its parameters are C, class_weight, max_iter, tol."),
+        ("logistic", {"zzz": 1}, "logistic has no parameter zzz; the parameters are C, class_weight, max_iter, tol."),
         ("auto", {"C": 1, "learning_rate": 1}, "No algorithm has all of the parameters C, learning_rate"),
         ("gradient_boosting", {"learning_rate": "fast"}, "The parameter learning_rate of gradient_boosting is 'fast'"),
         ("gradient_boosting", {"max_leaf_nodes": 1}, "The parameter max_leaf_nodes of gradient_boosting is 1"),
@@ -48,5 +48,5 @@ def test_what_cannot_be_set_is_one_sentence(algorithm: str, given: dict[str, obj
 
 
 def test_a_word_without_a_value_is_refused() -> None:
-    with pytest.raises(ModelError, match="max_iter is no parameter with its value"):
+    with pytest.raises(ModelError, match="max_iter is not a parameter with a value"):
         assignments(["max_iter"])

@@ -47,7 +47,7 @@ def test_one_that_may_be_better_by_chance_is_not() -> None:
 def test_a_parameter_that_was_given_is_not_searched() -> None:
     found = search("scorecard", 4, given=("max_bins",))
     assert all("max_bins" not in each.parameters for each in found.tried)
-    with pytest.raises(ModelError, match="nothing to search for"):
+    with pytest.raises(ModelError, match="There is nothing to search:"):
         search("logistic", 4, given=("C",))
 
 

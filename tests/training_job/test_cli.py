@@ -27,7 +27,7 @@ def test_data_can_shuffle_the_target(tmp_path: Path) -> None:
 def test_data_of_an_unknown_format_is_refused(tmp_path: Path) -> None:
     refused = run.invoke(app, ["data", "--output", str(tmp_path / "d.xlsx")])
     assert refused.exit_code == 1
-    assert "ends neither in .csv nor in .parquet" in refused.stderr
+    assert "must be a file that ends in .csv or .parquet" in refused.stderr
 
 
 def test_train_ends_with_one_line_of_json(tmp_path: Path) -> None:
@@ -52,7 +52,7 @@ def test_train_says_the_verdict_in_words(tmp_path: Path, data_file: Path) -> Non
 def test_train_without_data_says_how_to_get_some() -> None:
     refused = run.invoke(app, ["train"], env={"LOAN_DATA": None})
     assert refused.exit_code == 1
-    assert "`loan data --output FILE` writes one" in refused.stderr
+    assert "`loan data --output FILE` writes such a file" in refused.stderr
 
 
 @pytest.mark.parametrize(
@@ -64,7 +64,7 @@ def test_train_without_data_says_how_to_get_some() -> None:
         ),
         (generate(300).drop(columns="Age"), "has no column Age"),
         (generate(300).assign(Loan_Approval=0), "has only one class"),
-        (generate(300).iloc[:0], "has no rows"),
+        (generate(300).iloc[:0], "has column names but no rows"),
     ],
     ids=["a cell", "a column", "one class", "no rows"],
 )

@@ -344,7 +344,7 @@ def test_the_command_writes_the_file_and_says_what_it_guessed(tmp_path: Path, mo
     assert "Left out n: it contains only row numbers." in done.stderr
     again = CliRunner().invoke(app, ["init", "--data", "my data.csv"])
     assert isinstance(again.exception, ModelError)
-    assert str(again.exception).startswith("my-data.yaml exists already")
+    assert str(again.exception).startswith("my-data.yaml already exists")
     named = ["init", "--data", "my data.csv", "--output", "x/y.yaml", "--model-name", "credit", "--target", "target"]
     assert CliRunner().invoke(app, named).exit_code == 0
     assert Declaration.read("x/y.yaml").model == "credit"

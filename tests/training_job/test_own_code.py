@@ -96,7 +96,7 @@ def test_code_that_cannot_be_used_is_one_sentence(tmp_path: Path, code: str | No
 
 def test_an_algorithm_and_a_pipeline_are_not_both_declared(tmp_path: Path) -> None:
     text = second_model.DECLARATION.dump() + "algorithm: logistic\npipeline: model:build\n"
-    with pytest.raises(DeclarationError, match="a pipeline of one's own is the algorithm"):
+    with pytest.raises(DeclarationError, match="a custom pipeline replaces the algorithm"):
         Declaration.parse(text, "card.yaml")
 
 
@@ -112,8 +112,8 @@ def test_an_algorithm_and_a_pipeline_are_not_both_declared(tmp_path: Path) -> No
             [],
             "'columntransformer > simpleimputer' of the pipeline, a SimpleImputer, cannot be compiled",
         ),
-        (GOOD, ["--search", "5"], "nothing to search for"),
-        (None, ["--algorithm", "pipeline"], "has no pipeline of its own"),
+        (GOOD, ["--search", "5"], "There is nothing to search:"),
+        (None, ["--algorithm", "pipeline"], "has no custom pipeline"),
     ],
 )
 def test_a_training_that_cannot_be_ends_in_one_sentence(

@@ -63,7 +63,7 @@ def test_copies_of_data_without_signal_pass_no_gate(tmp_path: Path) -> None:
     found = results(tmp_path, frame, algorithm="gradient_boosting")
     assert not found.verdict.passed
     assert "no better than chance" in found.verdict.reasons[0]
-    assert "1900 rows repeat" in found.notes[0]
+    assert "1900 rows are duplicates" in found.notes[0]
 
 
 def test_a_group_stays_on_one_side_with_the_copies_of_its_rows() -> None:
