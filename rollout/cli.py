@@ -1,4 +1,4 @@
-"""`loan rollout`: start or go on, look, abort; and the controller that does so by itself."""
+"""`loan rollout`: start or continue, show, abort; and the controller that does so automatically."""
 
 import signal
 from collections.abc import Callable, Iterator
@@ -83,7 +83,7 @@ def controller(
         Path, typer.Option("--chart", envvar="LOAN_CHART", help="The folder of the chart's templates.")
     ] = DEFAULT_CHART,
 ) -> None:
-    """Move the release to the version that its value `version` names, whenever that changes, until it is stopped.
+    """Keep the release at the version that its value `version` names, until it is stopped.
 
     The chart runs this as a Deployment where rollout.controller.enabled is true.
     """

@@ -11,7 +11,7 @@ ATTEMPTS = 3  # KServe writes the same status
 
 
 class Condition(msgspec.Struct, frozen=True):
-    """True: the wanted version is stable. Unknown: on the way. False: it was rolled back, or is not fit."""
+    """True: the wanted version is stable. Unknown: on the way. False: it was rolled back or rejected."""
 
     status: Literal["True", "False", "Unknown"]
     reason: str

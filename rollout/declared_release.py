@@ -166,7 +166,7 @@ class DeclaredRelease:
         try:
             own = yaml.safe_load((self.chart / "Chart.yaml").read_text())["version"]
         except FileNotFoundError as error:
-            raise Refused(f"There is no chart in {self.chart}: set --chart or LOAN_CHART to its folder.") from error
+            raise Refused(f"No chart was found in {self.chart}: set --chart or LOAN_CHART to its folder.") from error
         if own != declared.chart:
             raise Refused(
                 f"The release is of the chart {declared.chart}, but the controller has the templates of {own}: "

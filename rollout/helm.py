@@ -20,7 +20,7 @@ def helm(*words: str) -> str:
             start_new_session=True,
         )
     except FileNotFoundError as error:
-        raise Refused("A rollout needs helm, and there is none on the PATH.") from error
+        raise Refused("A rollout needs helm, which was not found on the PATH.") from error
     except subprocess.TimeoutExpired as error:
         raise ClusterError(f"helm {words[0]} did not end within {TIMEOUT_SECONDS} s.") from error
     if done.returncode:

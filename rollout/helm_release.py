@@ -55,7 +55,9 @@ class HelmRelease:
         """What was last deployed, whatever came after it."""
         deployed = [each for each in self.revisions() if each.status == "deployed"]
         if not deployed:
-            raise ClusterError(f"The release {self.name} was never deployed whole; see `helm history {self.name}`.")
+            raise ClusterError(
+                f"The release {self.name} was never deployed completely; see `helm history {self.name}`."
+            )
         return deployed[-1]
 
     def upgrade(self, split: Split, why: str) -> None:
@@ -77,7 +79,7 @@ class HelmRelease:
             if _without_split(last.config) != _without_split(before.config):
                 raise Refused(
                     f"Helm is changing the release {self.name} (revision {last.number}, {last.status} for {age:.0f} s);"
-                    f" try again when it is done. If nobody is at it: `helm rollback {self.name} {before.number}`."
+                    f" try again when it is done. If no command is running: `helm rollback {self.name} {before.number}`."
                 )
             if age > ABANDONED_SECONDS:
                 self._helm("rollback", self.name, str(before.number))

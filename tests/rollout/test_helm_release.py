@@ -80,7 +80,7 @@ def test_a_release_of_another_chart_is_refused(cluster, release):
 
 def test_a_release_that_was_never_whole_is_told(cluster, release):
     cluster.revisions[0]["info"]["status"] = "failed"
-    with pytest.raises(ClusterError, match="never deployed whole; see `helm history loans`"):
+    with pytest.raises(ClusterError, match="never deployed completely; see `helm history loans`"):
         release.current()
 
 
