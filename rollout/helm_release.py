@@ -79,7 +79,7 @@ class HelmRelease:
             if _without_split(last.config) != _without_split(before.config):
                 raise Refused(
                     f"Helm is changing the release {self.name} (revision {last.number}, {last.status} for {age:.0f} s);"
-                    f" try again when it is done. If no command is running: `helm rollback {self.name} {before.number}`."
+                    f" retry when it is done. If no command is running: `helm rollback {self.name} {before.number}`."
                 )
             if age > ABANDONED_SECONDS:
                 self._helm("rollback", self.name, str(before.number))

@@ -20,7 +20,7 @@ def _described() -> descriptor_pb2.FileDescriptorProto:
         (file,) = descriptor_pb2.FileDescriptorSet.FromString(_COMPILED.read_bytes()).file
     except FileNotFoundError:
         raise ModelError(
-            f"{_COMPILED} is made from inference.proto by an installation; in a checkout `make protocol` makes it."
+            f"{_COMPILED} was not found. An installation creates it from inference.proto; in a checkout run `make protocol`."
         ) from None
     return file
 
