@@ -20,7 +20,7 @@ def _described() -> descriptor_pb2.FileDescriptorProto:
         (file,) = descriptor_pb2.FileDescriptorSet.FromString(_COMPILED.read_bytes()).file
     except FileNotFoundError:
         raise ModelError(
-            f"{_COMPILED} was not found. An installation creates it from inference.proto; a checkout, by `make protocol`."
+            f"{_COMPILED} was not found. An installation creates it; in a checkout run `make protocol`."
         ) from None
     return file
 
