@@ -10,6 +10,7 @@ import subprocess
 import sys
 import threading
 import time
+from contextlib import suppress
 
 import grpc
 import httpx
@@ -48,9 +49,13 @@ def metric(server, name, **labels):
 
 
 def workers(server):
-    """The worker processes, without trainings."""
-    children = psutil.Process(server.process.pid).children()
-    return [child for child in children if "model_server.workers.worker" in child.cmdline()]
+    """The worker processes, without trainings and those that have just ended."""
+    found = []
+    for child in psutil.Process(server.process.pid).children():
+        with suppress(psutil.NoSuchProcess):
+            if "model_server.workers.worker" in child.cmdline():
+                found.append(child)
+    return found
 
 
 class Client:

@@ -103,7 +103,7 @@ def test_a_bundle_is_never_replaced(root, sign, key):
     sign(key)
     content = (root / "v1/model.sig").read_bytes()
     again = sign(key)
-    assert (again.exit_code, "v1/model.sig is in the registry" in again.stderr) == (1, True)
+    assert (again.exit_code, "v1/model.sig is already in the registry" in again.stderr) == (1, True)
     assert (root / "v1/model.sig").read_bytes() == content
 
 
