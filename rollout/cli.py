@@ -94,7 +94,8 @@ def controller(
 
 @contextmanager
 def _connected(release: str, namespace: str, context: str, chart: Path = DEFAULT_CHART) -> Iterator["Connection"]:
-    from rollout.connection import Connection, cluster_errors
+    from rollout.connection import Connection
+    from rollout.outages import cluster_errors
 
     try:
         with cluster_errors():
@@ -105,13 +106,12 @@ def _connected(release: str, namespace: str, context: str, chart: Path = DEFAULT
 
 
 def _watch() -> "Watch":
-    """A line for each look; on a terminal one line that changes."""
     from rollout import view
 
-    console = view.console(stderr=True)
+    show = view.progress_line()
 
     def watch(split: "Split", judged: "Judged", seconds: float) -> None:
-        console.print(view.progress(split, judged, seconds), end="\r" if console.is_terminal else "\n")
+        show(view.progress(split, judged, seconds))
 
     return watch
 

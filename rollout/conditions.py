@@ -6,6 +6,9 @@ from typing import Any, Literal
 import msgspec
 from kubernetes import client
 
+from rollout.objects import KINDS
+from rollout.workload import Workload
+
 TYPE = "RolledOut"
 ATTEMPTS = 3  # KServe writes the same status
 
@@ -19,10 +22,11 @@ class Condition(msgspec.Struct, frozen=True):
 
 
 class Conditions:
-    """The condition `RolledOut` of one InferenceService."""
+    """The condition `RolledOut` of stable's InferenceService."""
 
-    def __init__(self, service: str, namespace: str, custom: Any) -> None:
-        self._place = ("serving.kserve.io", "v1beta1", namespace, "inferenceservices", service)
+    def __init__(self, workload: Workload, namespace: str, custom: Any) -> None:
+        self._workload = workload
+        self._namespace = namespace
         self._custom = custom
 
     def read(self) -> Condition | None:
@@ -51,18 +55,12 @@ class Conditions:
             "metadata": {"resourceVersion": service["metadata"]["resourceVersion"]},
             "status": {"conditions": [*others, own]},
         }
-        self._custom.patch_namespaced_custom_object_status(
-            *self._place, body, _content_type="application/merge-patch+json"
-        )
+        group, version, plural = KINDS["InferenceService"]
+        place = (group, version, self._namespace, plural, self._workload.stable)
+        self._custom.patch_namespaced_custom_object_status(*place, body, _content_type="application/merge-patch+json")
 
     def _get(self) -> dict[str, Any] | None:
-        try:
-            found: dict[str, Any] = self._custom.get_namespaced_custom_object(*self._place)
-        except client.ApiException as error:
-            if error.status == 404:
-                return None
-            raise
-        return found
+        return self._workload.service(self._workload.stable)
 
 
 def _conditions(service: dict[str, Any] | None) -> list[dict[str, Any]]:

@@ -1,23 +1,22 @@
 """From a release's name to the objects that a rollout works with."""
 
 import os
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from kubernetes import client, config
 from rich.console import Group
-from urllib3.exceptions import HTTPError
 
 from rollout import view
 from rollout.conditions import Conditions
 from rollout.controller import Controller, Watch
 from rollout.declared_release import DeclaredRelease
-from rollout.errors import ClusterError, Refused, reason
+from rollout.errors import Refused
 from rollout.helm_release import HelmRelease
 from rollout.lease import SECONDS, Lease
+from rollout.objects import INSTANCE, KINDS
 from rollout.ownership import applied_by
 from rollout.reconciler import Reconciler
 from rollout.record import Record, me
@@ -77,7 +76,7 @@ class Connection:
             lambda halt: Connection(self._name, self._namespace, None, self._declared.chart).controller(watch, halt),
             self._registry(),
             self._record(),
-            Conditions(self._revision.service, self._namespace, self._custom),
+            Conditions(self._workload, self._namespace, self._custom),
             halt,
         )
 
@@ -116,10 +115,14 @@ class Connection:
 
     def _check_applied(self) -> None:
         """Refused, with the name of the tool, where the objects are there but not by Helm."""
-        selector = f"app.kubernetes.io/instance={self._name}"
-        place = ("serving.kserve.io", "v1beta1", self._namespace, "inferenceservices")
-        for each in self._custom.list_namespaced_custom_object(*place, label_selector=selector)["items"]:
-            raise Refused(_applied(self._name, applied_by(each["metadata"]) or "a tool that keeps no Helm release"))
+        group, version, plural = KINDS["InferenceService"]
+        selector = f"{INSTANCE}={self._name}"
+        found = self._custom.list_namespaced_custom_object(
+            group, version, self._namespace, plural, label_selector=selector
+        )["items"]
+        if found:
+            tool = applied_by(found[0]["metadata"]) or "a tool that keeps no Helm release"
+            raise Refused(_applied(self._name, tool))
 
     def _registry(self) -> RegistryJob:
         return RegistryJob(self._revision.service, self._namespace, client.BatchV1Api(self._api), self._core)
@@ -157,14 +160,3 @@ def connect(context: str | None) -> tuple[client.ApiClient, str]:
         raise Refused(f"No cluster was found: {error}") from error
     chosen = next((each for each in contexts if each["name"] == context), current)
     return api, chosen["context"].get("namespace", "default")
-
-
-@contextmanager
-def cluster_errors() -> Iterator[None]:
-    """What the Kubernetes API refuses, and that it cannot be reached, as a ClusterError."""
-    try:
-        yield
-    except client.ApiException as error:
-        raise ClusterError(f"The cluster rejected the request: {reason(error)}") from error
-    except HTTPError as error:
-        raise ClusterError(f"The cluster cannot be reached: {error}") from error

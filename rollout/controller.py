@@ -5,15 +5,14 @@ There is no other state. Whatever interrupts it, running it again goes on from w
 
 import time
 from collections.abc import Callable, Iterator
-from typing import Protocol, TypeVar
+from typing import Protocol
 
 import tenacity
-from kubernetes.client import ApiException
 from msgspec.structs import replace
-from urllib3.exceptions import HTTPError
 
-from rollout.errors import ClusterError, Refused, RolledBack, Stopped
+from rollout.errors import Refused, RolledBack, Stopped
 from rollout.judgement import Judged, Outcome, judge
+from rollout.outages import is_outage, patiently
 from rollout.record import Record, me
 from rollout.registry_job import RegistryJob
 from rollout.release import Release, Revision
@@ -21,11 +20,8 @@ from rollout.traffic import Snapshot, Source, Traffic
 from rollout.values import Split
 from rollout.workload import Health, Workload
 
-OUTAGE_SECONDS = 120  # how long a network that is gone is waited for
 UPGRADE_ATTEMPTS = 3
 UPGRADE_PAUSE_SECONDS = 5
-
-T = TypeVar("T")
 
 
 class Watch(Protocol):
@@ -226,7 +222,7 @@ class Controller:
         for attempt in tenacity.Retrying(
             stop=tenacity.stop_after_attempt(UPGRADE_ATTEMPTS),
             wait=tenacity.wait_fixed(UPGRADE_PAUSE_SECONDS),
-            retry=tenacity.retry_if_exception(_is_outage),
+            retry=tenacity.retry_if_exception(is_outage),
             reraise=True,
         ):
             with attempt:
@@ -235,13 +231,13 @@ class Controller:
         self._record.decided(event, before, after, why, judged)
 
     def _now(self) -> Revision:
-        return _patiently(self._release.current)
+        return patiently(self._release.current)
 
     def _health(self, service: str, version: str) -> Health:
-        return _patiently(lambda: self._workload.health(service, version))
+        return patiently(lambda: self._workload.health(service, version))
 
     def _snapshots(self, split: Split) -> tuple[Snapshot, Snapshot]:
-        return _patiently(lambda: (self._source.snapshot(split.stable), self._source.snapshot(split.canary)))
+        return patiently(lambda: (self._source.snapshot(split.stable), self._source.snapshot(split.canary)))
 
     def _pause(self, split: Split, seconds: float) -> None:
         """Waits; Stopped if asked to end meanwhile, or if the release says that somebody else moved the versions."""
@@ -263,20 +259,3 @@ class Controller:
 def _next_weight(weight: int, steps: tuple[int, ...]) -> int:
     """The first step above the present weight; 0 after the last."""
     return min((step for step in steps if step > weight), default=0)
-
-
-def _patiently(ask: Callable[[], T]) -> T:
-    """Asks again while the network or the cluster is gone, for a while."""
-    answer: T = tenacity.Retrying(
-        stop=tenacity.stop_after_delay(OUTAGE_SECONDS),
-        wait=tenacity.wait_exponential(max=10),
-        retry=tenacity.retry_if_exception(_is_outage),
-        reraise=True,
-    )(ask)
-    return answer
-
-
-def _is_outage(error: BaseException) -> bool:
-    if isinstance(error, ApiException):
-        return not error.status or bool(error.status >= 429)
-    return isinstance(error, ClusterError | HTTPError)

@@ -18,7 +18,7 @@ from rollout.release import Revision
 from rollout.values import Split
 from rollout.workload import KnativeWorkload, Workload
 
-SELECTOR = "app.kubernetes.io/component=rollout,app.kubernetes.io/instance={}"
+COMPONENT = "app.kubernetes.io/component=rollout"
 KEY = "state"
 NOTHING = Split("", "", 0)
 
@@ -61,10 +61,12 @@ class DeclaredRelease:
         self._core: Any = client.CoreV1Api(api)
         self._custom: Any = client.CustomObjectsApi(api)
         self._objects = Objects(name, namespace, self._custom)
+        self._rendered: tuple[dict[str, Any], list[dict[str, Any]]] = ({}, [])
 
     def declaration(self) -> Declaration | None:
         """None where the release has no controller."""
-        found = self._core.list_namespaced_config_map(self.namespace, label_selector=SELECTOR.format(self.name)).items
+        selector = f"{COMPONENT},{INSTANCE}={self.name}"
+        found = self._core.list_namespaced_config_map(self.namespace, label_selector=selector).items
         if not found:
             return None
         data, metadata = found[0].data, found[0].metadata
@@ -73,7 +75,9 @@ class DeclaredRelease:
 
     def state(self) -> State:
         """What was deployed last. An InferenceService without a state, as Helm left it, is stable's."""
-        declared = self._declared()
+        return self._state(self._declared())
+
+    def _state(self, declared: Declaration) -> State:
         try:
             kept = self._core.read_namespaced_config_map(_state_name(declared), self.namespace)
         except client.ApiException as error:
@@ -86,35 +90,39 @@ class DeclaredRelease:
 
     def current(self) -> Revision:
         """What is deployed, with all values."""
-        declared, state = self._declared(), self.state()
+        declared = self._declared()
+        state = self._state(declared)
         values = _with(declared.values, state.split)
         return Revision(state.number, state.updated, state.why, values, declared.service)
 
     def upgrade(self, split: Split, why: str) -> None:
         """Deploys `split`. Returns at once, but where Knative first needs a revision of stable to go back to."""
-        before = self.state()
+        declared = self._declared()
+        before = self._state(declared)
         after = replace(before, number=before.number + 1, updated=datetime.now(UTC), why=why)
-        if self._is_knative and before.split.canary not in ("", split.stable, split.canary):
+        if declared.values["mode"] == "Knative" and before.split.canary not in ("", split.stable, split.canary):
             # The newest revision gets the traffic of one that is taken away, so it has to be of the right version.
-            self._deploy(replace(after, split=Split(split.stable, split.stable, 0)))
-            self._wait_for_revision(split.stable)
-        self._deploy(replace(after, split=split))
+            self._deploy(declared, replace(after, split=Split(split.stable, split.stable, 0)))
+            self._wait_for_revision(declared, split.stable)
+        self._deploy(declared, replace(after, split=split))
 
     def recover(self) -> None:
         """Deploys the split that is recorded again, so that what others changed or a crash left undone is put right."""
-        state = self.state()
+        declared = self._declared()
+        state = self._state(declared)
         if not state.split.stable:
             return
         if state.split.canary == state.split.stable and not state.split.weight:
-            self._wait_for_revision(state.split.stable)
+            self._wait_for_revision(declared, state.split.stable)
             state = replace(state, split=Split(state.split.stable, "", 0))
-        self._deploy(state)
+        self._deploy(declared, state)
 
     def reject(self, version: str) -> None:
         """Remembers that `version` was rolled back; an empty one forgets."""
-        state = self.state()
+        declared = self._declared()
+        state = self._state(declared)
         if state.rejected != version:
-            self._deploy(replace(state, rejected=version))
+            self._deploy(declared, replace(state, rejected=version))
 
     def _declared(self) -> Declaration:
         declared = self.declaration()
@@ -122,12 +130,7 @@ class DeclaredRelease:
             raise Refused(f"The namespace {self.namespace} has no release {self.name} with rollout.controller.enabled.")
         return declared
 
-    @property
-    def _is_knative(self) -> bool:
-        return bool(self._declared().values["mode"] == "Knative")
-
-    def _wait_for_revision(self, version: str) -> None:
-        declared = self._declared()
+    def _wait_for_revision(self, declared: Declaration, version: str) -> None:
         workload = KnativeWorkload(declared.service, self.namespace, self._core, self._custom)
         deadline = time.monotonic() + declared.values["rollout"]["readySeconds"]
         while not (health := workload.health(workload.stable, version)).ready:
@@ -135,8 +138,7 @@ class DeclaredRelease:
                 raise ClusterError(f"The new revision of {version} is not ready: {health.reason or 'no reason given'}.")
             time.sleep(1)
 
-    def _deploy(self, state: State) -> None:
-        declared = self._declared()
+    def _deploy(self, declared: Declaration, state: State) -> None:
         objects = self._render(declared, state.split)
         owner = {"apiVersion": "v1", "kind": "ConfigMap", "name": declared.name, "uid": declared.uid}
         self._keep(_state_name(declared), state, owner)
@@ -155,6 +157,11 @@ class DeclaredRelease:
         self._check_chart(declared)
         values = _with(declared.values, split)
         values = values | {"version": "", "rollout": values["rollout"] | {"controller": {"enabled": False}}}
+        if values != self._rendered[0]:
+            self._rendered = (values, self._template(values))
+        return self._rendered[1]
+
+    def _template(self, values: dict[str, Any]) -> list[dict[str, Any]]:
         with tempfile.NamedTemporaryFile(suffix=".json") as file:
             file.write(msgspec.json.encode(values))
             file.flush()

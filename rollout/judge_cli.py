@@ -84,8 +84,8 @@ def judge(
     Exit codes: 0 no worse, 1 worse, 2 too little traffic to tell, 3 not judged because of a wrong option or an outage.
     """
     from rollout import webhook
-    from rollout.connection import cluster_errors
     from rollout.evidence import find
+    from rollout.outages import cluster_errors
     from rollout.thresholds import pairs, thresholds
     from rollout.window import Versions, Window
 
@@ -135,14 +135,12 @@ def _show(report: "Report", as_json: bool) -> None:
 
 
 def _watch(canary: str) -> "Callable[[Judged, float], None]":
-    """A line for each look; on a terminal one line that changes."""
     from rollout import view
 
-    console = view.console(stderr=True)
+    show = view.progress_line()
 
     def watch(judged: "Judged", seconds: float) -> None:
-        line = f"{seconds:.0f} s, {judged.canary_requests} requests of {canary}: {judged.outcome}"
-        console.print(line, end="\r" if console.is_terminal else "\n")
+        show(f"{seconds:.0f} s, {judged.canary_requests} requests of {canary}: {judged.outcome}")
 
     return watch
 

@@ -3,13 +3,11 @@
 import time
 from collections.abc import Callable
 
-from kubernetes.client import ApiException
-from urllib3.exceptions import HTTPError
-
 from rollout.conditions import Condition, Conditions
 from rollout.controller import Controller
 from rollout.declared_release import DeclaredRelease
-from rollout.errors import ClusterError, Refused, RolledBack, Stopped, reason
+from rollout.errors import ClusterError, Refused, RolledBack, Stopped
+from rollout.outages import cluster_errors
 from rollout.record import Record, me
 from rollout.registry_job import RegistryJob
 from rollout.values import Split
@@ -49,16 +47,24 @@ class Reconciler:
         while not self._halt():
             pause = float(RETRY_SECONDS)
             try:
-                pause = self._release.current().values.rollout.poll_seconds
-                self._conditions.write(self.step())
-            except Refused as error:
-                self._refuse(str(error))
-                pause = max(pause, RETRY_SECONDS)
-            except Stopped as error:
-                self._conditions.write(Condition("Unknown", "Waiting", str(error)))
-            except (ClusterError, ApiException, HTTPError) as error:
-                print(f"warning: {_sentence(error)}", flush=True)
+                with cluster_errors():
+                    pause = self._turn()
+            except ClusterError as error:
+                print(f"warning: {error}", flush=True)
             self._wait(pause)
+
+    def _turn(self) -> float:
+        """One step, and the condition that it leads to; returns the seconds to wait after it."""
+        poll_seconds = float(RETRY_SECONDS)
+        try:
+            poll_seconds = self._release.current().values.rollout.poll_seconds
+            self._conditions.write(self.step())
+        except Refused as error:
+            self._refuse(str(error))
+            return max(poll_seconds, RETRY_SECONDS)
+        except Stopped as error:
+            self._conditions.write(Condition("Unknown", "Waiting", str(error)))
+        return poll_seconds
 
     def step(self) -> Condition:
         """Takes up the wanted version, and says where that ended. Refused, Stopped or ClusterError where it did not."""
@@ -134,10 +140,7 @@ class Halt:
             return ""
         self._looked = time.monotonic()
         try:
-            return "" if self._release.declaration() == self._began_with else "The values have changed"
-        except (ApiException, HTTPError):  # an outage is no change
+            with cluster_errors():
+                return "" if self._release.declaration() == self._began_with else "The values have changed"
+        except ClusterError:  # an outage is no change
             return ""
-
-
-def _sentence(error: Exception) -> str:
-    return f"The cluster rejected the request: {reason(error)}" if isinstance(error, ApiException) else str(error)

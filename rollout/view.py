@@ -1,6 +1,6 @@
 """What a person sees: shares as bars, steps, and each check with both figures."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 from rich.console import Console, Group, RenderableType
 from rich.table import Table
@@ -55,6 +55,12 @@ def verdict(judged: Judged) -> Text:
 def progress(split: Split, judged: Judged, seconds: float) -> str:
     """One line, while a judgement waits for traffic."""
     return f"{split}: {seconds:.0f} s, {judged.canary_requests} requests of the canary: {judged.outcome}"
+
+
+def progress_line() -> Callable[[str], None]:
+    """Writes a line to standard error for each look; on a terminal one line that changes."""
+    shown = console(stderr=True)
+    return lambda line: shown.print(line, end="\r" if shown.is_terminal else "\n")
 
 
 def console(stderr: bool = False) -> Console:

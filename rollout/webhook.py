@@ -11,9 +11,9 @@ from typing import Any
 
 import msgspec
 
-from rollout.connection import cluster_errors
 from rollout.errors import Refused
 from rollout.judgement import Outcome
+from rollout.outages import cluster_errors
 from rollout.window import Versions, Window
 from tabular_model.errors import ModelError
 

@@ -52,8 +52,11 @@ class Workload:
 
     def pods(self, service: str) -> list[Any]:
         """The pods of an InferenceService that are not on their way out."""
-        found = self._core.list_namespaced_pod(self._namespace, label_selector=f"{LABEL}={service}").items
+        found = self._core.list_namespaced_pod(self._namespace, label_selector=self._selector(service)).items
         return [pod for pod in found if not pod.metadata.deletion_timestamp]
+
+    def _selector(self, service: str) -> str:
+        return f"{LABEL}={service}"
 
     def pods_of(self, version: str) -> list[str]:
         """The names of all pods of a version, in whichever InferenceService."""

@@ -14,6 +14,7 @@ from typer.testing import CliRunner
 
 from loan_cli.app import app
 from tests.rollout.cluster import Cluster, answering
+from tests.rollout.prometheus import Prometheus
 
 # Sends its words to the cluster, and ends as that says; with what Python starts quickest with.
 HELM = r"""#!{python} -SE
@@ -79,3 +80,11 @@ def rollout() -> Iterator[Callable[..., Result]]:
     yield lambda *words: CliRunner().invoke(app, ["rollout", *words])
     for number, handler in handlers.items():
         signal.signal(number, handler)
+
+
+@pytest.fixture
+def prometheus() -> Iterator[Prometheus]:
+    """Without any figures yet."""
+    made = Prometheus()
+    with answering(made) as made.url:
+        yield made

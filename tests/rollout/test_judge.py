@@ -14,8 +14,7 @@ from typer.testing import CliRunner
 
 from loan_cli.app import app
 from rollout import window
-from tests.rollout.cluster import DEFAULTS, answering
-from tests.rollout.prometheus import Prometheus
+from tests.rollout.cluster import DEFAULTS
 
 ROOT = Path(__file__).parents[2]
 BOTH = ("--stable", "v1", "--canary", "v2")
@@ -29,13 +28,6 @@ def judge(*words):
 def report(*words):
     """The JSON document, whatever the verdict."""
     return json.loads(judge(*BOTH, "--json", *words).stdout)
-
-
-@pytest.fixture
-def prometheus():
-    made = Prometheus()
-    with answering(made) as made.url:
-        yield made
 
 
 @pytest.fixture

@@ -10,8 +10,6 @@ from typer.testing import CliRunner
 from loan_cli.app import app
 from rollout import webhook
 from rollout.window import Versions
-from tests.rollout.cluster import answering
-from tests.rollout.prometheus import Prometheus
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 PROMETHEUS = "http://prometheus.monitoring:9090"
@@ -25,12 +23,10 @@ def documents(folder):
     return {(each["kind"], each["metadata"]["name"]): each for each in found}
 
 
-@pytest.fixture
-def prometheus():
-    made = Prometheus()
-    made.answer("v1", 600)
-    with answering(made) as made.url:
-        yield made
+@pytest.fixture(autouse=True)
+def stable(prometheus):
+    """v1 has answered enough."""
+    prometheus.answer("v1", 600)
 
 
 def run(args, prometheus, **names):

@@ -269,6 +269,21 @@ def test_a_conflict_with_kserve_over_the_status_is_tried_again(serving, run):
     assert serving.condition == ROLLED_OUT
 
 
+def test_a_status_that_cannot_be_written_does_not_end_the_controller(serving, run):
+    serving.versions["v2"].refused = "v2 failed the gate."
+    serving.conflicts = 6  # more than it tries for the two conditions of one step
+    serving.want("v2")
+    done = run(serving, ("False", "NotFit"))
+    assert done.exit_code == 0, done.stderr
+    assert "the object has been modified" in done.output
+
+
+def test_the_chart_is_rendered_once_for_what_stays_the_same(serving, look):
+    serving.helm.clear()
+    look(serving, 30)
+    assert len(serving.helm) == 1
+
+
 def test_an_outage_is_said_in_a_sentence_and_waited_out(serving, run):
     serving.helm_fails = ["the chart is not readable"]
     serving.want("v2")
