@@ -5,7 +5,7 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
-import httpx
+import httpx2
 from kubernetes import client
 from prometheus_client.parser import text_string_to_metric_families
 
@@ -31,10 +31,10 @@ class PrometheusSource:
         query = f'last_over_time({{__name__=~"{"|".join(METRICS)}",{chosen}}}[{REACH}])'
         when = {"query": query, "time": f"{time.time() - ago:.3f}"}
         try:
-            answer = httpx.post(f"{self._url}/api/v1/query", data=when, timeout=TIMEOUT_SECONDS)
+            answer = httpx2.post(f"{self._url}/api/v1/query", data=when, timeout=TIMEOUT_SECONDS)
             answer.raise_for_status()
             found = answer.json()["data"]["result"]
-        except (httpx.HTTPError, httpx.InvalidURL, ValueError, KeyError, TypeError) as error:
+        except (httpx2.HTTPError, httpx2.InvalidURL, ValueError, KeyError, TypeError) as error:
             raise ClusterError(f"Prometheus at {self._url} did not answer: {error}") from error
         return dict(_sample(each) for each in found)
 

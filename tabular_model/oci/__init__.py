@@ -4,5 +4,5 @@ from importlib.util import find_spec
 
 from tabular_model.errors import RegistryError
 
-if not find_spec("httpx"):
-    raise RegistryError("An address oci:// needs httpx, which is not installed: `pip install 'loan-model[oci]'`.")
+if not find_spec("httpx2"):
+    raise RegistryError("An address oci:// needs httpx2, which is not installed: `pip install 'loan-model[oci]'`.")

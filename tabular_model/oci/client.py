@@ -5,7 +5,7 @@ from contextlib import contextmanager
 from hashlib import sha256
 from typing import Any, NamedTuple
 
-import httpx
+import httpx2
 import msgspec
 
 from tabular_model.errors import IntegrityError, RegistryError
@@ -40,7 +40,7 @@ class Client:
 
     def __init__(self, reference: Reference) -> None:
         self._where = str(reference._replace(tag=""))
-        self._http = httpx.Client(
+        self._http = httpx2.Client(
             base_url=f"{'http' if reference.local else 'https'}://{reference.host}/v2/{reference.repository}/",
             auth=Auth(credentials(reference.host)),
             follow_redirects=True,
@@ -50,7 +50,7 @@ class Client:
     def tags(self) -> list[str]:
         """All tags; none where there is no such repository yet."""
         found: list[str] = []
-        url: httpx.URL | str | None = "tags/list"
+        url: httpx2.URL | str | None = "tags/list"
         while url:
             response = self._ask("GET", url, missing=True)
             if response is None:
@@ -95,7 +95,7 @@ class Client:
         """Makes `tag` name this manifest, whose blobs are there."""
         self._ask("PUT", f"manifests/{tag}", content=manifest.content, headers={"Content-Type": manifest.media_type})
 
-    def _ask(self, method: str, url: httpx.URL | str, *, missing: bool = False, **more: Any) -> httpx.Response | None:
+    def _ask(self, method: str, url: httpx2.URL | str, *, missing: bool = False, **more: Any) -> httpx2.Response | None:
         with self._reaching():
             response = self._http.request(method, url, **more)
             if missing and response.status_code == 404:
@@ -108,11 +108,11 @@ class Client:
     def _reaching(self) -> Iterator[None]:
         try:
             yield
-        except (httpx.HTTPError, httpx.InvalidURL, ValueError, KeyError) as error:
+        except (httpx2.HTTPError, httpx2.InvalidURL, ValueError, KeyError) as error:
             raise RegistryError(f"The registry {self._where} cannot be used: {str(error).rstrip('.')}.") from None
 
 
-def _reason(response: httpx.Response) -> str:
+def _reason(response: httpx2.Response) -> str:
     """The registry's own words, and the status."""
     try:
         said = msgspec.json.decode(response.content)["errors"][0]

@@ -9,7 +9,7 @@ from collections.abc import Generator
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import httpx
+import httpx2
 
 from tabular_model.errors import RegistryError
 
@@ -67,7 +67,7 @@ def _from_helper(name: str, host: str) -> Credentials | None:
         raise RegistryError(f"docker's configuration names {command[0]}, which does not run: {error}.") from None
 
 
-class Auth(httpx.Auth):
+class Auth(httpx2.Auth):
     """Answers the challenge of a registry, Basic or Bearer, and keeps the answer for the next requests."""
 
     requires_response_body = True
@@ -76,8 +76,8 @@ class Auth(httpx.Auth):
         self._credentials = found
         self._answer = ""
 
-    def auth_flow(self, request: httpx.Request) -> Generator[httpx.Request, httpx.Response, None]:
-        """As httpx asks for it."""
+    def auth_flow(self, request: httpx2.Request) -> Generator[httpx2.Request, httpx2.Response, None]:
+        """As httpx2 asks for it."""
         if self._answer:
             request.headers["Authorization"] = self._answer
         response = yield request
@@ -94,17 +94,17 @@ class Auth(httpx.Auth):
         request.headers["Authorization"] = self._answer
         yield request
 
-    def _token_request(self, challenge: dict[str, str]) -> httpx.Request:
+    def _token_request(self, challenge: dict[str, str]) -> httpx2.Request:
         asked = {name: value for name, value in challenge.items() if name in ("service", "scope")}
         known = self._credentials
         if known and known.refresh:
             form = asked | {"grant_type": "refresh_token", "refresh_token": known.secret, "client_id": "loan-model"}
-            return httpx.Request("POST", challenge["realm"], data=form)
+            return httpx2.Request("POST", challenge["realm"], data=form)
         headers = {"Authorization": known.basic} if known else {}
-        return httpx.Request("GET", challenge["realm"], params=asked, headers=headers)
+        return httpx2.Request("GET", challenge["realm"], params=asked, headers=headers)
 
 
-def _bearer(answer: httpx.Response) -> str:
+def _bearer(answer: httpx2.Response) -> str:
     if answer.status_code != 200:
         raise RegistryError(f"The registry's {answer.url.host} gives no token: {answer.status_code}.")
     found: dict[str, Any] = answer.json()
