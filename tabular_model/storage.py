@@ -14,6 +14,7 @@ from obstore.store import LocalStore, MemoryStore, ObjectStore, from_url
 from tabular_model.errors import RegistryError, RegistryNotFound
 
 SCHEMES = ("s3://", "gs://", "az://")
+OCI = "oci://"
 
 _NOT_CONNECTED = {
     "InvalidCertificate": "its certificate is not trusted; SSL_CERT_FILE names a file of private authorities",
@@ -42,7 +43,7 @@ class Storage(Protocol):
 
 def open_storage(url: str, create: bool) -> Storage:
     """RegistryError if there is nothing at `url`, a folder, bucket or repository, unless `create` makes the folder."""
-    if url.startswith("oci://"):
+    if url.startswith(OCI):
         from tabular_model.oci.storage import OciStorage  # noqa: PLC0415 - it needs what servers do not have
 
         return OciStorage(url)

@@ -163,13 +163,14 @@ def train(
     from tabular_model.parameters import assignments
     from tabular_model.registry import Registry
     from tabular_model.signing import Signer, Trust
+    from tabular_model.storage import OCI
     from tabular_model.verdict import Verdict
     from training_job.progress import Progress
     from training_job.run import Training, run_training
 
     if not source:
         raise DataError("No data was given: use --data FILE; `loan data --output FILE` writes such a file.")
-    if registry.startswith("oci://"):
+    if registry.startswith(OCI):
         raise RegistryError(
             f"A training publishes to a folder or a bucket; `loan versions push` then copies a version to {registry}."
         )

@@ -4,8 +4,8 @@ import re
 from typing import NamedTuple
 
 from tabular_model.errors import RegistryError
+from tabular_model.storage import OCI
 
-SCHEME = "oci://"
 _REFERENCE = re.compile(
     r"oci://(?P<host>[\w.-]+(?::\d+)?|\[[\da-f:]+\](?::\d+)?)"
     r"/(?P<repository>[a-z0-9]+(?:[._/-]+[a-z0-9]+)*)(?::(?P<tag>\w[\w.-]{0,127}))?/?"
@@ -34,4 +34,4 @@ class Reference(NamedTuple):
         return name == "localhost" or name.startswith(("127.", "[::1]"))
 
     def __str__(self) -> str:
-        return f"{SCHEME}{self.host}/{self.repository}" + (f":{self.tag}" if self.tag else "")
+        return f"{OCI}{self.host}/{self.repository}" + (f":{self.tag}" if self.tag else "")
