@@ -74,8 +74,8 @@ class UrlTooLong(ServeError):
     http, grpc = 414, "INVALID_ARGUMENT"
 
 
-class UnknownTransferCoding(ServeError):
-    """Transfer-Encoding is something else than chunked alone."""
+class Unimplemented(ServeError):
+    """The server has no such gRPC method, or the request is in a coding that it does not have."""
 
     http, grpc = 501, "UNIMPLEMENTED"
 

@@ -1,6 +1,5 @@
 """The two ports, of one process or of several among which the kernel shares out the connections (SO_REUSEPORT)."""
 
-import ipaddress
 import socket
 
 from model_server.settings import ListeningSettings
@@ -40,19 +39,6 @@ def bound(host: str, port: int, protocol: str, shared: bool) -> socket.socket:
 def listening(host: str) -> str:
     """The address to listen on, without brackets; all there are, IPv4 and IPv6, if it is empty."""
     return host.strip("[]") or ("::" if socket.has_dualstack_ipv6() else "0.0.0.0")  # noqa: S104
-
-
-def target(host: str, port: int) -> str:
-    """Address and port as grpc takes them."""
-    address = listening(host)
-    return f"[{address}]:{port}" if _is_ipv6(address) else f"{address}:{port}"
-
-
-def _is_ipv6(address: str) -> bool:
-    try:
-        return ipaddress.ip_address(address.partition("%")[0]).version == 6
-    except ValueError:  # a name
-        return False
 
 
 def not_opened(host: str, port: int, protocol: str, why: str) -> ModelError:

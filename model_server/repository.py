@@ -22,7 +22,6 @@ from tabular_model.verdict import Verdict
 log = structlog.get_logger(__name__)
 
 UNNAMED = "loan"  # what a model is called while there is no version that says it
-LOADING = 16  # requests that wait for a version at once
 
 
 class Served(NamedTuple):
@@ -61,7 +60,6 @@ class ModelRepository:
         self._default: Served | None = None
         self._follows = True
         self._stop = threading.Event()
-        self._loading = threading.Semaphore(LOADING)
         self.trouble = ""
         self._set_default(None)
         self._reached("")
@@ -197,17 +195,12 @@ class ModelRepository:
             self.refresh()
 
     def _load_for_request(self, version: str) -> Served:
-        """Keeps requests for what is not loaded from taking all threads while the registry is slow or gone."""
+        """Refuses requests for what is not loaded at once while the registry is gone."""
         if self.trouble:
             raise NotReady(
                 f"Version {version} of model '{self.name}' is not loaded, and cannot be loaded: {self.trouble}"
             )
-        if not self._loading.acquire(blocking=False):
-            raise NotReady(f"Too many requests wait for versions of model '{self.name}' to be loaded; retry.")
-        try:
-            return self._load(version)
-        finally:
-            self._loading.release()
+        return self._load(version)
 
     def _load(self, version: str) -> Served:
         with self._lock:

@@ -7,11 +7,10 @@ own gives it a `LoanPredictor`.
 import asyncio
 import gc
 import signal
+import socket
 import sys
-import threading
 from typing import TYPE_CHECKING
 
-import grpc
 import structlog
 import uvloop
 
@@ -20,14 +19,17 @@ from model_server.access.tokens import TokensFile
 from model_server.controlplane import Control, ControlPlane, launcher
 from model_server.dataplane import DataPlane
 from model_server.grpc import reflection
+from model_server.grpc.app import GrpcApp
 from model_server.grpc.health import Health
+from model_server.grpc.server import GrpcServer
 from model_server.grpc.servicer import InferenceServicer
-from model_server.grpc.streams import Streams
 from model_server.metrics import Metrics
-from model_server.overload.calls import CallExecutor
-from model_server.overload.constants import ACCEPTS, OPEN_STREAMS, PENDING_CALLS, STREAMS_SECONDS, SWITCH_SECONDS
-from model_server.overload.grpcio import take_up
-from model_server.ports import bound, not_opened, target
+from model_server.overload.connections import ConnectionLimits
+from model_server.overload.constants import ACCEPTS, SWITCH_SECONDS
+from model_server.overload.event_loop import LoopQueue
+from model_server.overload.policy import Pace
+from model_server.overload.threads import ThreadPools
+from model_server.ports import bound
 from model_server.repository import ModelRepository
 from model_server.rest.app import RestApp
 from model_server.rest.routes import ROUTES, endpoints
@@ -44,8 +46,6 @@ if TYPE_CHECKING:
     from model_server.workers.membership import Membership
 
 log = structlog.get_logger(__name__)
-
-HEALTH_SECONDS = 0.2  # between two looks for who watches the health
 
 
 class LoanModelServer:
@@ -64,17 +64,21 @@ class LoanModelServer:
         plane = DataPlane(self._repository, metrics, self._log)
         access = Access(_authorizer(settings), settings.anyone_may)
         self._control: Control = group or ControlPlane(registry, self._repository, launcher(settings))
-        answering = endpoints(plane, self._control, settings, (group or metrics).exposition)
         self._tracer = tracer = open_tracer()
-        app = RestApp(Router(ROUTES, answering), metrics, access, settings, tracer)
-        self._certificate = _certificate(settings)
-        self._rest = RestServer(app, settings, self._certificate)
-        executor = CallExecutor(settings)
-        servicer = InferenceServicer(plane, self._control, metrics, access, executor, tracer)
-        self._streams = Streams(OPEN_STREAMS)
-        self._health = Health(self._repository, self._streams)
-        handlers = [servicer.handlers(), self._health.handlers(), *reflection.handlers(self._streams)]
-        self._grpc = _grpc_server(handlers, executor, settings.max_body_bytes, shared=group is not None)
+        self._health = Health(self._repository)
+        # Of both ports: they have one event loop, and one memory.
+        pools, limits = ThreadPools(settings.queue_seconds), ConnectionLimits(settings)
+        queue, pace = LoopQueue(settings.queue_seconds), Pace()
+        certificate = _certificate(settings)
+        answering = endpoints(plane, self._control, settings, pools, (group or metrics).exposition)
+        self._scheme = "https" if certificate else "http"
+        rest = RestApp(Router(ROUTES, answering), metrics, access, queue, pace, self._scheme, tracer)
+        self._rest = RestServer(rest, settings, limits, certificate)
+        servicer = InferenceServicer(plane, self._control, access, pools)
+        methods = servicer.methods() | self._health.methods()
+        staying = self._health.staying() | reflection.staying()
+        grpc = GrpcApp(methods, staying, metrics, access, queue, pace, tracer)
+        self._grpc = GrpcServer(grpc, limits, certificate)
 
     def run(self) -> None:
         """Loads the default version, opens both ports and serves."""
@@ -91,16 +95,15 @@ class LoanModelServer:
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, self.stop, number)
-        http = bound(self._settings.host, self._settings.http_port, "HTTP", shared=self._group is not None)
-        self._open_grpc()
+        http, grpc = self._sockets("HTTP"), self._sockets("GRPC")
+        await self._grpc.start(grpc, self._rest.config.backlog)
         if self._group:
             self._group.serving()
-        scheme = "https" if self._settings.tls_certificate else "http"
-        log.info("serving", http=f"{scheme}://localhost:{self._settings.http_port}/docs", grpc=self._settings.grpc_port)
-        looking = asyncio.create_task(self._look_at_health())
-        await self._rest.serve([http, *(http.dup() for _ in range(ACCEPTS - 1))])
-        looking.cancel()
-        await asyncio.to_thread(self._stop_grpc().wait)
+        settings = self._settings
+        log.info("serving", http=f"{self._scheme}://localhost:{settings.http_port}/docs", grpc=settings.grpc_port)
+        await self._rest.serve(http)
+        self._stop_grpc()
+        await self._grpc.stopped()
         await self._control.stop()
         self._repository.stop()
         if self._log:
@@ -109,39 +112,24 @@ class LoanModelServer:
             self._tracer.stop()
         log.info("stopped")
 
-    async def _look_at_health(self) -> None:
-        """For those who watch; who asks is told by what is then."""
-        while True:
-            await asyncio.sleep(HEALTH_SECONDS)
-            self._health.look()
-
     def stop(self, sig: int) -> None:
         """Called with a signal's number; returns at once. `run` ends when what is in flight is answered.
 
-        Health is NOT_SERVING, no new requests are taken, and streams are ended after `STREAMS_SECONDS`.
+        Health is NOT_SERVING, and no new requests are taken.
         """
         log.info("stopping", signal=signal.Signals(sig).name)
         self._health.stop()
         self._rest.should_exit = True
         self._stop_grpc()
-        threading.Timer(STREAMS_SECONDS, self._streams.end).start()
 
-    def _open_grpc(self) -> None:
-        """Not before a version is loaded: from here on the kernel gives this process its share of the connections."""
-        host, port = self._settings.host, self._settings.grpc_port
-        try:
-            if self._certificate:
-                self._grpc.add_secure_port(target(host, port), self._certificate.for_grpc)
-            else:
-                self._grpc.add_insecure_port(target(host, port))
-        except RuntimeError as error:
-            raise not_opened(host, port, "GRPC", "grpc's line above says why") from error
-        self._grpc.start()
-        take_up(self._grpc)
+    def _stop_grpc(self) -> None:
+        self._grpc.stop(self._settings.grace_seconds)
 
-    def _stop_grpc(self) -> threading.Event:
-        """Takes no new calls; the event is set once those in flight are answered."""
-        return self._grpc.stop(self._settings.grace_seconds)
+    def _sockets(self, protocol: str) -> list[socket.socket]:
+        """Those that listen at a port; the kernel gives this process its share of the connections from then on."""
+        port = self._settings.http_port if protocol == "HTTP" else self._settings.grpc_port
+        first = bound(self._settings.host, port, protocol, shared=self._group is not None)
+        return [first, *(first.dup() for _ in range(ACCEPTS - 1))]
 
 
 def _authorizer(settings: AccessSettings) -> Authorizer:
@@ -172,19 +160,3 @@ def _certificate(settings: TlsSettings) -> Certificate | None:
     if settings.tls_certificate or settings.tls_key:
         raise ModelError("TLS needs both LOAN_TLS_CERTIFICATE and LOAN_TLS_KEY, but one of them is not set.")
     return None
-
-
-def _grpc_server(
-    handlers: list[grpc.GenericRpcHandler], executor: CallExecutor, max_bytes: int, shared: bool
-) -> grpc.Server:
-    return grpc.server(
-        executor,
-        handlers=handlers,
-        options=[
-            ("grpc.max_receive_message_length", max_bytes),
-            ("grpc.max_send_message_length", -1),
-            ("grpc.so_reuseport", int(shared)),
-            ("grpc.server.max_pending_requests", PENDING_CALLS),
-            ("grpc.server.max_pending_requests_hard_limit", 2 * PENDING_CALLS),
-        ],
-    )

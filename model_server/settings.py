@@ -110,20 +110,20 @@ class LimitSettings(_Group):
     max_held_bytes: int = Field(
         256 * 2**20,
         ge=1024,
-        description="Bytes of all REST bodies in memory at once; above it requests get 503. The default is 256 MiB: "
-        "eight of the largest bodies, half the memory that the chart gives a pod.",
+        description="Bytes of all requests in memory at once; above it they get 503 or RESOURCE_EXHAUSTED. The default "
+        "is 256 MiB: eight of the largest bodies, half the memory that the chart gives a pod.",
     )
     max_connections: int = Field(
         10_000,
         ge=1,
-        description="HTTP connections at once. At the limit, the tenth of them that has been idle longest is closed; "
-        "when none is idle, a new connection gets 503.",
+        description="Connections at once, of each port. At the limit, the tenth of them that has been idle longest is "
+        "closed; when none is idle, a new connection gets 503 or ENHANCE_YOUR_CALM.",
     )
     head_seconds: float = Field(
         10,
         gt=0,
-        description="Seconds in which a request's head, or a gRPC call's message, must arrive; otherwise it gets 408 "
-        "or CANCELLED, so that slow senders do not hold connections and threads.",
+        description="Seconds in which a request's head, or the first byte of a gRPC call's message, must arrive; "
+        "otherwise it gets 408 or CANCELLED, so that slow senders do not hold connections.",
     )
     body_seconds: float = Field(
         60,
@@ -134,8 +134,9 @@ class LimitSettings(_Group):
     idle_seconds: float = Field(
         65,
         gt=0,
-        description="Seconds that a connection may be idle between requests. 65 is longer than the idle timeout of "
-        "common load balancers, 60, so that they never send a request on a connection that the server is closing.",
+        description="Seconds that an HTTP connection may be idle between requests; a gRPC connection is then asked by "
+        "a PING whether its client is still there. 65 is longer than the idle timeout of common load balancers, 60, so "
+        "that they never send a request on a connection that the server is closing.",
     )
 
 
@@ -147,9 +148,6 @@ class OverloadSettings(_Group):
         gt=0,
         description="Seconds that a request may wait in the queue, and that the queue may stay long; after that, "
         "requests are rejected with 503 or RESOURCE_EXHAUSTED. A new pod needs up to 2 for its first requests.",
-    )
-    grpc_threads: int = Field(
-        8, ge=1, description="gRPC calls answered at once; the others wait in the queue (`LOAN_QUEUE_SECONDS`)."
     )
 
 

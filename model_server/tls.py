@@ -4,9 +4,7 @@ import ssl
 from functools import cached_property
 from pathlib import Path
 from threading import Lock
-from typing import Any
 
-import grpc
 import structlog
 
 from tabular_model.errors import ModelError
@@ -27,40 +25,29 @@ class Certificate:
         self._lock = Lock()
         try:
             self._seen = self._stamp()
-            self._context = _context(*self._files)
+            self._contexts = _contexts(*self._files)
         except (OSError, ssl.SSLError) as error:
             raise ModelError(f"TLS needs a certificate and its key in {certificate} and {key}: {error}.") from None
 
     @cached_property
     def for_http(self) -> ssl.SSLContext:
         """A context whose handshakes continue in the current one."""
-        context = _context(*self._files)
+        return self._following("http/1.1")
+
+    @cached_property
+    def for_grpc(self) -> ssl.SSLContext:
+        """The same for HTTP/2, which clients of gRPC require to be agreed on."""
+        return self._following("h2")
+
+    def _following(self, protocol: str) -> ssl.SSLContext:
+        context = _contexts(*self._files)[protocol]
 
         def choose(connection: ssl.SSLObject, _name: str | None, _context: ssl.SSLContext) -> None:
             self._refresh()
-            connection.context = self._context
+            connection.context = self._contexts[protocol]
 
         context.sni_callback = choose
         return context
-
-    @cached_property
-    def for_grpc(self) -> Any:
-        """Credentials that ask for the current pair at every handshake."""
-        given: list[ssl.SSLContext] = []
-
-        def fetch() -> Any:
-            self._refresh()
-            if given[-1:] == [self._context]:
-                return None  # as before
-            given[:] = [self._context]
-            return self._configuration()
-
-        given.append(self._context)
-        return grpc.dynamic_ssl_server_credentials(self._configuration(), fetch)
-
-    def _configuration(self) -> Any:
-        certificate, key = (path.read_bytes() for path in self._files)
-        return grpc.ssl_server_certificate_configuration([(key, certificate)])
 
     def _refresh(self) -> None:
         with self._lock:
@@ -68,7 +55,7 @@ class Certificate:
                 seen = self._stamp()
                 if seen == self._seen:
                     return
-                self._context = _context(*self._files)
+                self._contexts = _contexts(*self._files)
             except (OSError, ssl.SSLError) as error:
                 log.error("the new certificate is not used", error=str(error))
             else:
@@ -80,8 +67,13 @@ class Certificate:
         return first.st_mtime_ns, first.st_ino, second.st_mtime_ns, second.st_ino
 
 
-def _context(certificate: Path, key: Path) -> ssl.SSLContext:
+def _contexts(certificate: Path, key: Path) -> dict[str, ssl.SSLContext]:
+    return {protocol: _context(certificate, key, protocol) for protocol in ("http/1.1", "h2")}
+
+
+def _context(certificate: Path, key: Path, protocol: str) -> ssl.SSLContext:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     context.load_cert_chain(certificate, key)
+    context.set_alpn_protocols([protocol])
     return context

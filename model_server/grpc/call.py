@@ -1,40 +1,54 @@
-"""One call of a gRPC method: what its caller sent beside the message, and what goes back beside the answer."""
+"""One call of a gRPC method: what its caller sent beside the message, and what its log lines and spans say of it."""
 
 import re
-from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn
+from typing import TYPE_CHECKING, Any
 
-import grpc
+from google.protobuf.message import DecodeError
 
-from model_server.errors import ServeError
+from model_server.access import ANYONE
+from model_server.errors import InvalidInput
+from model_server.grpc.headers import Head
+from model_server.grpc.messages import only_message
+from model_server.overload.connections import Body, ConnectionLimits
 from model_server.overload.constants import ID_BYTES
 from model_server.request_ids import log_fields, new_id, trace_context
-from model_server.tracing.conventions import Attributes, rpc_attributes, rpc_name
 
 if TYPE_CHECKING:
-    from model_server.tracing.tracer import Trace, Tracer
+    from model_server.tracing.tracer import Trace
 
 
-class Call(NamedTuple):
-    """`request_id` is the caller's `x-request-id`, or one made here; `trace` is there when the call is sampled."""
+class Call:
+    """`id` is the caller's `x-request-id`, or one made here; `trace` is there when the call is sampled.
 
-    context: grpc.ServicerContext
-    metadata: dict[str, Any]
-    request_id: str
-    trace: "Trace | None" = None
+    `version` is the one that answers, for the metrics, and `caller` is who asks, once these are known; `came` is when
+    all of it was there, by `time.perf_counter`.
+    """
 
-    @classmethod
-    def of(cls, context: grpc.ServicerContext) -> "Call":
-        """The call that grpc knows as `context`."""
-        metadata = dict(context.invocation_metadata())
-        sent = str(metadata.get("x-request-id", ""))[:ID_BYTES]
-        if not (sent.isascii() and sent.isprintable()):  # grpc takes any bytes, and fails a call that returns them
-            sent = re.sub("[^ -~]", "?", sent)
-        return cls(context, metadata, sent or new_id().decode())
+    __slots__ = ("body", "caller", "came", "fields", "id", "path", "trace", "version")
 
-    def sent(self, key: str) -> str | None:
-        """What the caller sent under this key of the metadata, None if nothing."""
-        value = self.metadata.get(key)
-        return None if value is None else str(value)
+    def __init__(self, head: Head, limits: ConnectionLimits) -> None:
+        self.path, self.fields = head
+        self.body = Body(limits)
+        self.id = _printable(self.fields.get(b"x-request-id", b"")[:ID_BYTES]) or new_id()
+        self.caller = ANYONE
+        self.came = 0.0
+        self.version = ""
+        self.trace: Trace | None = None
+
+    def sent(self, name: str) -> str | None:
+        """What the caller sent under this name, None if nothing."""
+        value = self.fields.get(name.encode())
+        return None if value is None else value.decode("latin-1")
+
+    @property
+    def is_packed(self) -> bool:
+        """Whether the message may be compressed."""
+        return self.fields.get(b"grpc-encoding", b"identity") != b"identity"
+
+    @property
+    def sent_id(self) -> bytes:
+        """The caller's id, empty where it sent none: one that was made here goes back with failures alone."""
+        return self.id if b"x-request-id" in self.fields else b""
 
     @property
     def traceparent(self) -> str:
@@ -45,31 +59,23 @@ class Call(NamedTuple):
     @property
     def log_fields(self) -> dict[str, str]:
         """What log lines about this call say of it."""
-        return log_fields(self.request_id, trace_context(self.trace, self.sent("traceparent")))
+        return log_fields(self.id.decode(), trace_context(self.trace, self.sent("traceparent")))
 
-    def traced(self, tracer: "Tracer", method: str) -> "Call":
-        """The call, with a trace if it is sampled; `method` is its full name."""
+    def request(self, kind: Any) -> Any:
+        """The message, of a class of protobuf's; InvalidInput where it is none, TooLarge where it is unpacked."""
+        coding = self.fields.get(b"grpc-encoding", b"")
+        return parsed(kind, only_message(self.body.content(), coding, self.body.limit))
 
-        def describe() -> tuple[str, Attributes]:
-            return rpc_name(method), rpc_attributes(method)
 
-        trace = tracer.begin(describe, self.sent("traceparent"), self.sent("tracestate"))
-        return self if trace is None else self._replace(trace=trace)
+def parsed(kind: Any, message: bytes) -> Any:
+    """A message of protobuf; InvalidInput where it is none."""
+    try:
+        return kind.FromString(message)
+    except DecodeError:
+        raise InvalidInput("The message is not what this method takes, or is broken.") from None
 
-    def respond(self, version: str) -> None:
-        """Says what goes back beside the answer: the version that gave it, if one did, and the caller's own id.
 
-        Trailing metadata, not leading: that would be one more write for each call. An id that was made here goes back
-        with failures alone, whose log line it names; each entry costs 5 us.
-        """
-        answered = (("x-loan-version", version),) if version else ()
-        if "x-request-id" in self.metadata:
-            answered = (*answered, ("x-request-id", self.request_id))
-        if answered:
-            self.context.set_trailing_metadata(answered)
-
-    def abort(self, error: ServeError, *metadata: tuple[str, str]) -> NoReturn:
-        """Ends the call with an error's gRPC status and sentence."""
-        self.context.set_trailing_metadata((("x-request-id", self.request_id), *metadata))
-        self.context.abort(grpc.StatusCode[error.grpc], str(error))
-        raise AssertionError
+def _printable(sent: bytes) -> bytes:
+    """The bytes where each may stand in a header, and in a line of a log."""
+    text = sent.decode(errors="replace")
+    return sent if text.isascii() and text.isprintable() else re.sub("[^ -~]", "?", text).encode()

@@ -1,114 +1,68 @@
 """`grpc.health.v1`: what Kubernetes' gRPC probes, Envoy and `grpc_health_probe` ask; anyone may."""
 
-import threading
-from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
-from typing import Any
+import asyncio
 
-import grpc
 from grpc_health.v1 import health_pb2
-from grpc_health.v1.health import HealthServicer
 
+from model_server.errors import NotFound
+from model_server.grpc.app import Answer, Method, Send, Stay
+from model_server.grpc.call import Call, parsed
 from model_server.grpc.described import HEALTH, HealthListResponse
 from model_server.grpc.servicer import SERVICE
-from model_server.grpc.streams import Streams
+from model_server.grpc.stream import Messages
 from model_server.repository import ModelRepository
 
 NAMES = ("", SERVICE)
-THREADS = 64  # of their own, so that health is answered while other calls are refused
-SILENT = THREADS // 2  # calls whose message has not come; of more, the oldest is cancelled
+LOOK_SECONDS = 0.2  # between two looks for who watches
 
 _STATUS = health_pb2.HealthCheckResponse
 
-Send = Callable[[Any], None]
-
 
 class Health:
-    """SERVING exactly while the repository is ready and the server does not stop; `look` tells those who watch."""
+    """SERVING exactly while the repository is ready and the server does not stop."""
 
-    def __init__(self, repository: ModelRepository, streams: Streams) -> None:
+    def __init__(self, repository: ModelRepository) -> None:
         self._repository = repository
-        self._streams = streams
-        self._servicer = HealthServicer(experimental_non_blocking=True)
         self._stopping = False
-        self._said: int | None = None
-        self._silent: dict[grpc.ServicerContext, None] = {}
-        self._lock = threading.Lock()
-        self.look()
-
-    def look(self) -> None:
-        """Looks whether the status has changed."""
-        with self._lock:
-            status = self._status()
-            if status != self._said:
-                self._said = status
-                for name in NAMES:
-                    self._servicer.set(name, status)
 
     def stop(self) -> None:
         """From now on it is NOT_SERVING."""
         self._stopping = True
-        self.look()
 
-    def handlers(self) -> grpc.GenericRpcHandler:
-        """Check, Watch and List for grpc's server; their calls run in `THREADS` threads of their own."""
-        threads = ThreadPoolExecutor(THREADS, thread_name_prefix="grpc-health")
-        check = _in(threads, self._check)
-        watch = _in(threads, self._watch)
-        watch.experimental_non_blocking = True  # type: ignore[attr-defined]
-        listing = _in(threads, self._list)
-        return grpc.method_handlers_generic_handler(
-            f"{HEALTH}.Health",
-            {
-                "Check": grpc.stream_unary_rpc_method_handler(check, response_serializer=_STATUS.SerializeToString),
-                "Watch": grpc.stream_stream_rpc_method_handler(watch, response_serializer=_STATUS.SerializeToString),
-                "List": grpc.stream_unary_rpc_method_handler(
-                    listing, response_serializer=HealthListResponse.SerializeToString
-                ),
-            },
-        )
+    def methods(self) -> dict[bytes, Method]:
+        """Check and List, by their paths."""
+        return {_path("Check"): Method(self.check), _path("List"): Method(self.listed)}
+
+    def staying(self) -> dict[bytes, Stay]:
+        """Watch, whose calls stay open."""
+        return {_path("Watch"): self.watch}
+
+    def check(self, call: Call) -> Answer:
+        """The status of a service; NotFound for one that is not here."""
+        name = call.request(health_pb2.HealthCheckRequest).service
+        if name not in NAMES:
+            raise NotFound(f"Unknown service '{name}': the server has {SERVICE}, and itself by an empty name.")
+        return Answer(_STATUS(status=self._status()))
+
+    def listed(self, _: Call) -> Answer:
+        """The status of all services."""
+        return Answer(HealthListResponse(statuses={name: {"status": self._status()} for name in NAMES}))
+
+    async def watch(self, _: Call, messages: Messages, send: Send) -> None:
+        """Sends the status of a service, and again whenever it changes."""
+        name = parsed(health_pb2.HealthCheckRequest, await anext(messages, b"")).service
+        said = None
+        while True:
+            status = self._status() if name in NAMES else _STATUS.SERVICE_UNKNOWN
+            if status != said:
+                said = status
+                await send(_STATUS(status=status).SerializeToString())
+            await asyncio.sleep(LOOK_SECONDS)
 
     def _status(self) -> int:
         serving = self._repository.ready and not self._stopping
         return int(_STATUS.SERVING if serving else _STATUS.NOT_SERVING)
 
-    def _check(self, messages: Iterator[bytes], context: grpc.ServicerContext) -> Any:
-        request = self._request(messages, context)
-        self.look()
-        return self._servicer.Check(request, context)
 
-    def _list(self, messages: Iterator[bytes], context: grpc.ServicerContext) -> Any:
-        self._request(messages, context)
-        status = self._status()
-        return HealthListResponse(statuses={name: {"status": status} for name in NAMES})
-
-    def _watch(self, messages: Iterator[bytes], context: grpc.ServicerContext, send_response_callback: Send) -> None:
-        request = self._request(messages, context)
-        self._streams.add(context)
-        self.look()
-        self._servicer.Watch(request, context, send_response_callback)
-
-    def _request(self, messages: Iterator[bytes], context: grpc.ServicerContext) -> Any:
-        """The message of a call; a caller who sends none is cancelled when there are many of them."""
-        with self._lock:
-            self._silent[context] = None
-            if len(self._silent) > SILENT:
-                next(iter(self._silent)).cancel()
-        try:
-            return health_pb2.HealthCheckRequest.FromString(next(messages, b""))
-        except Exception:
-            context.abort(grpc.StatusCode.INVALID_ARGUMENT, "The message is not what this method takes, or is broken.")
-            raise
-        finally:
-            with self._lock:
-                self._silent.pop(context, None)
-
-
-def _in(threads: ThreadPoolExecutor, method: Callable[..., Any]) -> Callable[..., Any]:
-    """The method as grpc takes one that has threads of its own."""
-
-    def behavior(*args: Any, **named: Any) -> Any:
-        return method(*args, **named)
-
-    behavior.experimental_thread_pool = threads  # type: ignore[attr-defined]
-    return behavior
+def _path(method: str) -> bytes:
+    return f"/{HEALTH}.Health/{method}".encode()

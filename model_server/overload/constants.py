@@ -7,12 +7,11 @@ FEW = 16  # requests: as many keep a server busy; twice as many are no overload 
 BRIEF = 0.0015  # s: nor are those who are answered in twice this time
 LOOK_SECONDS = 0.05  # s between two looks at how many wait; much shorter than any patience that people set
 CALM = 1.5 * Overloaded.retry_seconds  # s without a refusal end an overload: all who were refused could ask again
-LOOKS = 8  # looks over which the mean length of the gRPC queue is taken: 0.4 s, so that one burst is not all of it
 
 # How refusals are sent.
 REFUSALS = 1000  # a second: to refuse takes half as long as to answer one row, so that this costs a twentieth of a core
 
-# What one HTTP connection may take.
+# What one connection may take.
 HEAD_BYTES = 64 * 1024  # of a request's head: more than any client sends, little enough for 10 000 connections
 URL_BYTES = 16 * 1024  # of a URL: twice what servers must take (RFC 9110, 4.1)
 ID_BYTES = 128  # of a caller's x-request-id, which goes into logs
@@ -24,6 +23,7 @@ ACCEPTS = 16  # connections in one pass of the loop: uvloop takes one from each 
 INLINE_BYTES = 64 * 1024  # of a body that is scored on the event loop: a hop to a thread costs more than a few rows
 SCORERS = 8  # threads that score, at most, and no more than cores: they would only make each other late
 LOADERS = 8  # threads that wait for the registry and do nothing else
+LOADING = 2 * LOADERS  # requests that wait for a version at once
 NICER = 5  # than the event loop is a thread that scores: Linux has a priority for each thread
 # s that a thread may keep the interpreter while others wait. uvloop takes it anew for each connection that has sent
 # something: beside reasons for thousands of rows, the 99th percentile is 51 ms by Python's 5 ms, and 9 to 13 by this.
@@ -31,12 +31,8 @@ NICER = 5  # than the event loop is a thread that scores: Linux has a priority f
 SWITCH_SECONDS = 0.0005
 
 # What gRPC calls may take.
-THREADS = 512  # a call has one from its first byte on: many, so that silent callers do not use them up
-SILENT = THREADS // 2  # calls whose message has not come; of more, the oldest is cancelled
-SILENT_SECONDS = 0.5  # s: unless it began so short a time ago
-IDLE_SECONDS = 0.05  # s in which most messages come; a call that waits for longer gives this server nothing to do
-SLOWER = 10  # times: but all that is longer while the messages that came last took a tenth of it
-TAKEN_UP = 4 * FEW  # calls that grpc hands over at once, so that those who wait do so where they are counted
-PENDING_CALLS = 5000  # that wait in grpc's core; from here on it ends calls by chance, by default from 1 000 on
+OPEN_CALLS = 1000  # of one connection at once: clients of gRPC keep more waiting by themselves
+FRAME_LIMIT = 256 * 1024  # bytes of one frame: sixteen times what peers send by default
 OPEN_STREAMS = 1000  # of callers who watch the health, or read descriptions
 STREAMS_SECONDS = 0.5  # s after which these are ended when the server stops, so that it need not wait for them
+GOODBYE_SECONDS = 1.0  # s in which a client learns that the server stops, and closes the connection

@@ -9,8 +9,8 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
 
-from model_server.errors import Overloaded
-from model_server.overload.constants import FEW, LOADERS, NICER, SCORERS
+from model_server.errors import NotReady, Overloaded
+from model_server.overload.constants import FEW, LOADERS, LOADING, NICER, SCORERS
 from model_server.overload.policy import Queue
 
 T = TypeVar("T")
@@ -41,7 +41,17 @@ class ThreadPools:
         self._turns = asyncio.Semaphore(count)
         self._loaders = ThreadPoolExecutor(LOADERS, thread_name_prefix="registry")
         self._queue = Queue(patience)
-        self._waiting = 0
+        self._waiting = self._loading = 0
+
+    async def load_version(self, work: Callable[[], T]) -> T:
+        """As `load`, for requests, which may be many; NotReady when too many wait for versions already."""
+        if self._loading == LOADING:
+            raise NotReady("Too many requests wait for versions of the model to be loaded; retry.")
+        self._loading += 1
+        try:
+            return await self.load(work)
+        finally:
+            self._loading -= 1
 
     async def load(self, work: Callable[[], T]) -> T:
         """The result of what may have to wait for the registry, in threads that are for nothing else."""

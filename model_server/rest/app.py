@@ -15,7 +15,6 @@ from model_server.overload.policy import Pace
 from model_server.rest.failures import failure
 from model_server.rest.http import Answer, Request, Response
 from model_server.rest.routing import Call, Endpoint, Router, Target
-from model_server.settings import ServerSettings
 from model_server.tracing.conventions import Attributes, http_attributes, http_name
 
 if TYPE_CHECKING:
@@ -30,16 +29,18 @@ class RestApp:
         router: Router,
         metrics: Metrics,
         access: Access,
-        settings: ServerSettings,
+        queue: LoopQueue,
+        pace: Pace,
+        scheme: str,
         tracer: "Tracer | None" = None,
     ) -> None:
         self._target = router.find
-        self._queue = LoopQueue(settings.queue_seconds)
-        self._pace = Pace()
+        self._queue = queue
+        self._pace = pace
         self._metrics = metrics
         self._access = access
         self._tracer = tracer
-        self._scheme = "https" if settings.tls_certificate else "http"
+        self._scheme = scheme
         self._open = None if access.guards(Right.predict) else Right.predict  # for which no token is asked
 
     def refuse(self, request: Request, error: ServeError) -> Response:

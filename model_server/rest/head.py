@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from model_server.errors import InvalidInput, ServeError, TooLarge, UnknownTransferCoding
+from model_server.errors import InvalidInput, ServeError, TooLarge, Unimplemented
 
 LONGEST = 20  # digits of a length: more are too many for any limit, and Python reads no number of thousands
 ONCE = frozenset({b"host", b"authorization"})  # headers that may stand once only
@@ -26,7 +26,7 @@ def wrong_head(headers: Mapping[bytes, bytes], twice: bytes, http: str, limit: i
     coding = headers.get(b"transfer-encoding", b"chunked")
     if coding.strip().lower() != b"chunked":
         shown = coding.decode("latin-1")
-        return UnknownTransferCoding(f"Transfer-Encoding is '{shown}'; send chunked alone, or a Content-Length.")
+        return Unimplemented(f"Transfer-Encoding is '{shown}'; send chunked alone, or a Content-Length.")
     return None
 
 

@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING, Any, Protocol
 import msgspec
 from msgspec.structs import replace
 
+from model_server.codecs.compression import PACKED_BYTES, packed, unpacked
 from model_server.errors import MethodNotAllowed, Overloaded, ServeError, UnsupportedMediaType
 from model_server.overload.connections import Body, ConnectionLimits
 from model_server.request_ids import log_fields, trace_context
-from model_server.rest.compression import packed, unpacked
+from model_server.rest.accept import weight
 
 if TYPE_CHECKING:
     from model_server.tracing.tracer import Trace
@@ -107,10 +108,9 @@ def json_response(value: Any, status: int = 200, headers: Headers = ()) -> Respo
 def smaller(request: Request, response: Response) -> Response:
     """The response compressed, where it is worth it and the caller accepts it."""
     accepted = request.headers.get(b"accept-encoding")
-    body = None if accepted is None else packed(response.body, accepted)
-    if body is None:
+    if accepted is None or len(response.body) < PACKED_BYTES or not weight(accepted, b"gzip"):
         return response
-    return replace(response, body=body, headers=(*response.headers, *_PACKED))
+    return replace(response, body=packed(response.body), headers=(*response.headers, *_PACKED))
 
 
 _PACKED: Headers = ((b"content-encoding", b"gzip"), (b"vary", b"accept-encoding"))

@@ -32,7 +32,7 @@ class Predictions:
         """By `version`, the default if None. A version that is not loaded is loaded first, in a thread."""
         served = self._dataplane.repository.loaded(version)
         if served is None:
-            return self._pools.load(partial(self._load, call, version, decode))
+            return self._pools.load_version(partial(self._load, call, version, decode))
         if call.request.body.size > INLINE_BYTES or call.request.is_packed:
             return self._pools.run(partial(self._decode_and_score, call, served, decode))
         try:

@@ -79,10 +79,13 @@ ROUTES = (
 
 
 def endpoints(
-    plane: DataPlane, control: Control, settings: ServerSettings, exposition: Callable[[bool], bytes]
+    plane: DataPlane,
+    control: Control,
+    settings: ServerSettings,
+    pools: ThreadPools,
+    exposition: Callable[[bool], bytes],
 ) -> list[object]:
     """The objects whose methods the routes name; `exposition` gives the metrics."""
-    pools = ThreadPools(settings.queue_seconds)
     predictions = Predictions(plane, pools)
     return [
         V2Endpoints(plane, predictions, control, pools),

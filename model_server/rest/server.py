@@ -18,14 +18,16 @@ from model_server.tls import Certificate
 class RestServer(uvicorn.Server):
     """Leaves signals to the model server, which has gRPC to stop as well."""
 
-    def __init__(self, app: RestApp, settings: ServerSettings, certificate: Certificate | None = None) -> None:
+    def __init__(
+        self, app: RestApp, settings: ServerSettings, limits: ConnectionLimits, certificate: Certificate | None = None
+    ) -> None:
         answering: App = CorsApp(app, settings.cors_origins) if settings.cors_origins else app
         super().__init__(
             uvicorn.Config(
                 answering,  # type: ignore[arg-type]
                 host=settings.host,
                 port=settings.http_port,
-                http=partial(HttpProtocol, ConnectionLimits(settings)),  # type: ignore[arg-type]
+                http=partial(HttpProtocol, limits),  # type: ignore[arg-type]
                 ws="none",
                 lifespan="off",
                 interface="asgi3",

@@ -11,7 +11,6 @@ from grpc_reflection.v1alpha import reflection_pb2
 from grpc_reflection.v1alpha.proto_reflection_descriptor_database import ProtoReflectionDescriptorDatabase
 
 from model_server.grpc.described import HealthListResponse
-from model_server.overload.grpcio import take_up
 from tests.model_server.serving import serving
 
 SERVING, NOT_SERVING = health_pb2.HealthCheckResponse.SERVING, health_pb2.HealthCheckResponse.NOT_SERVING
@@ -123,9 +122,3 @@ def test_a_client_that_knows_nothing_can_describe_and_call_every_method(channel)
     assert "List" in pool.FindServiceByName("grpc.health.v1.Health").methods_by_name
     reflection = pool.FindServiceByName("grpc.reflection.v1.ServerReflection")
     assert reflection.methods_by_name["ServerReflectionInfo"].input_type.full_name.startswith("grpc.reflection.v1.")
-
-
-def test_a_grpcio_without_the_private_state_serves_as_it_does(capfd):
-    take_up(object())
-    written = capfd.readouterr()
-    assert "accepts calls one at a time" in written.out + written.err

@@ -306,7 +306,7 @@ def test_hundreds_of_calls_that_send_nothing_are_no_overload(trained_registry):
 def test_overload_is_shed_counted_and_over_at_once(trained_registry):
     """Forty at once, each of half a second, where none may wait for 20 ms."""
     with (
-        serving(trained_registry, queue_seconds=0.02, grpc_threads=1) as server,
+        serving(trained_registry, queue_seconds=0.02) as server,
         ThreadPoolExecutor(40) as many,
         grpc.insecure_channel(server.grpc_target) as channel,
     ):

@@ -6,7 +6,6 @@ import zlib
 from collections.abc import Callable
 
 from model_server.errors import InvalidInput, TooLarge, UnsupportedMediaType
-from model_server.rest.accept import weight
 
 if sys.version_info >= (3, 14):
     from compression import zstd
@@ -40,10 +39,8 @@ def unpacked(body: bytes, coding: str, limit: int) -> bytes:
     return content
 
 
-def packed(body: bytes, accepted: bytes) -> bytes | None:
-    """The answer in gzip where the caller accepts that and it is large enough; else None."""
-    if len(body) < PACKED_BYTES or not weight(accepted, b"gzip"):
-        return None
+def packed(body: bytes) -> bytes:
+    """The answer in gzip."""
     return gzip.compress(body, LEVEL, mtime=0)
 
 

@@ -1,0 +1,106 @@
+"""Header fields as HPACK (RFC 7541) packs them, and which of them a gRPC request may have.
+
+What comes is read by hpack. What is sent is written here without a table, so that the bytes of an answer's head can be
+kept and sent again: to put them together anew takes longer than to score a row.
+"""
+
+from collections.abc import Iterable
+from functools import lru_cache
+from typing import NamedTuple
+
+from hpack import Decoder
+from hpack.exceptions import HPACKError, OversizedHeaderListError
+
+from model_server.grpc.frames import BrokenConnection, BrokenStream, Code
+from model_server.overload.constants import HEAD_BYTES
+
+Fields = Iterable[tuple[bytes, bytes]]
+
+_INDEXED = {(b":status", b"200"): b"\x88", (b"content-type", b"application/grpc"): b"\x0f\x10\x10application/grpc"}
+_LONGEST = 127  # bytes whose number fits into one with HPACK's prefix of seven bits
+_DIGITS = 20  # of a length: more are too many for any limit
+_PSEUDO = {b":method", b":scheme", b":path", b":authority"}
+_NEEDED = {b":method", b":scheme", b":path"}
+_OF_A_CONNECTION = {b"connection", b"keep-alive", b"proxy-connection", b"transfer-encoding", b"upgrade"}
+
+
+class Head(NamedTuple):
+    """A request's head: the path of its method, and its metadata; of fields that are repeated, the last."""
+
+    path: bytes
+    fields: dict[bytes, bytes]
+
+
+class HeadDecoder:
+    """Reads the heads of one connection, each of which may refer to those before it."""
+
+    def __init__(self) -> None:
+        self._hpack = Decoder(max_header_list_size=HEAD_BYTES)
+
+    def read(self, block: bytes) -> list[tuple[bytes, bytes]]:
+        """The fields of a block; BrokenConnection where it cannot be read, as those after it could not either."""
+        try:
+            return self._hpack.decode(block, raw=True)  # type: ignore[return-value]
+        except OversizedHeaderListError:
+            raise BrokenConnection(
+                Code.ENHANCE_YOUR_CALM, f"The request's head has more than {HEAD_BYTES} bytes."
+            ) from None
+        except HPACKError:
+            raise BrokenConnection(Code.COMPRESSION_ERROR, "A head is not valid HPACK.") from None
+
+
+def request_head(fields: list[tuple[bytes, bytes]]) -> Head:
+    """The head of a request; BrokenStream where HTTP/2 does not allow it."""
+    found = dict(fields)
+    if not _may_begin(tuple([name for name, _ in fields])) or found.get(b"te", b"trailers") != b"trailers":
+        raise BrokenStream(Code.PROTOCOL_ERROR)
+    return Head(found[b":path"], found)
+
+
+def check_trailers(fields: list[tuple[bytes, bytes]], ends: bool) -> None:
+    """BrokenStream where what comes behind a message does not end the request, or has a field that its head has."""
+    if not ends or any(name.startswith(b":") or name != name.lower() for name, _ in fields):
+        raise BrokenStream(Code.PROTOCOL_ERROR)
+
+
+def check_length(fields: dict[bytes, bytes], size: int) -> None:
+    """BrokenStream where a request's body has not the length that its head says, if it says one."""
+    length = fields.get(b"content-length")
+    if length is not None and not (len(length) <= _DIGITS and length.isdigit() and int(length) == size):
+        raise BrokenStream(Code.PROTOCOL_ERROR)
+
+
+def refusal(head: Head) -> bytes:
+    """The head of the answer to a request that is no call of gRPC; empty if it is one."""
+    if head.fields[b":method"] != b"POST":
+        return write([(b":status", b"405"), (b"allow", b"POST")])
+    if not head.fields.get(b"content-type", b"").startswith(b"application/grpc"):
+        return write([(b":status", b"415")])
+    return b""
+
+
+@lru_cache(maxsize=64)  # a client sends the same names again and again
+def _may_begin(names: tuple[bytes, ...]) -> bool:
+    pseudo = [name for name in names if name.startswith(b":")]
+    if tuple(pseudo) != names[: len(pseudo)] or len(set(pseudo)) != len(pseudo):
+        return False
+    if not _NEEDED <= set(pseudo) <= _PSEUDO:
+        return False
+    return all(name == name.lower() for name in names) and not _OF_A_CONNECTION & set(names)
+
+
+def write(fields: Fields) -> bytes:
+    """The fields as a block that refers to none before it."""
+    return b"".join([_INDEXED.get(field) or b"\0" + _text(field[0]) + _text(field[1]) for field in fields])
+
+
+def _text(value: bytes) -> bytes:
+    size = len(value)
+    if size < _LONGEST:
+        return bytes((size,)) + value
+    rest, prefix = size - _LONGEST, bytearray((_LONGEST,))
+    while rest >= 128:
+        prefix.append(rest & 127 | 128)
+        rest >>= 7
+    prefix.append(rest)
+    return bytes(prefix) + value
