@@ -9,7 +9,7 @@ PACKAGES := loan_cli loan_model model_server rollout tabular_model training_job
 REGISTRY := $(or $(LOAN_REGISTRY),files/model_version)
 DATA := files/dataset.csv
 GO_BIN := tests/.cache/bin
-GO_TOOLS := $(GO_BIN)/registry $(GO_BIN)/oras
+GO_TOOLS := $(GO_BIN)/registry $(GO_BIN)/oras $(GO_BIN)/h2spec
 TOKEN := files/token
 PIP := $(BIN)/pip --disable-pip-version-check install --require-hashes
 COUNT := awk '/^Collecting/ {printf "\r  %d packages", ++n > "/dev/stderr"} END {print "" > "/dev/stderr"}'
@@ -40,16 +40,17 @@ test: $(VENV)/.dev $(GO_TOOLS) ## Install what tests need; check format, style, 
 	OMP_NUM_THREADS=1 $(BIN)/pytest --numprocesses 2 --dist loadfile
 	@$(MAKE) --no-print-directory chart-check
 
-# A container registry and its client, for tests. Their own modules say what they are built from.
+# A container registry and its client, and the conformance tests of HTTP/2, for tests.
 $(GO_BIN)/registry: MODULE := github.com/distribution/distribution/v3/cmd/registry@v3.0.0
 $(GO_BIN)/oras: MODULE := oras.land/oras/cmd/oras@v1.2.3
+$(GO_BIN)/h2spec: MODULE := github.com/summerwind/h2spec/cmd/h2spec@v2.2.1+incompatible
 
 $(GO_TOOLS):
 	@mkdir -p $(@D)
 	@if command -v go >/dev/null; then CGO_ENABLED=0 GOBIN=$(abspath $(@D)) go install $(MODULE); \
-	  else echo "Without Go there is no $(@F): tests of container registries are skipped" >&2; fi
+	  else echo "Without Go there is no $(@F): the tests that need it are skipped" >&2; fi
 
-faults: $(VENV)/.dev ## Kill trainings and servers, fill disks, fail stores, send hostile input (minutes)
+faults: $(VENV)/.dev $(GO_TOOLS) ## Kill trainings and servers, fill disks, fail stores, send hostile input (minutes)
 	$(BIN)/pytest -m slow
 
 soak: $(VENV)/.dev ## Serve at full load while versions come and go, and check each answer (LOAN_SOAK_SECONDS, 1200)

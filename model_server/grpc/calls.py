@@ -18,7 +18,6 @@ from model_server.overload.constants import AT_ONCE, OPEN_CALLS
 
 _LATE = ended("DEADLINE_EXCEEDED", "The time that the call itself set, its grpc-timeout, was over before the answer.")
 _STOPPING = ended("UNAVAILABLE", "The server stops; call another.")
-_END = frames.END_HEADERS | frames.END_STREAM
 
 
 class Calls:
@@ -55,17 +54,11 @@ class Calls:
             self.last = number
         if self.refusing or len(self._open) + self._orphans >= OPEN_CALLS:
             raise BrokenStream(Code.REFUSED_STREAM)
-        head = headers.request_head(fields)
-        refusal = headers.refusal(head)
-        if refusal:
-            self._sender.write(frames.frame(frames.HEADERS, _END, number, refusal))
-            if not complete:
-                self._sender.write(frames.reset(number, Code.NO_ERROR))
-            return
-        stream = self._open[number] = Stream(number, Call(head, self._limits), self._sender.stream_window, now)
-        method = self._app.staying(stream.call)
-        if method is not None:
-            stream.messages = Messages(stream.call, lambda size: self._sender.credit(stream, size))
+        call = Call(headers.request_head(fields), self._limits)
+        stream = self._open[number] = Stream(number, call, self._sender.stream_window, now)
+        method = self._app.staying(call)
+        if method is not None and not headers.refusal(call.fields):
+            stream.messages = Messages(call, lambda size: self._sender.credit(stream, size))
             stream.task = self._loop.create_task(self._stay(stream, stream.messages, method))
         if complete:
             self.complete(stream)
@@ -143,6 +136,10 @@ class Calls:
         self.answer_waiting()
 
     def _answer(self, stream: Stream) -> None:
+        refusal = headers.refusal(stream.call.fields)
+        if refusal:
+            self._sender.end(stream, refusal)
+            return
         answer = self._app.answer(stream.call)
         if isinstance(answer, Reply):
             self._reply(stream, answer)

@@ -15,7 +15,7 @@ from model_server.grpc.reader import FrameReader
 from model_server.grpc.sender import Sender
 from model_server.grpc.stream import Stream
 from model_server.overload.connections import ConnectionLimits
-from model_server.overload.constants import FRAME_LIMIT, GOODBYE_SECONDS, HEAD_BYTES, OPEN_CALLS, READ_BYTES
+from model_server.overload.constants import GOODBYE_SECONDS, HEAD_BYTES, OPEN_CALLS, READ_BYTES
 
 _HTTP_1 = (
     b"HTTP/1.1 400 Bad Request\r\nconnection: close\r\ncontent-type: text/plain\r\n\r\n"
@@ -51,7 +51,6 @@ class GrpcProtocol(asyncio.Protocol):
             Setting.MAX_CONCURRENT_STREAMS: OPEN_CALLS,
             # A message has limits of its own, so that its sender need not wait for room.
             Setting.INITIAL_WINDOW_SIZE: min(self._limits.max_body_bytes + READ_BYTES, frames.MAX_WINDOW),
-            Setting.MAX_FRAME_SIZE: FRAME_LIMIT,
             Setting.MAX_HEADER_LIST_SIZE: HEAD_BYTES,
         }
         self._transport.write(frames.settings(ours) + frames.window_update(0, frames.MAX_WINDOW - frames.WINDOW))
@@ -77,8 +76,9 @@ class GrpcProtocol(asyncio.Protocol):
         try:
             self._reader.feed(data)
         except BrokenConnection as error:
-            if not self._reader.began and not data.startswith(frames.PREFACE[:3]):
+            if not self._reader.began and b" HTTP/1." in data:
                 self._transport.write(_HTTP_1)
+                self._transport.close()
             self._break(error)
             return
         if not self._reader.within:

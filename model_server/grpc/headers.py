@@ -52,7 +52,8 @@ class HeadDecoder:
 def request_head(fields: list[tuple[bytes, bytes]]) -> Head:
     """The head of a request; BrokenStream where HTTP/2 does not allow it."""
     found = dict(fields)
-    if not _may_begin(tuple([name for name, _ in fields])) or found.get(b"te", b"trailers") != b"trailers":
+    allowed = _may_begin(tuple([name for name, _ in fields])) and found.get(b"te", b"trailers") == b"trailers"
+    if not (allowed and found[b":path"]):
         raise BrokenStream(Code.PROTOCOL_ERROR)
     return Head(found[b":path"], found)
 
@@ -70,11 +71,11 @@ def check_length(fields: dict[bytes, bytes], size: int) -> None:
         raise BrokenStream(Code.PROTOCOL_ERROR)
 
 
-def refusal(head: Head) -> bytes:
+def refusal(fields: dict[bytes, bytes]) -> bytes:
     """The head of the answer to a request that is no call of gRPC; empty if it is one."""
-    if head.fields[b":method"] != b"POST":
+    if fields[b":method"] != b"POST":
         return write([(b":status", b"405"), (b"allow", b"POST")])
-    if not head.fields.get(b"content-type", b"").startswith(b"application/grpc"):
+    if not fields.get(b"content-type", b"").startswith(b"application/grpc"):
         return write([(b":status", b"415")])
     return b""
 

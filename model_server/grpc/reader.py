@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 from model_server.grpc import frames
 from model_server.grpc.frames import BrokenConnection, Code
-from model_server.overload.constants import FRAME_LIMIT, HEAD_BYTES
+from model_server.overload.constants import HEAD_BYTES
 
 # Takes a frame's kind, flags, stream and content.
 Take = Callable[[int, int, int, bytes], None]
@@ -32,8 +32,8 @@ class FrameReader:
         while self.began and size - at >= frames.HEAD_SIZE:
             high, low, kind, flags, stream = frames.HEAD.unpack_from(data, at)
             length = high << 16 | low
-            if length > FRAME_LIMIT:
-                raise BrokenConnection(Code.FRAME_SIZE_ERROR, f"A frame has more than {FRAME_LIMIT} bytes.")
+            if length > frames.FRAME_BYTES:
+                raise BrokenConnection(Code.FRAME_SIZE_ERROR, f"A frame has more than {frames.FRAME_BYTES} bytes.")
             start = at + frames.HEAD_SIZE
             if start + length > size:
                 break

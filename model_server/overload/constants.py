@@ -23,7 +23,7 @@ ACCEPTS = 16  # connections in one pass of the loop: uvloop takes one from each 
 INLINE_BYTES = 64 * 1024  # of a body that is scored on the event loop: a hop to a thread costs more than a few rows
 SCORERS = 8  # threads that score, at most, and no more than cores: they would only make each other late
 LOADERS = 8  # threads that wait for the registry and do nothing else
-LOADING = 2 * LOADERS  # requests that wait for a version at once
+LOADING = 16  # requests that wait for a version at once
 NICER = 5  # than the event loop is a thread that scores: Linux has a priority for each thread
 # s that a thread may keep the interpreter while others wait. uvloop takes it anew for each connection that has sent
 # something: beside reasons for thousands of rows, the 99th percentile is 51 ms by Python's 5 ms, and 9 to 13 by this.
@@ -32,7 +32,6 @@ SWITCH_SECONDS = 0.0005
 
 # What gRPC calls may take.
 OPEN_CALLS = 1000  # of one connection at once: clients of gRPC keep more waiting by themselves
-FRAME_LIMIT = 256 * 1024  # bytes of one frame: sixteen times what peers send by default
 OPEN_STREAMS = 1000  # of callers who watch the health, or read descriptions
 STREAMS_SECONDS = 0.5  # s after which these are ended when the server stops, so that it need not wait for them
 GOODBYE_SECONDS = 1.0  # s in which a client learns that the server stops, and closes the connection
