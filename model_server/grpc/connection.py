@@ -11,6 +11,7 @@ from model_server.grpc import frames, headers
 from model_server.grpc.app import GrpcApp
 from model_server.grpc.calls import Calls
 from model_server.grpc.frames import BrokenConnection, BrokenStream, Code, Setting
+from model_server.grpc.head_decoder import HeadDecoder
 from model_server.grpc.reader import FrameReader
 from model_server.grpc.sender import Sender
 from model_server.grpc.stream import Stream
@@ -33,7 +34,7 @@ class GrpcProtocol(asyncio.Protocol):
         self._connections = connections
         self._loop = asyncio.get_running_loop()
         self._reader = FrameReader(self._take)
-        self._heads = headers.HeadDecoder()
+        self._heads = HeadDecoder()
         self._sender = Sender(self._sent)
         self._calls = Calls(app, limits, self._sender)
         self._unacknowledged = 0  # bytes of the peer's window that it has used

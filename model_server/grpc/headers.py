@@ -1,18 +1,14 @@
 """Header fields as HPACK (RFC 7541) packs them, and which of them a gRPC request may have.
 
-What comes is read by hpack. What is sent is written here without a table, so that the bytes of an answer's head can be
-kept and sent again: to put them together anew takes longer than to score a row.
+What is sent is written without a table, so that the bytes of an answer's head can be kept and sent again: to put them
+together anew takes longer than to score a row.
 """
 
 from collections.abc import Iterable
 from functools import lru_cache
 from typing import NamedTuple
 
-from hpack import Decoder
-from hpack.exceptions import HPACKError, OversizedHeaderListError
-
-from model_server.grpc.frames import BrokenConnection, BrokenStream, Code
-from model_server.overload.constants import HEAD_BYTES
+from model_server.grpc.frames import BrokenStream, Code
 
 Fields = Iterable[tuple[bytes, bytes]]
 
@@ -29,24 +25,6 @@ class Head(NamedTuple):
 
     path: bytes
     fields: dict[bytes, bytes]
-
-
-class HeadDecoder:
-    """Reads the heads of one connection, each of which may refer to those before it."""
-
-    def __init__(self) -> None:
-        self._hpack = Decoder(max_header_list_size=HEAD_BYTES)
-
-    def read(self, block: bytes) -> list[tuple[bytes, bytes]]:
-        """The fields of a block; BrokenConnection where it cannot be read, as those after it could not either."""
-        try:
-            return self._hpack.decode(block, raw=True)  # type: ignore[return-value]
-        except OversizedHeaderListError:
-            raise BrokenConnection(
-                Code.ENHANCE_YOUR_CALM, f"The request's head has more than {HEAD_BYTES} bytes."
-            ) from None
-        except HPACKError:
-            raise BrokenConnection(Code.COMPRESSION_ERROR, "A head is not valid HPACK.") from None
 
 
 def request_head(fields: list[tuple[bytes, bytes]]) -> Head:

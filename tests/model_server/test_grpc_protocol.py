@@ -13,12 +13,14 @@ from urllib.parse import unquote
 import grpc
 import numpy as np
 import pytest
-from hpack import Decoder
+from hpack import Decoder, Encoder
+from hpack.exceptions import HPACKError
 from hypothesis import given
 from hypothesis import strategies as st
 
 from model_server.grpc import frames, headers, messages
 from model_server.grpc.frames import BrokenConnection, Code, Setting
+from model_server.grpc.head_decoder import HeadDecoder
 from model_server.grpc.reader import FrameReader
 from model_server.grpc.v2_pb import pb
 from model_server.overload.constants import HEAD_BYTES, OPEN_CALLS
@@ -75,6 +77,35 @@ def test_a_head_in_parts_is_one(parts):
 @given(st.lists(st.tuples(st.binary(min_size=1, max_size=300), st.binary(max_size=300))))
 def test_fields_are_read_as_they_were_written(fields):
     assert [tuple(each) for each in Decoder().decode(headers.write(fields), raw=True)] == fields
+
+
+names = st.sampled_from([b":path", b":status", b"te", b"content-type", b"x-request-id", b"grpc-timeout"]) | st.binary(
+    min_size=1, max_size=40
+)
+heads = st.lists(st.tuples(names, st.sampled_from([b"", b"trailers", b"POST", INFER]) | st.binary(max_size=200)))
+
+
+@given(st.lists(st.tuples(heads, st.booleans(), st.sampled_from([None, 0, 64, 4096])), max_size=8))
+def test_heads_are_read_as_another_packed_them(sent):
+    """Each by the fields of those before it, in a table that may be given another size."""
+    encoder, decoder = Encoder(), HeadDecoder()
+    for fields, huffman, size in sent:
+        if size is not None:
+            encoder.header_table_size = size
+        assert decoder.read(encoder.encode(fields, huffman=huffman)) == fields
+
+
+@given(st.lists(st.binary(max_size=60) | heads.map(Encoder().encode), max_size=4))
+def test_of_any_bytes_the_same_is_read_as_by_another(blocks):
+    ours, other = HeadDecoder(), Decoder()
+    for block in blocks:
+        try:
+            expected = [tuple(field) for field in other.decode(block, raw=True)]
+        except HPACKError:
+            with pytest.raises(BrokenConnection):
+                ours.read(block)
+            return
+        assert ours.read(block) == expected
 
 
 @given(st.text())
