@@ -1,4 +1,4 @@
-"""`python -m benchmarks quick` prints the ratios; `wide` those of 50 columns, `tracing` what that costs; `full` writes
+"""`python -m benchmarks quick` prints the ratios; `tracing` what that costs; `full` writes
 results.md, `gateway` and `overload` their files."""
 
 import sys
@@ -8,10 +8,9 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks import gateway, overload, tracing, wide
+from benchmarks import gateway, overload, tracing
 from benchmarks.compare import Results, compare
 from benchmarks.load import CACHE
-from benchmarks.servers import OURS
 from loan_model.synthetic import generate
 from tabular_model.registry import Registry
 from training_job.progress import Progress
@@ -29,8 +28,6 @@ def main() -> None:
         gateway.write(Path(__file__).with_name("gateway.md"))
     elif sys.argv[1:] == ["overload"]:
         overload.write(registry, Path(__file__).with_name("overload.md"))
-    elif sys.argv[1:] == ["wide"]:
-        print(wide.table(registry))
     elif sys.argv[1:] == ["tracing"]:
         print(tracing.table(registry))
     else:
@@ -55,8 +52,8 @@ def show(results: Results) -> None:
         for peer, wanted in scenario.wanted.items():
             if peer not in measured:
                 continue
-            ratio = measured[OURS].rate / measured[peer].rate
-            cells = [f"{measured[peer].rate:.0f}", f"{measured[OURS].rate:.0f}", f"{ratio:.2f}"]
+            ratio = measured[scenario.ours].rate / measured[peer].rate
+            cells = [f"{measured[peer].rate:.0f}", f"{measured[scenario.ours].rate:.0f}", f"{ratio:.2f}"]
             table.add_row(scenario.title, peer.title, *cells, f"{wanted:g}" if wanted else "")
     Console().print(table)
 

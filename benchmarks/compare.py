@@ -10,16 +10,20 @@ from typing import NamedTuple
 
 from rich.progress import Progress
 
-from benchmarks import load, payloads, servers
+from benchmarks import load, payloads, servers, wide
 from benchmarks.load import Load
 from benchmarks.servers import (
     ALL,
     BARE_GRPC,
     BARE_HTTP,
+    BARE_PROTOCOL,
     BENTOML,
+    BENTOML_ONNX,
     FASTAPI,
     KSERVE,
+    KSERVE_ONNX,
     MLSERVER,
+    MLSERVER_ONNX,
     MLSERVER_PARALLEL,
     OURS,
     Running,
@@ -35,20 +39,31 @@ class Scenario(NamedTuple):
     protocol: str
     at_once: int
     wanted: Mapping[Server, float]
+    ours: Server = OURS
 
     @property
     def asked(self) -> tuple[Server, ...]:
-        return (OURS, *self.wanted)
+        return (self.ours, *self.wanted)
 
 
-OTHERS = (MLSERVER, MLSERVER_PARALLEL, FASTAPI, BENTOML)
+KSERVES = (KSERVE, KSERVE_ONNX)
+OTHERS = (MLSERVER, MLSERVER_PARALLEL, MLSERVER_ONNX, FASTAPI, BENTOML, BENTOML_ONNX)
 SCENARIOS = (
-    Scenario("REST, JSON, 1 row", 1, "json", 16, {BARE_HTTP: 0.45, KSERVE: 12} | dict.fromkeys(OTHERS, 12)),
-    Scenario("REST, JSON, 1 000 rows", 1000, "json", 4, {KSERVE: 10} | dict.fromkeys(OTHERS, 5)),
-    Scenario("REST, binary tensors, 1 row", 1, "binary", 16, {KSERVE: 10}),
-    Scenario("REST, binary tensors, 1 000 rows", 1000, "binary", 4, {KSERVE: 10}),
-    Scenario("gRPC, raw contents, 1 row", 1, "grpc", 16, {KSERVE: 10} | dict.fromkeys(BARE_GRPC, 0.8)),
-    Scenario("gRPC, raw contents, 1 000 rows", 1000, "grpc", 4, {KSERVE: 8} | dict.fromkeys(BARE_GRPC, 0.0)),
+    Scenario(
+        "REST, JSON, 1 row",
+        1,
+        "json",
+        16,
+        {BARE_HTTP: 0.5, BARE_PROTOCOL: 0.0} | dict.fromkeys((*KSERVES, *OTHERS), 20),
+    ),
+    Scenario("REST, JSON, 1 000 rows", 1000, "json", 4, dict.fromkeys((*KSERVES, *OTHERS), 10)),
+    Scenario("REST, JSON, 1 row of 50 columns", 1, "json", 16, dict.fromkeys(wide.PEERS, 12), wide.WIDE),
+    Scenario("REST, binary tensors, 1 row", 1, "binary", 16, dict.fromkeys(KSERVES, 10)),
+    Scenario("REST, binary tensors, 1 000 rows", 1000, "binary", 4, dict.fromkeys(KSERVES, 10)),
+    Scenario("gRPC, raw contents, 1 row", 1, "grpc", 16, dict.fromkeys(KSERVES, 10) | dict.fromkeys(BARE_GRPC, 0.8)),
+    Scenario(
+        "gRPC, raw contents, 1 000 rows", 1000, "grpc", 4, dict.fromkeys(KSERVES, 8) | dict.fromkeys(BARE_GRPC, 0.0)
+    ),
 )
 
 
@@ -75,8 +90,11 @@ class Measured(NamedTuple):
 Results = list[tuple[Scenario, dict[Server, Measured]]]
 
 
-def compare(registry: Path, rounds: int, seconds: float, only: tuple[Server, ...] = ALL) -> Results:
+def compare(
+    registry: Path, rounds: int, seconds: float, only: tuple[Server, ...] = (*ALL, wide.WIDE, *wide.PEERS)
+) -> Results:
     """Installs, starts and warms up all, and measures; who is not asked stands idle on the same core."""
+    wide.trained()
     for server in only:
         servers.install(server)
     loads: dict[tuple[int, Server], list[Load]] = defaultdict(list)

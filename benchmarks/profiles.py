@@ -17,7 +17,7 @@ from benchmarks import load, payloads, servers
 from benchmarks.load import CACHE
 from benchmarks.servers import BIN, OURS
 
-SECONDS, LOOKS_A_SECOND = 10.0, 250
+SECONDS, LOOKS_A_SECOND, FUNCTIONS = 10.0, 250, 30
 # Paused for each look, it is slow enough to refuse what waits too long; here it is to answer all.
 SERVER = OURS._replace(settings="looked at", environment=f"{OURS.environment} LOAN_QUEUE_SECONDS=60")
 REST, CODEC = "model_server/rest/", "model_server/codecs/v2_rest.py "
@@ -56,6 +56,7 @@ class Profile(NamedTuple):
     cpu: float
     shares: dict[str, float]
     waited: float
+    functions: dict[str, float]
 
 
 def table(registry: Path) -> str:
@@ -68,6 +69,9 @@ def table(registry: Path) -> str:
     )
     lines.append(f"| all | {_cells(one, 1)} | {_cells(many, 1)} |")
     lines.append(f"| {WAITING} | {one.waited * 1e6:.1f} | | {many.waited * 1e6:.1f} | |")
+    lines += ["", f"One row, the {FUNCTIONS} functions with the most time of their own and of what they call in C:", ""]
+    lines += ["| function | µs | share |", "|---|---|---|"]
+    lines += (f"| `{name}` | {_cells(one, share)} |" for name, share in list(one.functions.items())[:FUNCTIONS])
     return "\n".join(lines)
 
 
@@ -82,6 +86,28 @@ def shares(folded: str) -> dict[str, float]:
         if layer := next(_layers(stack.split(";")), None):
             looks[layer] += int(count)
     return {layer: count / looks.total() for layer, count in looks.items()}
+
+
+def functions(folded: str) -> dict[str, float]:
+    """The share of each of this server's functions, the largest first: of its own time, and of what it calls outside.
+
+    Threads count no more than in `shares`.
+    """
+    looks: Counter[str] = Counter()
+    for line in folded.splitlines():
+        stack, _, count = line.rpartition(" ")
+        if next(_layers(stack.split(";")), None):
+            looks[next(_own(stack.split(";")), "the event loop")] += int(count)
+    return {name: count / looks.total() for name, count in looks.most_common()}
+
+
+def _own(stack: list[str]) -> Iterator[str]:
+    """The functions of this server in a stack, from the innermost out, with their modules."""
+    for frame in reversed(stack):
+        function, _, place = frame.rstrip(")").rpartition(" (")
+        file = place.rpartition(":")[0]
+        if file.startswith(("model_server/", "tabular_model/")) and not file.endswith(("/server.py", "/cli.py")):
+            yield f"{file.removesuffix('.py').replace('/', '.')}.{function}"
 
 
 def _layers(stack: list[str]) -> Iterator[str]:
@@ -109,7 +135,8 @@ def _profile(registry: Path, rows: int, at_once: int) -> Profile:
     if spy.returncode:
         raise RuntimeError(f"py-spy cannot look into the server; it needs root or ptrace: {said.decode()}")
     cpu = after.user + after.system - before.user - before.system
-    return Profile(cpu / answered, shares(out.read_text()), max(wall - cpu, 0) / answered)
+    folded = out.read_text()
+    return Profile(cpu / answered, shares(folded), max(wall - cpu, 0) / answered, functions(folded))
 
 
 def _cells(profile: Profile, share: float) -> str:

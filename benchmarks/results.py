@@ -8,7 +8,7 @@ import matplotlib.pyplot as plt
 
 from benchmarks import batch, machine, profiles, starts, trees, wide, workers
 from benchmarks.compare import Results, compare
-from benchmarks.servers import ALL, OURS
+from benchmarks.servers import ALL
 
 HERE = Path(__file__).parent
 ROUNDS, SECONDS = 5, 3.0
@@ -44,7 +44,7 @@ def _parts(registry: Path) -> Iterator[str]:
     yield from _scenarios(measured)
     yield f"## From process start to first answer, and memory\n\n{starts.table(registry)}"
     yield f"## A second worker\n\n{WORKERS}\n\n{workers.table(registry)}"
-    yield f"## A record of 50 columns, 15 of them words\n\n{wide.table(registry)}"
+    yield f"## Reasons\n\n{wide.reasons(registry)}"
     yield f"## Trees alone\n\n{trees.table(registry)}"
     yield f"## Where the time goes\n\n{PROFILE}\n\n{profiles.table(registry)}"
     yield f"## A file of applications\n\n{batch.table(registry)}"
@@ -54,7 +54,7 @@ def _parts(registry: Path) -> Iterator[str]:
 def draw(results: Results, path: Path) -> None:
     """How many times as many requests as each peer, on a logarithmic axis."""
     bars = [
-        (f"{scenario.title}: {peer.title}", measured[OURS].rate / measured[peer].rate)
+        (f"{scenario.title}: {peer.title}", measured[scenario.ours].rate / measured[peer].rate)
         for scenario, measured in results
         for peer in scenario.wanted
         if peer in measured
@@ -80,11 +80,11 @@ def _scenarios(results: Results) -> Iterator[str]:
     for scenario, measured in results:
         if not measured:  # gRPC, where there is no ghz
             continue
-        ours = measured[OURS]
+        ours = measured[scenario.ours]
         rows = []
         for server, each in measured.items():
             wanted = scenario.wanted.get(server)
-            ratio = "" if server is OURS else f"{ours.rate / each.rate:.2f}"
+            ratio = "" if server is scenario.ours else f"{ours.rate / each.rate:.2f}"
             cells = [server.name, server.settings, f"{each.rate:.0f}", f"± {each.spread:.0%}", f"{each.p99:.2f}", ratio]
             rows.append([*cells, f"{wanted:g}" if wanted else ""])
         yield f"## {scenario.title}\n\n{_markdown(head, rows)}"
@@ -92,7 +92,7 @@ def _scenarios(results: Results) -> Iterator[str]:
 
 def _versions() -> str:
     ours = ", ".join(
-        f"{name} {version(name)}" for name in ("numpy", "onnxruntime", "msgspec", "uvicorn", "uvloop", "grpcio")
+        f"{name} {version(name)}" for name in ("numpy", "onnxruntime", "msgspec", "uvicorn", "uvloop", "hpack")
     )
     packages = {server.name: " ".join(server.packages) for server in ALL if server.packages}
     peers = "; ".join(f"{name}: {installed}" for name, installed in packages.items())

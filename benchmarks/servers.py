@@ -23,8 +23,8 @@ PEERS = Path(__file__).parent / "peers"
 BIN = Path(sys.executable).parent
 # A server has as many processes as it is to have; threads of numeric libraries would only take the cores from them.
 ONE_THREAD = {"OMP_NUM_THREADS": "1"}
-# The model is a pickle, so that who loads it needs the scikit-learn that made it.
-SKLEARN = (f"scikit-learn=={version('scikit-learn')}", f"joblib=={version('joblib')}")
+# The model is a pickle, so that who loads it needs the scikit-learn that made it, or ONNX.
+SCORERS = tuple(f"{package}=={version(package)}" for package in ("scikit-learn", "joblib", "onnxruntime"))
 
 
 class Server(NamedTuple):
@@ -40,6 +40,8 @@ class Server(NamedTuple):
     speaks_grpc: bool = False
     speaks_binary: bool = False
     settings: str = ""
+    model: str = "model.joblib"
+    registry: str = ""  # of its own, within the cache, where it is not asked for the shipped model
 
     @property
     def title(self) -> str:
@@ -52,6 +54,11 @@ class Server(NamedTuple):
     @property
     def log(self) -> Path:
         return CACHE / f"{self.title.replace(' ', '-').replace(',', '').lower()}.log"
+
+
+def with_onnx(server: Server) -> Server:
+    """The same with the model as ONNX."""
+    return server._replace(model="model.onnx", settings=f"{server.settings}, ONNX")
 
 
 INFER = "/v2/models/loan/infer"
@@ -68,7 +75,7 @@ OURS = Server(
 )
 KSERVE = Server(
     "KServe predictor",
-    ("kserve==0.21.0", *SKLEARN),
+    ("kserve==0.21.0", *SCORERS),
     "{home}/bin/python {peers}/kserve_predictor.py {model} {http} {grpc} 1",
     INFER,
     payloads.v2,
@@ -76,6 +83,7 @@ KSERVE = Server(
     speaks_binary=True,
     settings="workers 1, uvloop and httptools",
 )
+KSERVE_ONNX = with_onnx(KSERVE)
 KSERVE_WORKERS = KSERVE._replace(
     command=KSERVE.command.removesuffix("1") + "2", settings="workers 2, uvloop and httptools"
 )
@@ -87,15 +95,19 @@ BARE_HTTP = Server(
     payloads.v2,
     settings="workers 1, uvloop and httptools",
 )
+BARE_PROTOCOL = BARE_HTTP._replace(
+    command="{home}/bin/python {peers}/bare_protocol.py {http}", settings="no ASGI: httptools on uvloop"
+)
 # MLServer takes up uvloop by itself, whose newer versions end its parallel workers; its uvicorn takes httptools.
 _MLSERVER = (
     "MLSERVER_HOST=127.0.0.1 MLSERVER_HTTP_PORT={http} MLSERVER_GRPC_PORT={grpc} MLSERVER_METRICS_PORT={metrics} "
-    "MLSERVER_DEBUG=false MLSERVER_ACCESS_LOG=false MLSERVER_PARALLEL_WORKERS="
+    "MLSERVER_DEBUG=false MLSERVER_ACCESS_LOG=false MLSERVER_METRICS_DIR={cache} PYTHONPATH={peers} "
+    "MLSERVER_PARALLEL_WORKERS="
 )
 MLSERVER, MLSERVER_PARALLEL, MLSERVER_PARALLEL_2 = (
     Server(
         "MLServer",
-        ("mlserver==1.7.1", "mlserver-sklearn==1.7.1", "uvloop==0.21.0", "httptools==0.9.0", *SKLEARN),
+        ("mlserver==1.7.1", "mlserver-sklearn==1.7.1", "uvloop==0.21.0", "httptools==0.9.0", *SCORERS),
         "{home}/bin/mlserver start {mlserver}",
         INFER,
         lambda rows: payloads.v2(rows, "predict_proba"),
@@ -104,10 +116,11 @@ MLSERVER, MLSERVER_PARALLEL, MLSERVER_PARALLEL_2 = (
     )
     for workers in (0, 1, 2)
 )
+MLSERVER_ONNX = with_onnx(MLSERVER)._replace(body=payloads.v2)
 FASTAPI, FASTAPI_WORKERS = (
     Server(
         "FastAPI and pandas",
-        ("fastapi==0.165.0", "uvicorn[standard]==0.54.0", "pandas==2.3.3", *SKLEARN),
+        ("fastapi==0.165.0", "uvicorn[standard]==0.54.0", "pandas==2.3.3", *SCORERS),
         "{home}/bin/uvicorn fastapi_pandas:app --app-dir {peers} --port {http} --loop uvloop --http httptools "
         f"--no-access-log --log-level warning --workers {workers}",
         "/predict_batch",
@@ -120,7 +133,7 @@ FASTAPI, FASTAPI_WORKERS = (
 BENTOML, BENTOML_WORKERS = (
     Server(
         "BentoML",
-        ("bentoml==1.4.40", "uvloop==0.23.0", "httptools==0.9.0", *SKLEARN),
+        ("bentoml==1.4.40", "uvloop==0.23.0", "httptools==0.9.0", *SCORERS),
         "{home}/bin/bentoml serve bentoml_service:Loan --working-dir {peers} --host 127.0.0.1 --port {http}",
         "/predict_batch",
         payloads.nested,
@@ -129,6 +142,7 @@ BENTOML, BENTOML_WORKERS = (
     )
     for workers in (1, 2)
 )
+BENTOML_ONNX = with_onnx(BENTOML)
 BARE_GRPC = tuple(
     Server(
         f"bare grpcio {kind}",
@@ -138,7 +152,8 @@ BARE_GRPC = tuple(
     )
     for kind in ("threads", "asyncio", "uvloop")
 )
-ALL = (OURS, BARE_HTTP, KSERVE, MLSERVER, MLSERVER_PARALLEL, FASTAPI, BENTOML, *BARE_GRPC)
+ONNX = (KSERVE_ONNX, MLSERVER_ONNX, BENTOML_ONNX)
+ALL = (OURS, BARE_HTTP, BARE_PROTOCOL, KSERVE, MLSERVER, MLSERVER_PARALLEL, FASTAPI, BENTOML, *ONNX, *BARE_GRPC)
 
 
 class Running(NamedTuple):
@@ -173,16 +188,19 @@ def install(server: Server) -> None:
 @contextmanager
 def running(server: Server, registry: Path, http_port: int, cores: str = SERVER_CORE) -> Iterator[Running]:
     """The server, once it has answered a prediction, on `cores` alone; `started_in` seconds after its start."""
+    registry = CACHE / server.registry if server.registry else registry
+    model = registry / "v1" / server.model
     names = {
         "bin": BIN,
         "home": server.home,
         "peers": PEERS,
+        "cache": CACHE,
         "registry": registry,
-        "model": registry / "v1/model.joblib",
+        "model": model,
         "http": http_port,
         "grpc": http_port + 1,
         "metrics": http_port + 2,
-        "mlserver": _mlserver_model(registry / "v1/model.joblib"),
+        "mlserver": _mlserver_model(model),
     }
     environment = dict(pair.split("=", 1) for pair in server.environment.format(**names).split())
     started = time.perf_counter()
@@ -232,8 +250,9 @@ def _wait(process: "subprocess.Popen[bytes]", server: Server, port: int) -> None
 
 def _mlserver_model(model: Path) -> Path:
     """The folder with MLServer's file about the model."""
-    folder = CACHE / "mlserver-model"
+    folder = CACHE / f"mlserver-{model.parent.parent.name}-{model.suffix[1:]}"
     folder.mkdir(parents=True, exist_ok=True)
-    named = {"name": "loan", "implementation": "mlserver_sklearn.SKLearnModel", "parameters": {"uri": str(model)}}
+    runtime = "mlserver_onnx.OnnxModel" if model.suffix == ".onnx" else "mlserver_sklearn.SKLearnModel"
+    named = {"name": "loan", "implementation": runtime, "parameters": {"uri": str(model)}}
     (folder / "model-settings.json").write_text(json.dumps(named))
     return folder

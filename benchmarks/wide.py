@@ -3,15 +3,15 @@
 import json
 import tempfile
 import time
+from collections.abc import Callable
 from pathlib import Path
-from statistics import median
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from benchmarks import load, payloads
 from benchmarks.load import CACHE, Body
-from benchmarks.servers import INFER, KSERVE, OURS, Server, install, running
+from benchmarks.servers import BENTOML_ONNX, INFER, KSERVE_ONNX, MLSERVER_ONNX, OURS, Server
 from tabular_model.declaration import Declaration
 from tabular_model.model import TabularModel
 from tabular_model.registry import Registry
@@ -19,8 +19,8 @@ from tabular_model.schema import Column, Target
 from training_job.progress import Progress
 from training_job.run import Training, run_training
 
+REGISTRY = "registry-wide"
 NUMBERS, CATEGORIES, MOST_LEVELS = 35, 15, 50
-ROUNDS, SECONDS, AT_ONCE = 3, 2.0, 16
 DATATYPES = {"number": "FP64", "integer": "FP64", "category": "BYTES"}
 
 
@@ -53,33 +53,35 @@ def generate(rows: int, seed: int = 0) -> pd.DataFrame:
     return pd.DataFrame(frame).assign(outcome=outcome)
 
 
-def table(loan: Path) -> str:
-    """Requests a second of one row in V2 JSON, a tensor for each column, beside KServe's predictor; as Markdown.
-
-    KServe's is sent the codes of the levels in one tensor, as its example has no words for them. `loan` is a registry
-    with the shipped model.
-    """
-    wide = trained()
-    asked: list[tuple[str, Server, Path]] = [
-        ("loan, 7 columns", OURS._replace(body=lambda _: _columns(_loan_row(), Registry.open(loan))), loan),
-        ("loan, 50 columns", OURS._replace(path=INFER.replace("loan", "wide"), body=lambda _: _wide_body(wide)), wide),
-        ("KServe predictor, 7 columns", KSERVE, loan),
-        ("KServe predictor, 50 columns", KSERVE._replace(body=lambda _: _codes(wide)), wide),
+def ours() -> Body:
+    """One row in V2 JSON, a tensor for each column, with its words."""
+    row = _row()
+    inputs = [
+        {"name": column.name, "datatype": DATATYPES[column.type], "shape": [1], "data": [row[column.name]]}
+        for column in declaration().columns
     ]
-    install(KSERVE)
-    lines = ["| server | requests/s |", "| --- | --- |"]
-    for number, (name, server, registry) in enumerate(asked):
-        with running(server, registry, 9500 + 10 * number) as started:
-            body = server.body
-            assert body is not None
-            rates = [load.http(started.url(), body(1), AT_ONCE, SECONDS).rate for _ in range(ROUNDS + 1)][1:]
-        lines.append(f"| {name} | {median(rates):.0f} |")
-    return "\n".join([*lines, "", *(_reasons(name, each) for name, each in (("7", loan), ("50", wide)))])
+    return Body(json.dumps({"inputs": inputs}).encode())
+
+
+def v2() -> Body:
+    """The same row as one tensor of numbers, a level as its code: peers have no words for them."""
+    tensor = {"name": "x", "datatype": "FP64", "shape": [1, NUMBERS + CATEGORIES], "data": _codes()}
+    return Body(json.dumps({"inputs": [tensor]}).encode())
+
+
+def nested() -> Body:
+    """The same as BentoML takes it."""
+    return Body(json.dumps({"applications": [_codes()]}).encode())
+
+
+def reasons(loan: Path) -> str:
+    """How many rows a second are explained, of the shipped model and of this one; `loan` is a registry with that."""
+    return "\n".join([_reasons("7", loan), _reasons("50", trained())])
 
 
 def trained() -> Path:
     """A registry with one version, gradient boosting."""
-    root = CACHE / "registry-wide"
+    root = CACHE / REGISTRY
     if not (root / "v1/manifest.json").exists():
         with tempfile.TemporaryDirectory() as folder:
             data = Path(folder) / "wide.csv"
@@ -104,36 +106,21 @@ def _reasons(columns: str, registry: Path) -> str:
     )
 
 
-def _loan_row() -> dict[str, object]:
-    return dict(json.loads(payloads.records(1).content)[0])
-
-
-def _wide_row() -> dict[str, object]:
+def _row() -> dict[str, Any]:
     return dict(json.loads(generate(4, seed=1)[3:].drop(columns="outcome").to_json(orient="records"))[0])
 
 
-def _columns(row: dict[str, object], registry: Registry) -> Body:
-    """A tensor for each column of the row."""
-    columns = registry.manifest("v1").schema
-    inputs = [
-        {"name": column.name, "datatype": DATATYPES[column.type], "shape": [1], "data": [row[column.name]]}
-        for column in columns
+def _codes() -> list[float | None]:
+    row = _row()
+    return [
+        column.levels.index(row[column.name]) if column.levels and row[column.name] is not None else row[column.name]
+        for column in declaration().columns
     ]
-    return Body(json.dumps({"inputs": inputs}).encode())
 
 
-def _wide_body(registry: Path) -> Body:
-    return _columns(_wide_row(), Registry.open(registry))
+def _asked(server: Server, body: Callable[[], Body], path: str = "") -> Server:
+    return server._replace(registry=REGISTRY, body=lambda _: body(), path=path or server.path)
 
 
-def _codes(registry: Path) -> Body:
-    """The same row as one tensor of numbers, a level as its code."""
-    row = _wide_row()
-    values = [
-        column.levels.index(str(row[column.name]))
-        if column.levels and row[column.name] is not None
-        else row[column.name]
-        for column in Registry.open(registry).manifest("v1").schema
-    ]
-    tensor = {"name": "x", "datatype": "FP64", "shape": [1, len(values)], "data": values}
-    return Body(json.dumps({"inputs": [tensor]}).encode())
+WIDE = _asked(OURS, ours, INFER.replace("loan", "wide"))
+PEERS = (_asked(KSERVE_ONNX, v2), _asked(MLSERVER_ONNX, v2), _asked(BENTOML_ONNX, nested))

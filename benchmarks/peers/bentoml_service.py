@@ -1,17 +1,17 @@
-"""BentoML's service around the scikit-learn pipeline."""
+"""BentoML's service around the model."""
 
 import os
 
 import bentoml
-import joblib
 import numpy as np
+from scorer import scorer
 
 
 @bentoml.service(workers=int(os.environ["WORKERS"]))
 class Loan:
     def __init__(self) -> None:
-        self.pipeline = joblib.load(os.environ["MODEL"])
+        self.probabilities = scorer(os.environ["MODEL"])
 
     @bentoml.api
     def predict_batch(self, applications: np.ndarray) -> np.ndarray:
-        return self.pipeline.predict_proba(applications.astype(float))[:, 1]
+        return self.probabilities(applications.astype(float))

@@ -1,20 +1,20 @@
-"""KServe's custom predictor as its documentation shows it, around the scikit-learn pipeline."""
+"""KServe's custom predictor as its documentation shows it, around the model."""
 
 import sys
 import uuid
 
-import joblib
 import kserve
+from scorer import scorer
 
 
 class Predictor(kserve.Model):
     def __init__(self, path: str) -> None:
         super().__init__("loan")
-        self.pipeline = joblib.load(path)
+        self.probabilities = scorer(path)
         self.ready = True
 
     def predict(self, payload: kserve.InferRequest, *_: object) -> kserve.InferResponse:
-        probability = self.pipeline.predict_proba(payload.inputs[0].as_numpy())[:, 1]
+        probability = self.probabilities(payload.inputs[0].as_numpy())
         output = kserve.InferOutput("probability", list(probability.shape), "FP64")
         output.set_data_from_numpy(probability, binary_data=payload.use_binary_outputs)
         return kserve.InferResponse(payload.id or str(uuid.uuid4()), self.name, [output])

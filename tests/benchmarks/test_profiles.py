@@ -35,6 +35,22 @@ def test_a_look_counts_for_the_innermost_layer_and_threads_that_wait_for_none():
     )
 
 
+def test_a_function_has_its_own_time_and_that_of_what_it_calls_outside():
+    folded = "\n".join(
+        (
+            f"{LOOP} 1",
+            f"{SCORES} 1",
+            f"{SCORES};TabularModel.score (tabular_model/model.py:53);_sum (numpy/_core/_methods.py:47) 2",
+            f"{THREAD};ModelRepository._follow (model_server/repository.py:193) 90",
+        )
+    )
+    assert profiles.functions(folded) == {
+        "tabular_model.model.TabularModel.score": 2 / 4,
+        "the event loop": 1 / 4,
+        "model_server.dataplane.DataPlane._infer": 1 / 4,
+    }
+
+
 @pytest.mark.parametrize("code", [code for named in profiles.LAYERS.values() for code in named])
 def test_the_code_of_each_layer_is_there(code):
     place, _, function = code.partition(" ")
