@@ -47,17 +47,20 @@ class Scenario(NamedTuple):
 
 
 KSERVES = (KSERVE, KSERVE_ONNX)
-OTHERS = (MLSERVER, MLSERVER_PARALLEL, MLSERVER_ONNX, FASTAPI, BENTOML, BENTOML_ONNX)
+OTHERS = (MLSERVER, MLSERVER_PARALLEL, FASTAPI, BENTOML)
+NOTHING = dict.fromkeys((MLSERVER_ONNX, BENTOML_ONNX), 0.0)  # is wanted; they are to be seen
 SCENARIOS = (
     Scenario(
         "REST, JSON, 1 row",
         1,
         "json",
         16,
-        {BARE_HTTP: 0.5, BARE_PROTOCOL: 0.0} | dict.fromkeys((*KSERVES, *OTHERS), 20),
+        {BARE_HTTP: 0.5, BARE_PROTOCOL: 0.0} | dict.fromkeys(KSERVES, 20) | dict.fromkeys(OTHERS, 12) | NOTHING,
     ),
-    Scenario("REST, JSON, 1 000 rows", 1000, "json", 4, dict.fromkeys((*KSERVES, *OTHERS), 10)),
-    Scenario("REST, JSON, 1 row of 50 columns", 1, "json", 16, dict.fromkeys(wide.PEERS, 12), wide.WIDE),
+    Scenario(
+        "REST, JSON, 1 000 rows", 1000, "json", 4, dict.fromkeys(KSERVES, 10) | dict.fromkeys(OTHERS, 5) | NOTHING
+    ),
+    Scenario("REST, JSON, 1 row of 50 columns", 1, "json", 16, dict.fromkeys(wide.PEERS, 0.0), wide.WIDE),
     Scenario("REST, binary tensors, 1 row", 1, "binary", 16, dict.fromkeys(KSERVES, 10)),
     Scenario("REST, binary tensors, 1 000 rows", 1000, "binary", 4, dict.fromkeys(KSERVES, 10)),
     Scenario("gRPC, raw contents, 1 row", 1, "grpc", 16, dict.fromkeys(KSERVES, 10) | dict.fromkeys(BARE_GRPC, 0.8)),
