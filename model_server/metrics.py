@@ -101,7 +101,7 @@ class Metrics(Collector):
             probabilities = np.concatenate([scores.probability for scores in scored])
             grow(counts.rows, version, len(probabilities))
             grow(counts.values, version, len(probabilities) * self._width[version])
-            grow(counts.approved, version, sum(int(scores.decision.sum()) for scores in scored))
+            grow(counts.approved, version, int(np.concatenate([scores.decision for scores in scored]).sum()))
             counts.scores.setdefault(version, Histogram.empty(SCORES)).observe(probabilities, SCORES)
         self._answered.clear()
         self._scored.clear()

@@ -11,6 +11,7 @@ from tabular_model.reference import Reference
 from tabular_model.registry import Artifact, Registry
 from tabular_model.schema import Column
 from tabular_model.scoring.scorer import Matrix, Scorer, Vector
+from tabular_model.scoring.tables import FEW_ROWS
 
 
 class Scores(NamedTuple):
@@ -53,7 +54,10 @@ class TabularModel:
     def score(self, matrix: Matrix) -> Scores:
         """`matrix` is float64 [n, columns] in the schema's order, NaN for missing."""
         probability = self._scorer.probabilities(matrix)
-        return Scores(probability, (probability >= self.manifest.threshold).astype(np.int64))
+        threshold = self.manifest.threshold
+        if len(probability) <= FEW_ROWS:  # without numpy's calls, which take 5 us between two requests
+            return Scores(probability, np.array([each >= threshold for each in probability.tolist()], np.int64))
+        return Scores(probability, (probability >= threshold).astype(np.int64))
 
     def reason_codes(self, matrix: Matrix) -> list[list[str]]:
         """Up to four reasons a row that lowered its score, most important first, padded with empty strings."""
