@@ -77,7 +77,7 @@ class LoanModelServer:
         servicer = InferenceServicer(plane, self._control, access, pools)
         methods = servicer.methods() | self._health.methods()
         staying = self._health.staying() | reflection.staying()
-        grpc = GrpcApp(methods, staying, metrics, access, queue, pace, tracer)
+        grpc = GrpcApp(methods, staying, metrics, access, queue, pace, settings.max_body_bytes, tracer)
         self._grpc = GrpcServer(grpc, limits, certificate)
 
     def run(self) -> None:

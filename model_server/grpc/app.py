@@ -12,7 +12,7 @@ from model_server.grpc.call import Call
 from model_server.grpc.messages import Reply, ended, succeeded
 from model_server.grpc.stream import Messages
 from model_server.metrics import Metrics
-from model_server.overload.constants import OPEN_STREAMS
+from model_server.overload.constants import INLINE_BYTES, OPEN_STREAMS
 from model_server.overload.event_loop import LoopQueue
 from model_server.overload.policy import Pace
 from model_server.tracing.conventions import Attributes, rpc_attributes, rpc_name
@@ -61,8 +61,11 @@ class GrpcApp:
         access: Access,
         queue: LoopQueue,
         pace: Pace,
+        most_bytes: int,
         tracer: "Tracer | None" = None,
     ) -> None:
+        """`most_bytes` are those of a message that is scored; of others, `INLINE_BYTES`, as they are read at once."""
+        self._most_bytes = most_bytes
         self._methods = methods
         self._staying = staying
         self._metrics = metrics
@@ -99,6 +102,10 @@ class GrpcApp:
     def refuse(self, call: Call, error: ServeError) -> Reply:
         """The reply to a call that is refused before it is whole."""
         return self._failed(call, self._methods.get(call.path, _UNKNOWN), error, time.perf_counter())
+
+    def most_bytes(self, path: bytes) -> int:
+        """Bytes that a message of this method may have, unpacked too."""
+        return self._most_bytes if self._methods.get(path, _UNKNOWN).scores else INLINE_BYTES
 
     def staying(self, call: Call) -> Staying | None:
         """What answers the call where it stays open, else None."""

@@ -24,10 +24,11 @@ class Call:
     all of it was there, by `time.perf_counter`.
     """
 
-    __slots__ = ("body", "caller", "came", "fields", "id", "path", "trace", "version")
+    __slots__ = ("body", "caller", "came", "fields", "id", "most_bytes", "path", "trace", "version")
 
-    def __init__(self, head: Head, limits: ConnectionLimits) -> None:
+    def __init__(self, head: Head, limits: ConnectionLimits, most_bytes: int) -> None:
         self.path, self.fields = head
+        self.most_bytes = most_bytes  # of a message, unpacked too
         self.body = Body(limits)
         self.id = _printable(self.fields.get(b"x-request-id", b"")[:ID_BYTES]) or new_id()
         self.caller = ANYONE
@@ -64,7 +65,7 @@ class Call:
     def request(self, kind: Any) -> Any:
         """The message, of a class of protobuf's; InvalidInput where it is none, TooLarge where it is unpacked."""
         coding = self.fields.get(b"grpc-encoding", b"")
-        return parsed(kind, only_message(self.body.content(), coding, self.body.limit))
+        return parsed(kind, only_message(self.body.content(), coding, self.most_bytes))
 
 
 def parsed(kind: Any, message: bytes) -> Any:

@@ -34,7 +34,8 @@ class Calls:
         self._tasks: set[asyncio.Task[None]] = set()  # which answer calls
         self._turn = False  # others have theirs before those are answered
         self.blocked = False  # the peer does not read what it was sent
-        self.last = 0  # stream that the peer has begun
+        self.begun = 0  # the last stream that the peer has begun
+        self.taken = 0  # the last of which a call was made, as this side's goodbye says
         self.refusing = False  # new ones: another server is to be asked
 
     def __len__(self) -> int:
@@ -50,11 +51,12 @@ class Calls:
 
     def begin(self, number: int, fields: list[tuple[bytes, bytes]], complete: bool, now: float) -> None:
         """Begins a call by its head; BrokenStream where there is no room for it, or it is no request."""
-        if not self.refusing:
-            self.last = number
+        self.begun = number
         if self.refusing or len(self._open) + self._orphans >= OPEN_CALLS:
             raise BrokenStream(Code.REFUSED_STREAM)
-        call = Call(headers.request_head(fields), self._limits)
+        self.taken = number
+        head = headers.request_head(fields)
+        call = Call(head, self._limits, self._app.most_bytes(head.path))
         stream = self._open[number] = Stream(number, call, self._sender.stream_window, now)
         method = self._app.staying(call)
         if method is not None and not headers.refusal(call.fields):
@@ -145,15 +147,16 @@ class Calls:
             self._reply(stream, answer)
             return
         stream.busy = True
-        task = self._loop.create_task(self._answer_later(stream, answer))
+        seconds = timeout(stream.call.fields.get(b"grpc-timeout"))
+        late = None if seconds is None else self._loop.call_later(seconds, self._reply, stream, _LATE)
+        task = self._loop.create_task(self._answer_later(stream, answer, late))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
-        seconds = timeout(stream.call.fields.get(b"grpc-timeout"))
-        if seconds is not None:
-            self._loop.call_later(seconds, self._reply, stream, _LATE)
 
-    async def _answer_later(self, stream: Stream, answer: Awaitable[Reply]) -> None:
+    async def _answer_later(self, stream: Stream, answer: Awaitable[Reply], late: asyncio.TimerHandle | None) -> None:
         reply = await answer
+        if late is not None:
+            late.cancel()
         stream.busy = False
         self._orphans -= stream.gone
         self._reply(stream, reply)

@@ -16,7 +16,15 @@ from model_server.grpc.reader import FrameReader
 from model_server.grpc.sender import Sender
 from model_server.grpc.stream import Stream
 from model_server.overload.connections import ConnectionLimits
-from model_server.overload.constants import GOODBYE_SECONDS, HEAD_BYTES, OPEN_CALLS, READ_BYTES
+from model_server.overload.constants import (
+    CONTROL_FRAMES,
+    CONTROL_FRAMES_A_SECOND,
+    CONTROL_FRAMES_AN_ANSWER,
+    GOODBYE_SECONDS,
+    HEAD_BYTES,
+    OPEN_CALLS,
+    READ_BYTES,
+)
 
 _HTTP_1 = (
     b"HTTP/1.1 400 Bad Request\r\nconnection: close\r\ncontent-type: text/plain\r\n\r\n"
@@ -40,6 +48,8 @@ class GrpcProtocol(asyncio.Protocol):
         self._unacknowledged = 0  # bytes of the peer's window that it has used
         self._read_bytes = 0  # since others had their turn to read
         self._unsent: dict[int, int] = {}  # bytes of each stream at the last look
+        self._spare = float(CONTROL_FRAMES)  # that are no part of a request and may come now
+        self._counted, self._answered = self._loop.time(), 0  # when that was so, and after how many frames of data
         self._asked = self._ending = self._closing = False
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -131,7 +141,7 @@ class GrpcProtocol(asyncio.Protocol):
         """From now on, no call is begun; those that the peer has begun meanwhile, it can give to another server."""
         if not self._calls.refusing and not self._closing:
             self._calls.refusing = True
-            self._transport.write(frames.go_away(self._calls.last))
+            self._transport.write(frames.go_away(self._calls.taken))
         self._end_if_idle()
 
     def _end_if_idle(self) -> None:
@@ -174,7 +184,7 @@ class GrpcProtocol(asyncio.Protocol):
             raise BrokenConnection(Code.PROTOCOL_ERROR, "A stream that a client begins has an odd number.")
         ends = bool(flags & frames.END_STREAM)
         if stream is None:
-            if number <= self._calls.last:
+            if number <= self._calls.begun:
                 raise BrokenConnection(Code.STREAM_CLOSED, "A head is for a call that has ended.")
             self._calls.begin(number, fields, ends, self._heard)
         elif stream.complete:
@@ -184,7 +194,7 @@ class GrpcProtocol(asyncio.Protocol):
             self._calls.complete(stream)
 
     def _data(self, flags: int, number: int, content: bytes) -> None:
-        if number == 0 or number > self._calls.last:
+        if number == 0 or number > self._calls.begun:
             raise BrokenConnection(Code.PROTOCOL_ERROR, "Data is for no call.")
         self._unacknowledged += len(content)
         if self._unacknowledged > frames.MAX_WINDOW // 2:
@@ -192,23 +202,38 @@ class GrpcProtocol(asyncio.Protocol):
             self._unacknowledged = 0
         content = frames.without_padding(flags, content)
         stream = self._calls.get(number)
+        if stream is None or not (content or flags & frames.END_STREAM):
+            self._count_control()
         if stream is None or stream.complete:
             raise BrokenStream(Code.STREAM_CLOSED)
         self._calls.take(stream, content)
         if flags & frames.END_STREAM:
             self._calls.complete(stream)
 
+    def _count_control(self) -> None:
+        """Counts a frame that is no part of a request: some answer what was sent, and many more only cost time."""
+        answers = (self._sender.data_frames - self._answered) * CONTROL_FRAMES_AN_ANSWER
+        self._spare += answers + (self._heard - self._counted) * CONTROL_FRAMES_A_SECOND
+        self._spare = min(self._spare, CONTROL_FRAMES) - 1
+        self._answered, self._counted = self._sender.data_frames, self._heard
+        if self._spare < 0:
+            raise BrokenConnection(
+                Code.ENHANCE_YOUR_CALM,
+                f"More than {CONTROL_FRAMES_A_SECOND} frames a second are no part of a request, and answer nothing.",
+            )
+
     def _other(self, kind: int, flags: int, number: int, content: bytes) -> None:
+        self._count_control()
         if kind in frames.OF_THE_CONNECTION and number:
             raise BrokenConnection(Code.PROTOCOL_ERROR, "A frame of the connection is for a stream.")
-        if kind in frames.OF_A_STREAM and (number == 0 or (number > self._calls.last and kind != frames.PRIORITY)):
+        if kind in frames.OF_A_STREAM and (number == 0 or (number > self._calls.begun and kind != frames.PRIORITY)):
             raise BrokenConnection(Code.PROTOCOL_ERROR, "A frame is for a stream that was not begun.")
         if kind == frames.SETTINGS:
             self._settings(flags, content)
         elif kind == frames.PING:
             self._ping(flags, content)
         elif kind == frames.WINDOW_UPDATE:
-            if number > self._calls.last:
+            if number > self._calls.begun:
                 raise BrokenConnection(Code.PROTOCOL_ERROR, "A frame is for a stream that was not begun.")
             self._sender.more(number, self._calls.get(number), frames.read_long(content))
         elif kind == frames.RST_STREAM:
@@ -238,7 +263,7 @@ class GrpcProtocol(asyncio.Protocol):
 
     def _break(self, error: BrokenConnection) -> None:
         if not self._closing:
-            self._transport.write(frames.go_away(self._calls.last, error.code, str(error)))
+            self._transport.write(frames.go_away(self._calls.taken, error.code, str(error)))
             self._closing = True
             self._calls.drop_all()
             self._transport.close()

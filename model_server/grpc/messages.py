@@ -102,7 +102,7 @@ def plain(flag: int, message: bytes, coding: bytes, limit: int) -> bytes:
     if coding not in CODINGS:
         raise Unimplemented(f"grpc-encoding is '{coding.decode('latin-1')}'; this server has gzip and deflate.")
     if len(message) > limit:
-        raise TooLarge(f"The message has more than {limit} bytes, the most that this server accepts.")
+        raise TooLarge(f"The message has more than {limit} bytes, the most that this method accepts.")
     return unpacked(message, coding.decode(), limit)
 
 

@@ -17,6 +17,7 @@ class Sender:
         self.write: Callable[[bytes], None] = _nowhere
         self._window = frames.WINDOW
         self.stream_window = frames.WINDOW  # of a stream that begins now
+        self.data_frames = 0  # that were sent, to each of which the peer may answer
         self._kept: dict[int, Stream] = {}  # streams with something that there was no room for
 
     def send(self, stream: Stream, head: bytes, content: bytes, trailers: bytes | None) -> None:
@@ -26,6 +27,7 @@ class Sender:
         if size <= self._window and size <= stream.window:
             self._window -= size
             stream.window -= size
+            self.data_frames += 1 + size // frames.FRAME_BYTES
             data = frames.data_frames(stream.id, content)
             if trailers is None:
                 self.write(before + data)
@@ -92,6 +94,7 @@ class Sender:
             self.write(frames.frame(frames.DATA, 0, stream.id, bytes(rest[:size])))
             self._window -= size
             stream.window -= size
+            self.data_frames += 1
             stream.rest = rest = rest[size:]
         if rest or self._kept.pop(stream.id, None) is None:
             return

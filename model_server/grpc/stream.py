@@ -45,9 +45,10 @@ class Stream:
         if self.messages is not None:
             self.messages.take(data)
             return
-        body = self.call.body
-        if body.size == 0 and announced(data) > body.limit:
-            raise TooLarge(f"The message has more than {body.limit} bytes, the most that this server accepts.")
+        body, most = self.call.body, self.call.most_bytes
+        size = announced(data) if body.size == 0 else 0
+        if max(size, body.size + len(data) - PREFIX.size) > most:
+            raise TooLarge(f"The message has more than {most} bytes, the most that this method accepts.")
         body.take(data)
 
     def drop(self) -> None:
@@ -79,12 +80,12 @@ class Messages:
         while len(self._data) >= PREFIX.size:
             flag, size = PREFIX.unpack_from(self._data)
             end = PREFIX.size + size
-            if size > self._call.body.limit:
-                raise TooLarge(f"A message has more than {self._call.body.limit} bytes.")
+            if size > self._call.most_bytes:
+                raise TooLarge(f"A message has more than {self._call.most_bytes} bytes.")
             if len(self._data) < end:
                 return
             coding = self._call.fields.get(b"grpc-encoding", b"")
-            self._waiting.append(plain(flag, bytes(self._data[PREFIX.size : end]), coding, self._call.body.limit))
+            self._waiting.append(plain(flag, bytes(self._data[PREFIX.size : end]), coding, self._call.most_bytes))
             del self._data[:end]
             if len(self._waiting) > MESSAGES:
                 raise Overloaded(f"More than {MESSAGES} messages of the call wait; read answers before you send more.")

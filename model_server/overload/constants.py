@@ -32,6 +32,9 @@ SWITCH_SECONDS = 0.0005
 
 # What gRPC calls may take.
 OPEN_CALLS = 1000  # of one connection at once: clients of gRPC keep more waiting by themselves
+CONTROL_FRAMES = 10_000  # of one connection at once that are no part of a request, such as PING and WINDOW_UPDATE
+CONTROL_FRAMES_A_SECOND = 2_000  # and in the long run: who sends more is sent away
+CONTROL_FRAMES_AN_ANSWER = 4  # and for each frame of data that it is sent: to acknowledge it takes two or three
 OPEN_STREAMS = 1000  # of callers who watch the health, or read descriptions
 STREAMS_SECONDS = 0.5  # s after which these are ended when the server stops, so that it need not wait for them
 GOODBYE_SECONDS = 1.0  # s in which a client learns that the server stops, and closes the connection

@@ -7,6 +7,7 @@ import subprocess
 import threading
 import time
 import zlib
+from contextlib import suppress
 from pathlib import Path
 from urllib.parse import unquote
 
@@ -298,20 +299,45 @@ def test_a_head_that_unpacks_to_much(server):
     assert answers(server)
 
 
-@pytest.mark.parametrize("kind", [frames.PING, frames.SETTINGS])
-def test_who_asks_much_and_reads_nothing_is_not_read(server, kind):
-    content = bytes(8) if kind == frames.PING else b""
+@pytest.mark.parametrize(
+    "frame",
+    [
+        frames.frame(frames.PING, 0, 0, bytes(8)),
+        frames.frame(frames.SETTINGS, 0, 0),
+        frames.frame(frames.DATA, 0, 1),
+        frames.window_update(0, 1),
+        frames.frame(frames.PRIORITY, 0, 3, bytes(5)),
+    ],
+    ids=["PING", "SETTINGS", "DATA", "WINDOW_UPDATE", "PRIORITY"],
+)
+def test_who_sends_many_frames_that_are_no_request_is_sent_away(server, frame):
     with Peer(server.grpc_port) as peer:
-        peer.socket.settimeout(1)
+        peer.send(frames.frame(frames.HEADERS, frames.END_HEADERS, 1, request()))
         sent = 0
-        try:
+        with suppress(OSError):
             while sent < 2**27:
-                peer.send(frames.frame(kind, 0, 0, content) * 5000)
-                sent += 5000 * (9 + len(content))
-        except TimeoutError:
-            pass
+                peer.send(frame * 5000)
+                sent += 5000 * len(frame)
         assert sent < 2**27
         assert answers(server)
+
+
+def test_who_makes_room_for_every_frame_of_many_answers_is_not(server):
+    with Peer(server.grpc_port) as peer:
+        for stream in range(1, 8001, 2):
+            peer.call(stream)
+            peer.send(*(frames.window_update(0, 1) for _ in range(3)), frames.window_update(0, 20))
+            assert peer.status(stream)[0] == OK
+
+
+def test_a_method_that_scores_nothing_takes_small_messages_only(server):
+    """They are read on the event loop, where to unpack megabytes would keep others waiting."""
+    path, coding = b"/inference.GRPCInferenceService/ModelMetadata", (b"grpc-encoding", b"gzip")
+    with Peer(server.grpc_port) as peer:
+        peer.call(1, LIVE, messages.framed(bytes(70_000)))
+        assert peer.status(1)[0] == EXHAUSTED
+        peer.call(3, path, packed(gzip.compress(bytes(2**20))), coding)
+        assert peer.status(3)[0] == EXHAUSTED
 
 
 def test_who_makes_no_room_for_an_answer_is_cancelled(trained_registry):
@@ -357,10 +383,14 @@ def test_calls_begun_while_the_server_stops_are_answered_until_it_has_said_its_l
         assert next(each for each in came if each.kind == frames.GOAWAY).content[:4] == b"\x7f\xff\xff\xff"
         peer.call(3)
         assert peer.status(3)[0] == OK
+        slow = raw(np.tile(ROWS, (5, 1)))
+        slow.outputs.add(name="reason_codes")
+        peer.call(5, INFER, messages.framed(slow.SerializeToString()))
         peer.send(frames.frame(frames.PING, frames.ACK, 0, b"goodbye."))
-        peer.call(5)
-        assert peer.ended(5).code == Code.REFUSED_STREAM
-        assert [last for last, _, _ in peer.gone_away][-1] == 3
+        peer.call(7)
+        assert peer.ended(7).code == Code.REFUSED_STREAM
+        assert peer.gone_away[-1][0] == 5
+        assert peer.status(5)[0] == OK  # what has begun is answered, whatever comes after it
         peer.socket.close()
         assert server.process.wait(5) == 0
 
