@@ -5,6 +5,7 @@ of bytes, the other half of the JSON's tree, so that what comes is still JSON. A
 schema, and its answer encoded. Anything but an answer or a refusal in one sentence ends the run with the case.
 """
 
+import asyncio
 import gzip
 import json
 import random
@@ -23,13 +24,22 @@ from google.protobuf.message import DecodeError
 
 with atheris.instrument_imports(include=["model_server"]):
     from model_server import signature, tensors
-    from model_server.codecs import plain, records, v1, v2_grpc, v2_rest
+    from model_server.access import Access, Right
+    from model_server.codecs import compression, plain, records, v1, v2_grpc, v2_rest
     from model_server.errors import ServeError
-    from model_server.rest import compression
+    from model_server.grpc import frames
+    from model_server.grpc.app import Answer, GrpcApp, Method
+    from model_server.grpc.connection import GrpcProtocol
+    from model_server.metrics import Metrics
+    from model_server.overload.connections import ConnectionLimits
+    from model_server.overload.event_loop import LoopQueue
+    from model_server.overload.policy import Pace
+    from model_server.settings import LimitSettings
 
 from kserve.protocol.grpc import grpc_predict_v2_pb2 as pb
 
 from loan_model.synthetic import LOAN
+from tests.model_server.http2 import INFER, request
 
 SECONDS = 1.0  # that no case may take
 HOSTILE: list[Any] = [
@@ -73,7 +83,8 @@ ROW = np.array([[41, 82000, 715, 15000, 5, 3, 0]], dtype=np.float64)
 
 
 def seeds() -> list[bytes]:
-    """Valid requests: JSON by column and as a matrix, binary tensors, protobuf, applications, V1, and compressed ones.
+    """Valid requests: JSON by column and as a matrix, binary tensors, protobuf, applications, V1, compressed ones, and
+    connections of HTTP/2.
 
     The first byte says which.
     """
@@ -95,6 +106,7 @@ def seeds() -> list[bytes]:
         b"B" + len(binary).to_bytes(2, "little") + binary + ROW.tobytes(),
         b"G" + message.SerializeToString(),
         b"G" + typed.SerializeToString(),
+        b"H" + connection(message.SerializeToString()),
         b"1" + json.dumps(application).encode(),
         b"M" + json.dumps([application, application]).encode(),
         b"M" + json.dumps({name: [value, value] for name, value in application.items()}).encode(),
@@ -104,6 +116,66 @@ def seeds() -> list[bytes]:
             for kind, pack in {b"g": gzip.compress, b"d": zlib.compress, b"z": zstandard.compress}.items()
         ),
     ]
+
+
+def connection(message: bytes) -> bytes:
+    """What a client of gRPC sends behind the preface: a call, one that stays open, and frames of all kinds."""
+    head, content = frames.END_HEADERS, frames.END_STREAM
+    return b"".join(
+        [
+            frames.settings({frames.Setting.INITIAL_WINDOW_SIZE: 100}),
+            frames.frame(frames.HEADERS, head, 1, request(INFER)),
+            frames.frame(frames.DATA, content, 1, b"\0" + len(message).to_bytes(4, "big") + message),
+            frames.window_update(0, 1000) + frames.window_update(1, 1000),
+            frames.frame(frames.HEADERS, 0, 3, request(STAYS)[:9]),
+            frames.frame(frames.CONTINUATION, head, 3, request(STAYS)[9:]),
+            frames.frame(frames.DATA, 0, 3, b"\0" * 5),
+            frames.frame(frames.PING, 0, 0, bytes(8)) + frames.frame(frames.PRIORITY, 0, 5, bytes(5)),
+            frames.reset(3, frames.Code.CANCEL) + frames.go_away(0),
+        ]
+    )
+
+
+STAYS = b"/grpc.health.v1.Health/Watch"
+
+
+class Nowhere(asyncio.Transport):
+    """A peer that reads nothing of what it is sent."""
+
+    def write(self, _: Any) -> None: ...
+    def close(self) -> None: ...
+    def pause_reading(self) -> None: ...
+    def resume_reading(self) -> None: ...
+
+
+async def _stay(_call: Any, messages: Any, send: Any) -> None:
+    async for message in messages:
+        await send(message)
+
+
+def _infer(call: Any) -> Answer:
+    return Answer(call.request(pb.ModelInferRequest))
+
+
+async def _connect(content: bytes) -> None:
+    """A connection on which that comes, in two parts, and which is lost then; nothing is held for it any more."""
+    methods = {INFER: Method(_infer, Right.predict, scores=True)}
+    queue, limits = LoopQueue(1.0), ConnectionLimits(LimitSettings(max_body_bytes=5000))
+    app = GrpcApp(methods, {STAYS: _stay}, METRICS, Access(NOBODY, frozenset(Right)), queue, Pace(), 5000)
+    protocol = GrpcProtocol(app, limits, set())
+    protocol.connection_made(Nowhere())
+    protocol.data_received(frames.PREFACE + content[: len(content) // 2])
+    await asyncio.sleep(0)
+    protocol.data_received(content[len(content) // 2 :])
+    await asyncio.sleep(0)
+    protocol.connection_lost(None)
+    await asyncio.sleep(0)
+    assert (queue.held, limits.held) == (0, 0)
+
+
+METRICS = Metrics()
+NOBODY: Any = None
+LOOP = asyncio.new_event_loop()
 
 
 def ask(case: bytes) -> bool:
@@ -116,6 +188,8 @@ def ask(case: bytes) -> bool:
             except DecodeError:  # which grpc answers itself
                 return False
             answer(v2_grpc.decode(message), lambda response: v2_grpc.encode("loan", response, True))
+        elif kind == b"H":
+            LOOP.run_until_complete(_connect(body))
         elif kind in RECORDS:
             decode, encode = RECORDS[kind]
             answer(decode(body, EXPECTED, kind == b"M"), encode)

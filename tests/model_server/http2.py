@@ -44,6 +44,7 @@ class Peer:
         self.send(preface, frames.frame(frames.SETTINGS, 0, 0, settings) if preface else b"")
         self._rest = b""
         self._decoder = Decoder()
+        self._opened: dict[int, tuple[dict[bytes, bytes], bytearray]] = {}
         self._ended: dict[int, Ended] = {}
         self.gone_away: list[tuple[int, int, bytes]] = []
 
@@ -81,11 +82,10 @@ class Peer:
 
     def ended(self, stream):
         """How a stream ended; those that ended before it are kept for who asks for them."""
-        opened = {}
         if stream in self._ended:
             return self._ended.pop(stream)
         for each in self.frames():
-            fields, data = opened.setdefault(each.stream, ({}, bytearray()))
+            fields, data = self._opened.setdefault(each.stream, ({}, bytearray()))
             if each.kind == frames.HEADERS:
                 fields.update(self._decoder.decode(each.content, raw=True))
             elif each.kind == frames.DATA:
