@@ -375,7 +375,9 @@ def test_the_connection_that_waits_longest_makes_room(trained_registry):
 
 
 def test_calls_begun_while_the_server_stops_are_answered_until_it_has_said_its_last(trained_registry):
-    with serving(trained_registry) as server, Peer(server.grpc_port) as peer:
+    room = Setting.INITIAL_WINDOW_SIZE.to_bytes(2, "big") + (2**24).to_bytes(4, "big")
+    with serving(trained_registry) as server, Peer(server.grpc_port, room) as peer:
+        peer.send(frames.window_update(0, 2**24))
         peer.call(1)
         peer.status(1)
         server.process.send_signal(signal.SIGTERM)
