@@ -5,10 +5,10 @@ import subprocess
 from pathlib import Path
 
 from benchmarks import load, servers
-from benchmarks.servers import SKLEARN, Server
+from benchmarks.servers import SCORERS, Server
 
 PROGRAM = Path(__file__).parent / "peers/trees.py"
-TREES = Server("trees", ("treelite==4.8.1", "tl2cgen==1.0.0", "onnxruntime==1.32.0", "msgspec", *SKLEARN), "")
+TREES = Server("trees", ("treelite==4.8.1", "tl2cgen==1.0.0", "onnxruntime==1.32.0", "msgspec", *SCORERS), "")
 
 
 def table(registry: Path) -> str:
