@@ -24,12 +24,12 @@ from model_server.grpc.health import Health
 from model_server.grpc.server import GrpcServer
 from model_server.grpc.servicer import InferenceServicer
 from model_server.metrics import Metrics
+from model_server.overload.admission import Admission
 from model_server.overload.connections import ConnectionLimits
 from model_server.overload.constants import ACCEPTS, SWITCH_SECONDS
-from model_server.overload.event_loop import LoopQueue
-from model_server.overload.policy import Pace
 from model_server.overload.threads import ThreadPools
 from model_server.ports import bound
+from model_server.predictions import Predictions
 from model_server.repository import ModelRepository
 from model_server.rest.app import RestApp
 from model_server.rest.routes import ROUTES, endpoints
@@ -68,16 +68,16 @@ class LoanModelServer:
         self._health = Health(self._repository)
         # Of both ports: they have one event loop, and one memory.
         pools, limits = ThreadPools(settings.queue_seconds), ConnectionLimits(settings)
-        queue, pace = LoopQueue(settings.queue_seconds), Pace()
+        admission, predictions = Admission(settings.queue_seconds, metrics), Predictions(plane, pools)
         certificate = _certificate(settings)
-        answering = endpoints(plane, self._control, settings, pools, (group or metrics).exposition)
+        answering = endpoints(plane, self._control, settings, pools, predictions, (group or metrics).exposition)
         self._scheme = "https" if certificate else "http"
-        rest = RestApp(Router(ROUTES, answering), metrics, access, queue, pace, self._scheme, tracer)
+        rest = RestApp(Router(ROUTES, answering), metrics, access, admission, self._scheme, tracer)
         self._rest = RestServer(rest, settings, limits, certificate)
-        servicer = InferenceServicer(plane, self._control, access, pools)
+        servicer = InferenceServicer(plane, predictions, self._control, access, pools)
         methods = servicer.methods() | self._health.methods()
         staying = self._health.staying() | reflection.staying()
-        grpc = GrpcApp(methods, staying, metrics, access, queue, pace, settings.max_body_bytes, tracer)
+        grpc = GrpcApp(methods, staying, metrics, access, admission, settings.max_body_bytes, tracer)
         self._grpc = GrpcServer(grpc, limits, certificate)
 
     def run(self) -> None:

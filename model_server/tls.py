@@ -40,7 +40,7 @@ class Certificate:
         return self._following("h2")
 
     def _following(self, protocol: str) -> ssl.SSLContext:
-        context = _contexts(*self._files)[protocol]
+        context = _context(*self._files, protocol)
 
         def choose(connection: ssl.SSLObject, _name: str | None, _context: ssl.SSLContext) -> None:
             self._refresh()

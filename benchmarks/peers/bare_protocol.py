@@ -6,10 +6,8 @@ from typing import Any
 
 import httptools
 import uvloop
+from bare_http import BODY
 
-BODY = (
-    b'{"model_name":"loan","outputs":[{"name":"probability","datatype":"FP64","shape":[1],"data":[0.93000437819993]}]}'
-)
 ANSWER = b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: %d\r\n\r\n%b" % (len(BODY), BODY)
 
 

@@ -53,19 +53,12 @@ class Access:
         """Whether the right needs a token."""
         return right not in self._open
 
-    def require(self, right: Right, authorization: str | None, endpoint: str) -> str:
+    async def admit(self, right: Right, authorization: str | None, endpoint: str) -> str:
         """The caller's name; Unauthenticated or Forbidden, and an audit line but for predictions.
 
-        `authorization` is the header of that name, if any; `endpoint` is what was asked for, for that line.
+        `authorization` is the header of that name, if any; `endpoint` is what was asked for, for that line. Waits for
+        another system in a thread.
         """
-        if right in self._open:
-            return ANYONE
-        token = _token(authorization)
-        decision = self._authorizer.recall(token, right) or self._authorizer.decide(token, right) if token else None
-        return self._admit(right, decision, endpoint)
-
-    async def admit(self, right: Right, authorization: str | None, endpoint: str) -> str:
-        """As `require`, for an event loop: waits for another system in a thread."""
         if right in self._open:
             return ANYONE
         token = _token(authorization)

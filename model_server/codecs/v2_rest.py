@@ -9,10 +9,10 @@ import numpy as np
 from model_server.codecs import json
 from model_server.codecs.elements import elements, length_prefixed, texts
 from model_server.errors import InvalidInput
+from model_server.overload.constants import LENGTH_DIGITS
 from model_server.tensors import FIXED_SIZE, STANDARD_ERROR, InferRequest, InferResponse, Output, Tensor, requested
 
 JSON_LENGTH = b"inference-header-content-length"
-LONGEST = 20  # digits of a length that any body has; Python reads no number of thousands
 
 
 class Parameters(msgspec.Struct):
@@ -176,8 +176,9 @@ def encode(model: str, response: InferResponse, binary: frozenset[str]) -> tuple
 
 def _split(body: bytes, json_length: str) -> tuple[bytes, memoryview]:
     digits = json_length.lstrip("0") or "0"
-    if not (json_length.isascii() and json_length.isdecimal()) or len(digits) > LONGEST or int(digits) > len(body):
-        shown = json_length if len(json_length) <= 2 * LONGEST else f"{json_length[:LONGEST]}…"
+    is_length = json_length.isascii() and json_length.isdecimal() and len(digits) <= LENGTH_DIGITS
+    if not is_length or int(digits) > len(body):
+        shown = json_length if len(json_length) <= 2 * LENGTH_DIGITS else f"{json_length[:LENGTH_DIGITS]}…"
         raise InvalidInput(f"Header Inference-Header-Content-Length is '{shown}', but the body has {len(body)} bytes.")
     length = int(digits)
     return body[:length], memoryview(body)[length:]

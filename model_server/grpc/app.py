@@ -5,35 +5,30 @@ from collections.abc import Awaitable, Callable, Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import structlog
+from google.protobuf.message import Message
 
 from model_server.access import Access, Right
-from model_server.errors import ModelFailed, Overloaded, ServeError, Unimplemented
+from model_server.errors import Overloaded, ServeError, Unimplemented
+from model_server.failures import told
 from model_server.grpc.call import Call
 from model_server.grpc.messages import Reply, ended, succeeded
 from model_server.grpc.stream import Messages
 from model_server.metrics import Metrics
+from model_server.overload.admission import Admission
 from model_server.overload.constants import INLINE_BYTES, OPEN_STREAMS
-from model_server.overload.event_loop import LoopQueue
-from model_server.overload.policy import Pace
 from model_server.tracing.conventions import Attributes, rpc_attributes, rpc_name
 
 if TYPE_CHECKING:
     from model_server.tracing.tracer import Tracer
 
-log = structlog.get_logger(__name__)
-
 PROTOCOL = "grpc"  # in metrics
 
 
-class Answer(NamedTuple):
-    """A method's answer, a message of protobuf; `version` is the one that gave it, if one did."""
-
-    message: Any
-    version: str = ""
+Answer = Any  # of protobuf's messages, which has no types of its own
 
 
 class Method(NamedTuple):
-    """One that takes a message and gives one; `right` is None where anyone may call it.
+    """One that takes a message and gives one, at once or later; `right` is None where anyone may call it.
 
     `scores` says that its calls are counted, and wait in the queue.
     """
@@ -59,8 +54,7 @@ class GrpcApp:
         staying: Mapping[bytes, Stay],
         metrics: Metrics,
         access: Access,
-        queue: LoopQueue,
-        pace: Pace,
+        admission: Admission,
         most_bytes: int,
         tracer: "Tracer | None" = None,
     ) -> None:
@@ -70,8 +64,8 @@ class GrpcApp:
         self._staying = staying
         self._metrics = metrics
         self._access = access
-        self.queue = queue
-        self._pace = pace
+        self._admission = admission
+        self.queue = admission.queue
         self._tracer = tracer
         self._open = None if access.guards(Right.predict) else Right.predict  # for which no token is asked
         self._stay = 0  # calls that do
@@ -87,13 +81,13 @@ class GrpcApp:
         try:
             if self._tracer and method.traced:
                 call.trace = self._begun(self._tracer, call)
-            if method.scores and not self.queue.admits(started, call.came):
-                raise Overloaded
+            if method.scores:
+                self._admission.admit(started, call.came)
             if method.right is None or method.right is self._open:
                 answer = method.handler(call)
             else:
                 answer = self._authorized(call, method, method.right)
-            if not isinstance(answer, Answer):
+            if not isinstance(answer, Message):
                 return self._later(call, method, answer, started)
             return self._succeeded(call, method, answer, started)
         except Exception as error:
@@ -119,7 +113,7 @@ class GrpcApp:
         try:
             await self._staying[call.path](call, messages, send)
         except Exception as error:
-            return self._ended(call, _reported(call, error))
+            return self._ended(call, _told(call, error))
         finally:
             self._stay -= 1
         return ended("OK", "")
@@ -127,7 +121,7 @@ class GrpcApp:
     async def _authorized(self, call: Call, method: Method, right: Right) -> Answer:
         call.caller = await self._access.admit(right, call.sent("authorization"), method.handler.__name__)
         answer = method.handler(call)
-        return answer if isinstance(answer, Answer) else await answer
+        return answer if isinstance(answer, Message) else await answer
 
     async def _later(self, call: Call, method: Method, answer: Awaitable[Answer], started: float) -> Reply:
         structlog.contextvars.bind_contextvars(**call.log_fields)
@@ -137,25 +131,21 @@ class GrpcApp:
             return self._failed(call, method, error, started)
 
     def _succeeded(self, call: Call, method: Method, answer: Answer, started: float) -> Reply:
-        reply = succeeded(answer.message.SerializeToString(), answer.version, call.sent_id)
+        reply = succeeded(answer.SerializeToString(), call.version, call.sent_id)
         self._count(call, method, "OK", started)
         return reply
 
     def _failed(self, call: Call, method: Method, error: Exception, started: float) -> Reply:
-        told = _reported(call, error)
-        self._count(call, method, told.grpc, started)
-        return self._ended(call, told)
+        answer = _told(call, error)
+        self._count(call, method, answer.grpc, started)
+        return self._ended(call, answer)
 
     def _ended(self, call: Call, error: ServeError) -> Reply:
-        fields = [(b"x-request-id", call.id)]
-        delay = 0.0
-        if isinstance(error, Overloaded):
-            self.shed(PROTOCOL)
-            delay = self._pace.delay(time.perf_counter())
-            fields.append(
-                (b"grpc-retry-pushback-ms", b"%d" % (error.retry_seconds * 1000))
-            )  # for clients' retry policy
-        return ended(error.grpc, str(error), *fields, delay=delay)
+        if not isinstance(error, Overloaded):
+            return ended(error.grpc, str(error), (b"x-request-id", call.id))
+        pushback = b"%d" % (error.retry_seconds * 1000)  # for clients' own retry policy
+        fields = ((b"x-request-id", call.id), (b"grpc-retry-pushback-ms", pushback))
+        return ended(error.grpc, str(error), *fields, delay=self._admission.refuse(PROTOCOL))
 
     def _count(self, call: Call, method: Method, status: str, started: float) -> None:
         seconds = time.perf_counter() - started
@@ -175,14 +165,8 @@ class GrpcApp:
         return tracer.begin(describe, call.sent("traceparent"), call.sent("tracestate"))
 
 
-def _reported(call: Call, error: Exception) -> ServeError:
-    """What the caller is told of a failure, and a log line if the server is at fault."""
-    if not isinstance(error, ServeError):
-        log.error("call failed", method=call.path.decode("latin-1"), exc_info=error, **call.log_fields)
-        return ModelFailed("The server failed on this request; its log has the cause.")
-    if isinstance(error, ModelFailed):
-        log.error("model failed", version=call.version, exc_info=error.__cause__ or error, **call.log_fields)
-    return error
+def _told(call: Call, error: Exception) -> ServeError:
+    return told(error, "call failed", call.version, lambda: {"method": call.path.decode("latin-1")} | call.log_fields)
 
 
 def _unknown(call: Call) -> Answer:

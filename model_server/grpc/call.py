@@ -10,7 +10,7 @@ from model_server.errors import InvalidInput
 from model_server.grpc.headers import Head
 from model_server.grpc.messages import only_message
 from model_server.overload.connections import Body, ConnectionLimits
-from model_server.overload.constants import ID_BYTES
+from model_server.overload.constants import ID_BYTES, INLINE_BYTES
 from model_server.request_ids import log_fields, new_id, trace_context
 
 if TYPE_CHECKING:
@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 class Call:
     """`id` is the caller's `x-request-id`, or one made here; `trace` is there when the call is sampled.
 
-    `version` is the one that answers, for the metrics, and `caller` is who asks, once these are known; `came` is when
-    all of it was there, by `time.perf_counter`.
+    `version` is the one that answers or fails, and `caller` is who asks, once these are known; `came` is when all of it
+    was there, by `time.perf_counter`.
     """
 
     __slots__ = ("body", "caller", "came", "fields", "id", "most_bytes", "path", "trace", "version")
@@ -42,9 +42,13 @@ class Call:
         return None if value is None else value.decode("latin-1")
 
     @property
-    def is_packed(self) -> bool:
-        """Whether the message may be compressed."""
-        return self.fields.get(b"grpc-encoding", b"identity") != b"identity"
+    def is_large(self) -> bool:
+        """Whether to read it takes longer than a hop to a thread: it is, or may be when it is unpacked."""
+        return self.body.size > INLINE_BYTES or self.fields.get(b"grpc-encoding", b"identity") != b"identity"
+
+    def answered_by(self, version: str) -> None:
+        """Told which version answers it, or fails, for metrics, logs and the caller."""
+        self.version = version
 
     @property
     def sent_id(self) -> bytes:

@@ -226,15 +226,14 @@ class GrpcProtocol(asyncio.Protocol):
         self._count_control()
         if kind in frames.OF_THE_CONNECTION and number:
             raise BrokenConnection(Code.PROTOCOL_ERROR, "A frame of the connection is for a stream.")
-        if kind in frames.OF_A_STREAM and (number == 0 or (number > self._calls.begun and kind != frames.PRIORITY)):
+        unknown = kind in frames.OF_A_BEGUN_STREAM and number > self._calls.begun
+        if unknown or (kind in frames.OF_A_STREAM and number == 0):
             raise BrokenConnection(Code.PROTOCOL_ERROR, "A frame is for a stream that was not begun.")
         if kind == frames.SETTINGS:
             self._settings(flags, content)
         elif kind == frames.PING:
             self._ping(flags, content)
         elif kind == frames.WINDOW_UPDATE:
-            if number > self._calls.begun:
-                raise BrokenConnection(Code.PROTOCOL_ERROR, "A frame is for a stream that was not begun.")
             self._sender.more(number, self._calls.get(number), frames.read_long(content))
         elif kind == frames.RST_STREAM:
             frames.read_long(content)

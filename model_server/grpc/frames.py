@@ -6,6 +6,7 @@ from struct import Struct
 PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
 DATA, HEADERS, PRIORITY, RST_STREAM, SETTINGS, PUSH_PROMISE, PING, GOAWAY, WINDOW_UPDATE, CONTINUATION = range(10)
 OF_THE_CONNECTION, OF_A_STREAM = (SETTINGS, PING, GOAWAY), (PRIORITY, RST_STREAM)
+OF_A_BEGUN_STREAM = (RST_STREAM, WINDOW_UPDATE)  # but a WINDOW_UPDATE may be of the connection, number 0
 END_STREAM = ACK = 0x1
 END_HEADERS, PADDED, WITH_PRIORITY = 0x4, 0x8, 0x20
 HEAD = Struct(">BHBBL")  # of a frame: 24 bits of length, its kind, its flags, its stream

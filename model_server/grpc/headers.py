@@ -8,13 +8,14 @@ from collections.abc import Iterable
 from functools import lru_cache
 from typing import NamedTuple
 
+from hpack.hpack import encode_integer
+
 from model_server.grpc.frames import BrokenStream, Code
+from model_server.overload.constants import LENGTH_DIGITS
 
 Fields = Iterable[tuple[bytes, bytes]]
 
 _INDEXED = {(b":status", b"200"): b"\x88", (b"content-type", b"application/grpc"): b"\x0f\x10\x10application/grpc"}
-_LONGEST = 127  # bytes whose number fits into one with HPACK's prefix of seven bits
-_DIGITS = 20  # of a length: more are too many for any limit
 _PSEUDO = {b":method", b":scheme", b":path", b":authority"}
 _NEEDED = {b":method", b":scheme", b":path"}
 _OF_A_CONNECTION = {b"connection", b"keep-alive", b"proxy-connection", b"transfer-encoding", b"upgrade"}
@@ -45,7 +46,7 @@ def check_trailers(fields: list[tuple[bytes, bytes]], ends: bool) -> None:
 def check_length(fields: dict[bytes, bytes], size: int) -> None:
     """BrokenStream where a request's body has not the length that its head says, if it says one."""
     length = fields.get(b"content-length")
-    if length is not None and not (len(length) <= _DIGITS and length.isdigit() and int(length) == size):
+    if length is not None and not (len(length) <= LENGTH_DIGITS and length.isdigit() and int(length) == size):
         raise BrokenStream(Code.PROTOCOL_ERROR)
 
 
@@ -74,12 +75,4 @@ def write(fields: Fields) -> bytes:
 
 
 def _text(value: bytes) -> bytes:
-    size = len(value)
-    if size < _LONGEST:
-        return bytes((size,)) + value
-    rest, prefix = size - _LONGEST, bytearray((_LONGEST,))
-    while rest >= 128:
-        prefix.append(rest & 127 | 128)
-        rest >>= 7
-    prefix.append(rest)
-    return bytes(prefix) + value
+    return bytes(encode_integer(len(value), 7)) + value

@@ -42,11 +42,11 @@ class Health:
         name = call.request(health_pb2.HealthCheckRequest).service
         if name not in NAMES:
             raise NotFound(f"Unknown service '{name}': the server has {SERVICE}, and itself by an empty name.")
-        return Answer(_STATUS(status=self._status()))
+        return _STATUS(status=self._status())
 
     def listed(self, _: Call) -> Answer:
         """The status of all services."""
-        return Answer(HealthListResponse(statuses={name: {"status": self._status()} for name in NAMES}))
+        return HealthListResponse(statuses={name: {"status": self._status()} for name in NAMES})
 
     async def watch(self, _: Call, messages: Messages, send: Send) -> None:
         """Sends the status of a service, and again whenever it changes."""

@@ -4,6 +4,8 @@ from collections.abc import Awaitable
 from functools import partial
 from typing import Any
 
+from google.protobuf.message import Message
+
 from model_server.access import Access, Right
 from model_server.codecs import v2_grpc
 from model_server.controlplane import Control, named_version, version_to_load
@@ -12,10 +14,10 @@ from model_server.errors import NotReady
 from model_server.grpc.app import Answer, Method
 from model_server.grpc.call import Call
 from model_server.grpc.v2_pb import pb
-from model_server.overload.constants import INLINE_BYTES
 from model_server.overload.threads import ThreadPools
+from model_server.predictions import Decoded, Predictions
 from model_server.repository import Served
-from model_server.tensors import InferRequest
+from model_server.tensors import InferResponse
 
 SERVICE = "inference.GRPCInferenceService"
 
@@ -23,8 +25,16 @@ SERVICE = "inference.GRPCInferenceService"
 class InferenceServicer:
     """The methods of the inference service; each takes a call and gives its answer, or one that is to be awaited."""
 
-    def __init__(self, dataplane: DataPlane, control: Control, access: Access, pools: ThreadPools) -> None:
+    def __init__(
+        self,
+        dataplane: DataPlane,
+        predictions: Predictions,
+        control: Control,
+        access: Access,
+        pools: ThreadPools,
+    ) -> None:
         self._dataplane = dataplane
+        self._predictions = predictions
         self._control = control
         self._access = access
         self._pools = pools
@@ -48,15 +58,15 @@ class InferenceServicer:
 
     def server_live(self, _: Call) -> Answer:
         """Alive if it answers."""
-        return Answer(pb.ServerLiveResponse(live=True))
+        return pb.ServerLiveResponse(live=True)
 
     def server_ready(self, _: Call) -> Answer:
         """Ready if a default version is loaded."""
-        return Answer(pb.ServerReadyResponse(ready=self._repository.ready))
+        return pb.ServerReadyResponse(ready=self._repository.ready)
 
     def server_metadata(self, _: Call) -> Answer:
         """Name, version and extensions of the server."""
-        return Answer(pb.ServerMetadataResponse(**self._dataplane.server_metadata()))
+        return pb.ServerMetadataResponse(**self._dataplane.server_metadata())
 
     def model_ready(self, call: Call) -> Answer | Awaitable[Answer]:
         """Whether a version can be asked; one that is only in the registry is loaded, for who may predict."""
@@ -74,7 +84,7 @@ class InferenceServicer:
             ready = self._dataplane.model_ready(request.name, request.version or None)
         except NotReady:
             ready = False
-        return Answer(pb.ModelReadyResponse(ready=ready))
+        return pb.ModelReadyResponse(ready=ready)
 
     async def model_metadata(self, call: Call) -> Answer:
         """Inputs and outputs of a version."""
@@ -82,59 +92,21 @@ class InferenceServicer:
         found = partial(self._dataplane.model_metadata, request.name, request.version or None)
         metadata = await self._pools.load(found)
         inputs = without_parameters(metadata["inputs"])
-        return Answer(pb.ModelMetadataResponse(**metadata | {"inputs": inputs}))
+        return pb.ModelMetadataResponse(**metadata | {"inputs": inputs})
 
     def model_infer(self, call: Call) -> Answer | Awaitable[Answer]:
-        """Scores the tensors of a request: a small one at once, others in threads."""
-        if call.body.size > INLINE_BYTES or call.is_packed:
+        """Scores the tensors of a request; to read a large one, for its version, is for a thread already."""
+        if call.is_large:
             return self._large(call)
-        return self._scored(call, call.request(pb.ModelInferRequest))
+        return self._asked(call, call.request(pb.ModelInferRequest))
 
     async def _large(self, call: Call) -> Answer:
-        request = await self._pools.run(partial(call.request, pb.ModelInferRequest))
+        answer = self._asked(call, await self._pools.run(partial(call.request, pb.ModelInferRequest)))
+        return answer if isinstance(answer, Message) else await answer
+
+    def _asked(self, call: Call, request: Any) -> Answer | Awaitable[Answer]:
         self._dataplane.check_name(request.model_name)
-        served = self._repository.loaded(request.model_version or None)
-        if served is None:
-            served = await self._pools.load_version(partial(self._served, request))
-        return await self._pools.run(partial(self._decode_and_score, call, request, served))
-
-    def _scored(self, call: Call, request: Any) -> Answer | Awaitable[Answer]:
-        self._dataplane.check_name(request.model_name)
-        served = self._repository.loaded(request.model_version or None)
-        if served is None:
-            return self._pools.load_version(lambda: self._decode_and_score(call, request, self._served(request)))
-        decoded = self._decoded(call, request, served)
-        if "reason_codes" in decoded.outputs:  # which take long
-            return self._pools.run(partial(self._score, call, request, served, decoded))
-        return self._score(call, request, served, decoded)
-
-    def _served(self, request: Any) -> Served:
-        return self._dataplane.served(request.model_name, request.model_version or None)
-
-    def _decode_and_score(self, call: Call, request: Any, served: Served) -> Answer:
-        return self._score(call, request, served, self._decoded(call, request, served))
-
-    def _decoded(self, call: Call, request: Any, served: Served) -> InferRequest:
-        call.version = served.model.version
-        if call.trace:
-            call.trace.ended("queue")
-        decoded = v2_grpc.decode(request)
-        if call.trace:
-            call.trace.ended("decode")
-        return decoded
-
-    def _score(self, call: Call, request: Any, served: Served, decoded: InferRequest) -> Answer:
-        trace = call.trace
-        if trace and "reason_codes" in decoded.outputs:
-            trace.ended("queue")
-        response = self._dataplane.infer(served, decoded, call.traceparent)
-        if trace:
-            trace.ended("score")
-            trace.scored(request.model_name, response.model_version, response.outputs[0].shape[0])
-        message = v2_grpc.encode(request.model_name, response, bool(request.raw_input_contents))
-        if trace:
-            trace.ended("encode")
-        return Answer(message, response.model_version)
+        return self._predictions.answer(call, request.model_version or None, partial(_decode, request))
 
     async def repository_index(self, call: Call) -> Answer:
         """Every version and its state."""
@@ -143,21 +115,30 @@ class InferenceServicer:
             each for each in await self._pools.load(self._repository.index) if each.state == "READY" or not ready
         ]
         models = [{"name": self._repository.name, **entry._asdict()} for entry in entries]
-        return Answer(pb.RepositoryIndexResponse(models=models))
+        return pb.RepositoryIndexResponse(models=models)
 
     async def repository_load(self, call: Call) -> Answer:
         """Loads a version and makes it the default, or follows the registry again where none is named."""
         name, parameters = self._model(call.request(pb.RepositoryModelLoadRequest))
         loaded = await self._pools.load(partial(self._control.load, call.caller, version_to_load(parameters)))
-        return Answer(pb.RepositoryModelLoadResponse(model_name=name, isLoaded=True), loaded)
+        call.answered_by(loaded)
+        return pb.RepositoryModelLoadResponse(model_name=name, isLoaded=True)
 
     async def repository_unload(self, call: Call) -> Answer:
         """Unloads the version that is named, or all."""
         name, parameters = self._model(call.request(pb.RepositoryModelUnloadRequest))
         await self._pools.load(partial(self._control.unload, call.caller, named_version(parameters)))
-        return Answer(pb.RepositoryModelUnloadResponse(model_name=name, isUnloaded=True))
+        return pb.RepositoryModelUnloadResponse(model_name=name, isUnloaded=True)
 
     def _model(self, request: Any) -> tuple[str, dict[str, str]]:
         name = request.triton_model_name or request.model_name
         self._dataplane.check_name(name)
         return name, {key: value.string_param for key, value in request.parameters.items()}
+
+
+def _decode(request: Any, _: Call, __: Served) -> Decoded[Answer]:
+    return v2_grpc.decode(request), partial(_respond, request)
+
+
+def _respond(request: Any, response: InferResponse) -> Answer:
+    return v2_grpc.encode(request.model_name, response, bool(request.raw_input_contents))

@@ -15,6 +15,7 @@ REFUSALS = 1000  # a second: to refuse takes half as long as to answer one row, 
 HEAD_BYTES = 64 * 1024  # of a request's head: more than any client sends, little enough for 10 000 connections
 URL_BYTES = 16 * 1024  # of a URL: twice what servers must take (RFC 9110, 4.1)
 ID_BYTES = 128  # of a caller's x-request-id, which goes into logs
+LENGTH_DIGITS = 20  # of a length that a request announces: more are too many for any limit, and Python reads few more
 READ_BYTES = 256 * 1024  # of a request; who sends more reads on in turn with others who do
 AT_ONCE = 4  # requests that came together, answered before other connections have their turn
 ACCEPTS = 16  # connections in one pass of the loop: uvloop takes one from each socket that listens

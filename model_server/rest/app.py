@@ -9,11 +9,10 @@ from msgspec.structs import replace
 
 from model_server.access import ANYONE, Access, Right
 from model_server.errors import Overloaded, ServeError
+from model_server.failures import told
 from model_server.metrics import Metrics
-from model_server.overload.event_loop import LoopQueue
-from model_server.overload.policy import Pace
-from model_server.rest.failures import failure
-from model_server.rest.http import Answer, Request, Response
+from model_server.overload.admission import Admission
+from model_server.rest.http import Answer, Request, Response, error_response
 from model_server.rest.routing import Call, Endpoint, Router, Target
 from model_server.tracing.conventions import Attributes, http_attributes, http_name
 
@@ -29,14 +28,12 @@ class RestApp:
         router: Router,
         metrics: Metrics,
         access: Access,
-        queue: LoopQueue,
-        pace: Pace,
+        admission: Admission,
         scheme: str,
         tracer: "Tracer | None" = None,
     ) -> None:
         self._target = router.find
-        self._queue = queue
-        self._pace = pace
+        self._admission = admission
         self._metrics = metrics
         self._access = access
         self._tracer = tracer
@@ -51,11 +48,11 @@ class RestApp:
         except ServeError:
             protocol = ""
         response = self._failed(request, error, protocol, None)
-        self._count(response, protocol, started, None)
+        self._count(request, response, protocol, started, None)
         return response
 
     def shed(self, what: str) -> None:
-        """Counts a request or a connection that was refused for there being too many."""
+        """Counts a connection that was refused for there being too many."""
         self._metrics.shed(what)
 
     def answer(self, request: Request) -> Answer:
@@ -71,8 +68,8 @@ class RestApp:
             right = endpoint.route.right
             if self._tracer and right:
                 trace = self._begun(self._tracer, request, target.path, endpoint.route.path)
-            if protocol and not self._queue.admits(started):
-                raise Overloaded
+            if protocol:
+                self._admission.admit(started)
             if right is None or right is self._open:
                 answer = endpoint.handler(Call(request, target.names, target.query, ANYONE, trace))
             else:
@@ -81,7 +78,7 @@ class RestApp:
             answer = self._failed(request, error, protocol, trace)
         if not isinstance(answer, Response):
             return self._later(request, answer, protocol, started, trace)
-        self._count(answer, protocol, started, trace)
+        self._count(request, answer, protocol, started, trace)
         return answer
 
     async def _authorized(
@@ -100,23 +97,27 @@ class RestApp:
             response = await answer
         except Exception as error:
             response = self._failed(request, error, protocol, trace)
-        self._count(response, protocol, started, trace)
+        self._count(request, response, protocol, started, trace)
         return response
 
     def _failed(self, request: Request, error: Exception, protocol: str, trace: "Trace | None") -> Response:
-        response = failure(request, error, trace)
+        def fields() -> dict[str, str]:
+            return {"url": request.url.decode("latin-1")} | request.log_fields(trace)
+
+        response = error_response(told(error, "request failed", request.version, fields))
         if isinstance(error, Overloaded):
-            self.shed(protocol or "http")
-            return replace(response, delay=self._pace.delay(time.perf_counter()))
+            return replace(response, delay=self._admission.refuse(protocol or "http"))
         return response
 
-    def _count(self, response: Response, protocol: str, started: float, trace: "Trace | None") -> None:
+    def _count(
+        self, request: Request, response: Response, protocol: str, started: float, trace: "Trace | None"
+    ) -> None:
         seconds = time.perf_counter() - started
         if trace:
             trace.end(response.status)
         if protocol:
             status, trace_id = str(response.status), trace.trace_id if trace else ""
-            self._metrics.request(protocol, response.version, status, seconds, trace_id)
+            self._metrics.request(protocol, request.version, status, seconds, trace_id)
 
     def _begun(self, tracer: "Tracer", request: Request, path: str, route: str) -> "Trace | None":
         """The trace of a request to a route, None if it is not sampled."""

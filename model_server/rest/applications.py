@@ -2,9 +2,9 @@
 
 from model_server.codecs import plain, v1
 from model_server.codecs.records import Expected
+from model_server.predictions import Decode, Decoded
 from model_server.repository import Served
-from model_server.rest.http import JSON, Response, smaller
-from model_server.rest.predictions import Decode, Decoded, version_header
+from model_server.rest.http import JSON, Response, smaller, version_header
 from model_server.rest.routing import Call
 from model_server.tensors import InferResponse
 
@@ -15,15 +15,14 @@ def expected(served: Served) -> Expected:
     return Expected(signature.columns, signature.words, signature.ignores_extra)
 
 
-def decoding(decode: plain.Decode, encode: plain.Encode) -> Decode:
+def decoding(decode: plain.Decode, encode: plain.Encode) -> Decode[Call, Response]:
     """By a codec; the query's `explain` asks for reasons."""
 
-    def decoded(call: Call, served: Served) -> Decoded:
+    def decoded(call: Call, served: Served) -> Decoded[Response]:
         request = decode(call.request.content(), expected(served), call.flag("explain"))
 
         def respond(response: InferResponse) -> Response:
-            version = response.model_version
-            answer = Response(200, encode(response), JSON, version_header(version), version=version)
+            answer = Response(200, encode(response), JSON, version_header(response.model_version))
             return smaller(call.request, answer)
 
         return request, respond

@@ -3,8 +3,8 @@
 from collections.abc import Mapping
 
 from model_server.errors import InvalidInput, ServeError, TooLarge, Unimplemented
+from model_server.overload.constants import LENGTH_DIGITS
 
-LONGEST = 20  # digits of a length: more are too many for any limit, and Python reads no number of thousands
 ONCE = frozenset({b"host", b"authorization"})  # headers that may stand once only
 
 
@@ -15,8 +15,8 @@ def wrong_head(headers: Mapping[bytes, bytes], twice: bytes, http: str, limit: i
     body may have.
     """
     announced = headers.get(b"content-length", b"0")
-    if len(announced) > LONGEST:
-        announced = announced.lstrip(b"0")[: LONGEST + 1] or b"0"
+    if len(announced) > LENGTH_DIGITS:
+        announced = announced.lstrip(b"0")[: LENGTH_DIGITS + 1] or b"0"
     if int(announced) > limit:
         return TooLarge(f"The body has {announced.decode()} bytes; this server accepts at most {limit}.")
     if twice:

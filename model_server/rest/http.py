@@ -26,14 +26,13 @@ Headers = tuple[tuple[bytes, bytes], ...]
 
 
 class Response(msgspec.Struct, gc=False):
-    """`delay` is how long it waits before it is sent, s; `version` is the one that answered, for the metrics."""
+    """`delay` is how long it waits before it is sent, s."""
 
     status: int
     body: bytes
     content_type: bytes = JSON
     headers: Headers = ()
     delay: float = 0.0
-    version: str = ""
 
 
 # An answer that waits for something (a thread, a training) is awaited; any other is there at once, without a task.
@@ -41,9 +40,12 @@ Answer = Response | Awaitable[Response]
 
 
 class Request:
-    """One HTTP request as it came; `id` is the caller's `x-request-id`, or one made here."""
+    """One HTTP request as it came; `id` is the caller's `x-request-id`, or one made here.
 
-    __slots__ = ("body", "headers", "id", "keep_alive", "method", "url")
+    `version` is the one that answers it, or fails, for the metrics.
+    """
+
+    __slots__ = ("body", "headers", "id", "keep_alive", "method", "url", "version")
 
     def __init__(self, limits: ConnectionLimits) -> None:
         self.method = ""
@@ -52,6 +54,7 @@ class Request:
         self.body = Body(limits)
         self.keep_alive = False
         self.id = b""
+        self.version = ""
 
     def header(self, name: str) -> str | None:
         """A header's value, None where it was not sent; names are in lower case."""
@@ -133,6 +136,12 @@ def wire(response: Response, request_id: bytes, method: str, keep_alive: bool) -
     head = _head(response.status, response.content_type, response.headers, keep_alive)
     head %= len(response.body), request_id, _date(int(time.time()))
     return head if method == "HEAD" else head + response.body
+
+
+@lru_cache
+def version_header(version: str) -> Headers:
+    """The header that names the version of an answer."""
+    return ((b"x-loan-version", version.encode()),)
 
 
 @lru_cache(maxsize=1)

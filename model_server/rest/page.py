@@ -3,15 +3,13 @@
 from functools import cache, partial
 from importlib.resources import files
 
-from msgspec.structs import replace
-
 from model_server.codecs import plain
 from model_server.errors import NotFound
 from model_server.overload.threads import ThreadPools
+from model_server.predictions import Decoded, Predictions
 from model_server.repository import ModelRepository, Served
 from model_server.rest.applications import expected
 from model_server.rest.http import Answer, Headers, Response, json_response, smaller
-from model_server.rest.predictions import Decoded, Predictions
 from model_server.rest.routing import Call
 from model_server.tensors import InferResponse
 
@@ -62,7 +60,7 @@ class Page:
         return self._predictions.answer(call, call.parameter("version"), _explaining)
 
 
-def _explaining(call: Call, served: Served) -> Decoded:
+def _explaining(call: Call, served: Served) -> Decoded[Response]:
     request = plain.decode_one(call.request.content(), expected(served), True)
     return request, partial(_explained, served)
 
@@ -74,7 +72,7 @@ def _explained(served: Served, response: InferResponse) -> Response:
     parts = zip((column.name for column in columns), response.reasons.parts[0].tolist(), strict=True)  # type: ignore[union-attr]
     answer["reasons"] = [{"code": code, "text": texts[code]} for code in answer.pop("reason_codes")]
     answer["parts"] = [{"column": name, "part": part} for name, part in sorted(parts, key=lambda each: each[1])]
-    return replace(json_response(answer), version=response.model_version)
+    return json_response(answer)
 
 
 @cache

@@ -9,9 +9,9 @@ from model_server.codecs import json
 from model_server.controlplane import Control, PromotionRequest
 from model_server.errors import InvalidInput
 from model_server.overload.threads import ThreadPools
+from model_server.predictions import Predictions
 from model_server.rest.applications import MANY, ONE
 from model_server.rest.http import Answer, Response, json_response
-from model_server.rest.predictions import Predictions
 from model_server.rest.routing import Call
 from tabular_model.errors import ModelError
 from training_job.launch import Outcome, TrainingParameters

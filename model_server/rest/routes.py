@@ -9,11 +9,11 @@ from model_server.access import Right
 from model_server.controlplane import Control
 from model_server.dataplane import DataPlane
 from model_server.overload.threads import ThreadPools
+from model_server.predictions import Predictions
 from model_server.rest.docs import Docs
 from model_server.rest.monitoring import Monitoring
 from model_server.rest.page import Page
 from model_server.rest.plain import PlainEndpoints
-from model_server.rest.predictions import Predictions
 from model_server.rest.routing import Route
 from model_server.rest.v1 import V1Endpoints
 from model_server.rest.v2 import V2Endpoints
@@ -83,10 +83,10 @@ def endpoints(
     control: Control,
     settings: ServerSettings,
     pools: ThreadPools,
+    predictions: Predictions,
     exposition: Callable[[bool], bytes],
 ) -> list[object]:
     """The objects whose methods the routes name; `exposition` gives the metrics."""
-    predictions = Predictions(plane, pools)
     return [
         V2Endpoints(plane, predictions, control, pools),
         PlainEndpoints(predictions, control, pools, settings.train_wait_seconds),

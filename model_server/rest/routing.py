@@ -11,6 +11,7 @@ import msgspec
 
 from model_server.access import Right
 from model_server.errors import InvalidInput, MethodNotAllowed, NotFound
+from model_server.overload.constants import INLINE_BYTES
 from model_server.request_ids import trace_context
 from model_server.rest.http import Answer, Request
 
@@ -39,6 +40,15 @@ class Call(msgspec.Struct, gc=False):
             return ""  # as nearly always
         context = trace_context(self.trace, self.request.header("traceparent"))
         return context.header if context else ""
+
+    @property
+    def is_large(self) -> bool:
+        """Whether to read it takes longer than a hop to a thread."""
+        return self.request.body.size > INLINE_BYTES or self.request.is_packed
+
+    def answered_by(self, version: str) -> None:
+        """Told which version answers it, or fails, for metrics and logs."""
+        self.request.version = version
 
     def parameter(self, name: str) -> str | None:
         """The last value of a query parameter; InvalidInput when the query is not UTF-8."""

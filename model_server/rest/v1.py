@@ -1,9 +1,9 @@
 """KServe's V1 protocol, which many of its users still send."""
 
 from model_server.dataplane import DataPlane
+from model_server.predictions import Predictions
 from model_server.rest.applications import INSTANCES
 from model_server.rest.http import Answer, Response, json_response
-from model_server.rest.predictions import Predictions
 from model_server.rest.routing import Call
 
 

@@ -10,9 +10,9 @@ from model_server.controlplane import Control, named_version, version_to_load
 from model_server.dataplane import DataPlane
 from model_server.errors import NotReady
 from model_server.overload.threads import ThreadPools
+from model_server.predictions import Decoded, Predictions
 from model_server.repository import Served
-from model_server.rest.http import JSON, Answer, Response, json_response, smaller
-from model_server.rest.predictions import Decoded, Predictions, version_header
+from model_server.rest.http import JSON, Answer, Response, json_response, smaller, version_header
 from model_server.rest.routing import Call
 from model_server.tensors import InferResponse
 
@@ -108,7 +108,7 @@ class V2Endpoints:
         return json_response({"name": name, "unload": True})
 
 
-def _decode(call: Call, served: Served) -> Decoded:
+def _decode(call: Call, served: Served) -> Decoded[Response]:
     request = call.request
     length = request.headers.get(v2_rest.JSON_LENGTH)
     json_length = None if length is None else length.decode("latin-1")
@@ -118,12 +118,11 @@ def _decode(call: Call, served: Served) -> Decoded:
 
 def _respond(call: Call, binary: frozenset[str], response: InferResponse) -> Response:
     content, head_length = v2_rest.encode(call.names["model"], response, binary)
-    version = response.model_version
-    headers = version_header(version)
+    headers = version_header(response.model_version)
     if head_length is None:
-        return smaller(call.request, Response(200, content, JSON, headers, version=version))
+        return smaller(call.request, Response(200, content, JSON, headers))
     headers = (*headers, (v2_rest.JSON_LENGTH, b"%d" % head_length))
-    return smaller(call.request, Response(200, content, b"application/octet-stream", headers, version=version))
+    return smaller(call.request, Response(200, content, b"application/octet-stream", headers))
 
 
 def _asked(call: Call) -> RepositoryRequest:

@@ -28,12 +28,11 @@ with atheris.instrument_imports(include=["model_server"]):
     from model_server.codecs import compression, plain, records, v1, v2_grpc, v2_rest
     from model_server.errors import ServeError
     from model_server.grpc import frames
-    from model_server.grpc.app import Answer, GrpcApp, Method
+    from model_server.grpc.app import GrpcApp, Method
     from model_server.grpc.connection import GrpcProtocol
     from model_server.metrics import Metrics
+    from model_server.overload.admission import Admission
     from model_server.overload.connections import ConnectionLimits
-    from model_server.overload.event_loop import LoopQueue
-    from model_server.overload.policy import Pace
     from model_server.settings import LimitSettings
 
 from kserve.protocol.grpc import grpc_predict_v2_pb2 as pb
@@ -153,15 +152,15 @@ async def _stay(_call: Any, messages: Any, send: Any) -> None:
         await send(message)
 
 
-def _infer(call: Any) -> Answer:
-    return Answer(call.request(pb.ModelInferRequest))
+def _infer(call: Any) -> Any:
+    return call.request(pb.ModelInferRequest)
 
 
 async def _connect(content: bytes) -> None:
     """A connection on which that comes, in two parts, and which is lost then; nothing is held for it any more."""
     methods = {INFER: Method(_infer, Right.predict, scores=True)}
-    queue, limits = LoopQueue(1.0), ConnectionLimits(LimitSettings(max_body_bytes=5000))
-    app = GrpcApp(methods, {STAYS: _stay}, METRICS, Access(NOBODY, frozenset(Right)), queue, Pace(), 5000)
+    admission, limits = Admission(1.0, METRICS), ConnectionLimits(LimitSettings(max_body_bytes=5000))
+    app = GrpcApp(methods, {STAYS: _stay}, METRICS, Access(NOBODY, frozenset(Right)), admission, 5000)
     protocol = GrpcProtocol(app, limits, set())
     protocol.connection_made(Nowhere())
     protocol.data_received(frames.PREFACE + content[: len(content) // 2])
@@ -170,7 +169,7 @@ async def _connect(content: bytes) -> None:
     await asyncio.sleep(0)
     protocol.connection_lost(None)
     await asyncio.sleep(0)
-    assert (queue.held, limits.held) == (0, 0)
+    assert (admission.queue.held, limits.held) == (0, 0)
 
 
 METRICS = Metrics()

@@ -26,10 +26,10 @@ from model_server.access.tokens import TokensFile
 from model_server.controlplane import ControlPlane
 from model_server.dataplane import DataPlane
 from model_server.metrics import Metrics
+from model_server.overload.admission import Admission
 from model_server.overload.connections import ConnectionLimits
-from model_server.overload.event_loop import LoopQueue
-from model_server.overload.policy import Pace
 from model_server.overload.threads import ThreadPools
+from model_server.predictions import Predictions
 from model_server.repository import ModelRepository
 from model_server.rest.app import RestApp
 from model_server.rest.routes import ROUTES, endpoints
@@ -127,8 +127,9 @@ def in_process(registry: Path, **settings: Any) -> Iterator[httpx.Client]:
     repository.follow()
     access = Access(TokensFile(chosen.tokens), chosen.anyone_may)
     control = ControlPlane(opened, repository, launcher)
-    answering = endpoints(plane, control, chosen, ThreadPools(chosen.queue_seconds), metrics.exposition)
-    app = RestApp(Router(ROUTES, answering), metrics, access, LoopQueue(chosen.queue_seconds), Pace(), "http")
+    pools = ThreadPools(chosen.queue_seconds)
+    answering = endpoints(plane, control, chosen, pools, Predictions(plane, pools), metrics.exposition)
+    app = RestApp(Router(ROUTES, answering), metrics, access, Admission(chosen.queue_seconds, metrics), "http")
     server = RestServer(app, chosen, ConnectionLimits(chosen))
     thread = threading.Thread(target=lambda: uvloop.run(server.serve()))
     thread.start()

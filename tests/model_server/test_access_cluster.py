@@ -1,5 +1,6 @@
 """Rights as Kubernetes judges them, against a stand-in for the cluster's API; `tests/e2e` asks a real one."""
 
+import asyncio
 import json
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -77,15 +78,19 @@ def access(api, clock):
     return Access(ClusterAuthorizer("loans", "bank", "loan-model", 10, api, clock), frozenset())
 
 
+def admit(access, *asked):
+    return asyncio.run(access.admit(*asked))
+
+
 def test_a_caller_is_who_the_cluster_says_and_may_what_it_says(access, cluster):
-    assert access.require(Right.predict, "Bearer good", "/") == USER["username"]
+    assert admit(access, Right.predict, "Bearer good", "/") == USER["username"]
     with pytest.raises(
         Forbidden,
         match=r"bank:ci does not have the right to train; a Role with the verb train on inferenceservices/loans",
     ):
-        access.require(Right.train, "Bearer good", "/")
+        admit(access, Right.train, "Bearer good", "/")
     with pytest.raises(Unauthenticated, match="--audience loan-model"):
-        access.require(Right.predict, "Bearer made-up", "/")
+        admit(access, Right.predict, "Bearer made-up", "/")
     (review, asked), (local, judged) = cluster.asked[:2]
     assert review == "/apis/authentication.k8s.io/v1/tokenreviews"
     assert asked["audiences"] == ["loan-model"]
@@ -104,27 +109,27 @@ def test_a_caller_is_who_the_cluster_says_and_may_what_it_says(access, cluster):
 def test_a_token_for_another_audience_is_nobodys(access, cluster):
     cluster.audiences = ["https://kubernetes.default.svc"]
     with pytest.raises(Unauthenticated):
-        access.require(Right.predict, "Bearer good", "/")
+        admit(access, Right.predict, "Bearer good", "/")
 
 
 def test_a_judgement_is_remembered_for_a_short_time_only(access, cluster, clock):
     for _ in range(5):
-        access.require(Right.predict, "Bearer good", "/")
+        admit(access, Right.predict, "Bearer good", "/")
         with pytest.raises(Unauthenticated):
-            access.require(Right.predict, "Bearer made-up", "/")
+            admit(access, Right.predict, "Bearer made-up", "/")
     assert len(cluster.asked) == 3
     clock.now = 10.0
-    access.require(Right.predict, "Bearer good", "/")
+    admit(access, Right.predict, "Bearer good", "/")
     assert len(cluster.asked) == 5
 
 
 def test_while_the_cluster_gives_no_answer_only_who_is_remembered_gets_in(access, cluster, clock, capfd):
-    access.require(Right.predict, "Bearer good", "/")
+    admit(access, Right.predict, "Bearer good", "/")
     cluster.status = 500
-    access.require(Right.predict, "Bearer good", "/")
+    admit(access, Right.predict, "Bearer good", "/")
     clock.now = 10.0
     with pytest.raises(NotReady, match="The cluster cannot check the token"):
-        access.require(Right.predict, "Bearer good", "/")
+        admit(access, Right.predict, "Bearer good", "/")
     assert "good" not in "".join(capfd.readouterr())
 
 

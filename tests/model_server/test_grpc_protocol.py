@@ -365,6 +365,7 @@ def test_the_connection_that_waits_longest_makes_room(trained_registry):
         for peer in peers:
             peer.call(1)
             peer.status(1)
+            time.sleep(0.01)  # the loop's clock counts milliseconds
         assert answers(server)
         assert peers[0].closed()[0] == Code.NO_ERROR
         peers[1].call(3)

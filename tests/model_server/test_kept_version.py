@@ -9,10 +9,10 @@ from model_server.dataplane import DataPlane
 from model_server.metrics import Metrics
 from model_server.overload.connections import ConnectionLimits
 from model_server.overload.threads import ThreadPools
+from model_server.predictions import Predictions
 from model_server.repository import ModelRepository
 from model_server.rest.applications import decoding
 from model_server.rest.http import Request, Response
-from model_server.rest.predictions import Predictions
 from model_server.rest.routing import Call
 from model_server.rest.v2 import V2Endpoints
 from model_server.settings import ServerSettings
