@@ -57,4 +57,7 @@ class _Session:
             raise IntegrityError(f"{where}/{ONNX} has the tensors {names}; a loan model has X and probability.")
 
     def probabilities(self, matrix: Matrix) -> Vector:
-        return cast(Vector, self._session.run(["probability"], {"X": matrix})[0])
+        rows = len(matrix)
+        if rows % 2:  # by twos, as its vectors are; the last bit of a row without its other may be another one
+            matrix = np.concatenate([matrix, matrix[-1:]])
+        return cast(Vector, self._session.run(["probability"], {"X": matrix})[0])[:rows]

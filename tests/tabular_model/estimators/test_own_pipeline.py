@@ -23,6 +23,7 @@ from tabular_model.estimators.equality import check_equal
 from tabular_model.estimators.own_pipeline import OwnPipeline
 from tabular_model.parameters import parse
 from tabular_model.schema import Column, Schema
+from tabular_model.scoring.scorer import Scorer
 
 RECORD = Schema(
     (
@@ -97,6 +98,9 @@ def test_what_serves_is_the_pipeline(model: Any) -> None:
     assert (found.arithmetic, found.tolerance) == ("float32", 1e-5)
     assert found.decided_otherwise <= 5
     assert found.beyond <= found.rows / 50  # of random forests, whose splits lie beside the imputed mean
+    rows, scorer = data()[0][:999], Scorer(compiled.files, "it")
+    batches = [scorer.probabilities(rows[start : start + size]) for size in (1, 7) for start in range(0, 999, size)]
+    assert np.concatenate(batches).tolist() == scorer.probabilities(rows).tolist() * 2  # whatever is beside a row
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,6 @@
 """Trees as tables: the same sums, however many rows, and found out when they are not."""
 
+import functools
 from io import BytesIO
 from typing import Any
 
@@ -38,6 +39,11 @@ def trained(rows: int, algorithm: str = "gradient_boosting") -> tuple[Pipeline, 
     return pipeline, family.compile(pipeline, LOAN.schema)
 
 
+@functools.cache
+def compiled(algorithm: str) -> Compiled:
+    return trained(2000, algorithm)[1]
+
+
 def built(model: HistGradientBoostingClassifier) -> Tables | None:
     return build(trees_of(model, range(1, 7), [0] * 7))
 
@@ -74,11 +80,12 @@ def test_trees_too_large_for_tables_have_none(matrix: NDArray[np.float64]) -> No
     assert built(fitted(matrix, max_iter=3, max_leaf_nodes=31)) is None
 
 
-def test_few_rows_and_many_have_the_same_probabilities(matrix: NDArray[np.float64]) -> None:
-    scorer = Scorer(trained(2000)[1].files, "it")
-    many = scorer.probabilities(matrix[: 10 * FEW_ROWS])
-    few = [scorer.probabilities(matrix[start : start + FEW_ROWS]) for start in range(0, 10 * FEW_ROWS, FEW_ROWS)]
-    np.testing.assert_allclose(np.concatenate(few), many, atol=1e-12)
+@pytest.mark.parametrize("algorithm", FAMILIES)
+@pytest.mark.parametrize("rows", [1, 2, 3, FEW_ROWS + 1, 7, 64, 999])
+def test_a_row_has_the_same_bits_alone_and_among_others(matrix: NDArray[np.float64], algorithm: str, rows: int) -> None:
+    scorer = Scorer(compiled(algorithm).files, "it")
+    batches = [scorer.probabilities(matrix[start : start + rows]) for start in range(0, len(matrix), rows)]
+    assert np.concatenate(batches).tolist() == scorer.probabilities(matrix).tolist()
 
 
 def test_tables_that_are_off_are_found() -> None:
