@@ -1,15 +1,21 @@
-"""Files of applications: the data plane's endpoint for files of any format, read and written a batch at a time."""
+"""Batches of applications: the data plane's endpoint for tables, as a file has and as an engine hands them over."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
+from datetime import date
+from decimal import Decimal
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from model_server.codecs import records
 from model_server.dataplane import DataPlane
-from model_server.errors import ServeError
-from model_server.tensors import DEFAULT_OUTPUTS, OUTPUTS, InferRequest, Output, Tensor
-from tabular_model.data import Parser, Rows, open_rows, writing
+from model_server.errors import InvalidInput, ServeError
+from model_server.repository import Served
+from model_server.tensors import DEFAULT_OUTPUTS, OUTPUTS, InferRequest, Tensor
+from tabular_model.data import Batch, Parser, Place, Rows, open_rows, require, writing
 from tabular_model.errors import DataError
 from tabular_model.levels import words
 from tabular_model.schema import Column
@@ -23,54 +29,57 @@ _ANSWERS = [
 ]
 
 
-class Scoring:
-    """One file and the version that scores it; DataError where they do not fit."""
+class BatchScorer:
+    """Scores the batches of one table; `fields` are the columns that it adds.
 
-    def __init__(self, plane: DataPlane, version: str | None, rows: Rows, explain: bool = False) -> None:
+    DataError where the columns `names` of the table `source` are not those that the version needs.
+    """
+
+    def __init__(
+        self, plane: DataPlane, served: Served, source: str, names: Sequence[str], explain: bool = False
+    ) -> None:
+        self.source = source
         self._plane = plane
-        self._served = plane.repository.get(version)
-        self._model = self._served.model
-        self._rows = rows
+        self._served = served
+        self._model = served.model
         self._outputs = OUTPUTS if explain else DEFAULT_OUTPUTS
-        self._answers = _ANSWERS if explain else _ANSWERS[:-1]
-        self._columns = [column for column in self._model.columns if not column.optional or column.name in rows.names]
-        rows.require([column.name for column in self._columns])
-        taken = [field.name for field in self._answers if field.name in rows.names]
+        self.fields = _ANSWERS if explain else _ANSWERS[:-1]
+        self._columns = [column for column in self._model.columns if not column.optional or column.name in names]
+        self._parser = Parser(self._columns)
+        require(source, names, [column.name for column in self._columns])
+        taken = [field.name for field in self.fields if field.name in names]
         if taken:
-            raise DataError(
-                f"{rows.source} already has a column {', '.join(taken)}, which the output also has; rename it."
-            )
+            raise DataError(f"{source} already has a column {', '.join(taken)}, which the output also has; rename it.")
 
-    @property
-    def schema(self) -> pa.Schema:
-        """The columns of the file, and the answers after them."""
-        schema = self._rows.schema
-        for field in self._answers:
-            schema = schema.append(field)
-        return schema
+    def check(self, batch: Batch) -> None:
+        """DataError for a column of a type that holds no single values; `batch` may have no rows."""
+        self._parser.matrix(batch)
 
-    def __iter__(self) -> Iterator[pa.RecordBatch]:
-        """The rows unchanged, with their results; DataError names a value that cannot be scored."""
-        parser = Parser(self._columns)
-        for batch in self._rows:
-            if batch.rows.num_rows:
-                tensors = _tensors(self._columns, parser.matrix(batch))
-                try:
-                    response = self._plane.infer(self._served, InferRequest("", tensors, self._outputs))
-                except ServeError as error:
-                    row = batch.place.row(0)
-                    raise DataError(
-                        f"{batch.place.file}, {row} and following (rows are counted from there): {error}"
-                    ) from error
-                yield self._answered(batch.rows, response.outputs)
+    def answers(self, batch: Batch) -> list[pa.Array]:
+        """An array [n] for each of `fields`.
 
-    def _answered(self, rows: pa.RecordBatch, outputs: list[Output]) -> pa.RecordBatch:
-        answers = {output.name: output.values for output in outputs}
-        answers["model_version"] = [self._model.version] * rows.num_rows
+        BadRows or InvalidRows, with the rows that cannot be scored; DataError for a column that holds no values.
+        """
+        tensors = _tensors(self._columns, self._parser.matrix(batch))
+        response = self._plane.infer(self._served, InferRequest("", tensors, self._outputs))
+        answers = {output.name: output.values for output in response.outputs}
+        answers["model_version"] = [self._model.version] * batch.rows.num_rows
         if "reason_codes" in answers:  # which are padded to the same number for each row
             answers["reason_codes"] = [[code for code in codes if code] for codes in answers["reason_codes"]]
-        columns = [pa.array(answers[field.name], field.type) for field in self._answers]
-        return pa.RecordBatch.from_arrays([*rows.columns, *columns], schema=self.schema)
+        return [pa.array(answers[field.name], field.type) for field in self.fields]
+
+    def refusal(self, row: pa.RecordBatch) -> str:
+        """Why a single row is refused: the sentence of `POST /predict`, or that of a file with this row alone."""
+        application = {column.name: _as_json(column, row) for column in self._columns}
+        expected = records.Expected(self._model.columns, self._served.signature.words, ignores_extra=False)
+        try:
+            records.check_records([application], expected)
+            request = records.asked(records.from_records([application], expected), explain=False)
+            self._plane.infer(self._served, request)
+            self.answers(Batch(row, Place("The table", 0)))
+        except (InvalidInput, DataError) as error:
+            return str(error)
+        return "Its numbers are not written as those of the rows beside it, with a decimal point or a decimal comma."
 
 
 def predict(
@@ -92,11 +101,26 @@ def predict(
     with open_rows(source) as rows:
         for note in rows.notes:
             say(note)
-        scoring = Scoring(plane, version, rows, explain)
-        with writing(target, scoring.schema, rows, overwrite) as writer:
-            for scored in scoring:
+        scorer = BatchScorer(plane, plane.repository.get(version), rows.source, rows.names, explain)
+        schema = pa.schema([*rows.schema, *scorer.fields])
+        with writing(target, schema, rows, overwrite) as writer:
+            for scored in _scored(scorer, rows, schema):
                 writer.write(scored)
                 yield scored.num_rows, rows.count
+
+
+def _scored(scorer: BatchScorer, rows: Rows, schema: pa.Schema) -> Iterator[pa.RecordBatch]:
+    """The rows unchanged, with their answers; DataError names a value that cannot be scored."""
+    for batch in rows:
+        if batch.rows.num_rows:
+            try:
+                answers = scorer.answers(batch)
+            except ServeError as error:
+                row = batch.place.row(0)
+                raise DataError(
+                    f"{batch.place.file}, {row} and following (rows are counted from there): {error}"
+                ) from error
+            yield pa.RecordBatch.from_arrays([*batch.rows.columns, *answers], schema=schema)
 
 
 def _tensors(columns: list[Column], matrix: NDArray[np.float64]) -> list[Tensor]:
@@ -108,3 +132,17 @@ def _tensor(column: Column, values: NDArray[np.float64]) -> Tensor:
     if column.type != "category":
         return Tensor(column.name, "FP64", [len(values)], values)
     return Tensor(column.name, "BYTES", [len(values)], words(column, values, None).tolist())
+
+
+def _as_json(column: Column, row: pa.RecordBatch) -> Any:
+    """The value of a single row as a caller would write it in JSON: a number that is text as a number."""
+    value = row.column(column.name)[0].as_py()
+    if isinstance(value, str) and column.type != "category":
+        with suppress(DataError):
+            number = Parser([column]).matrix(Batch(row, Place("", 0))).item()
+            return None if np.isnan(number) else bool(number) if column.type == "boolean" else number
+        with suppress(ValueError):  # a number that the column does not allow
+            return float(value)
+    if isinstance(value, Decimal):
+        return float(value)
+    return str(value) if isinstance(value, bytes | date) else value

@@ -22,6 +22,14 @@ class InvalidInput(ServeError):
     http, grpc = 400, "INVALID_ARGUMENT"
 
 
+class InvalidRows(InvalidInput):
+    """Rows that the version does not accept; `rows` are their indices, of the first of which the message speaks."""
+
+    def __init__(self, sentence: str, rows: list[int]) -> None:
+        super().__init__(sentence)
+        self.rows = rows
+
+
 class Unauthenticated(ServeError):
     """The endpoint requires a token, and the request has none or an unknown one."""
 

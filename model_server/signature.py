@@ -7,7 +7,7 @@ from typing import Any, NamedTuple, cast
 import numpy as np
 from numpy.typing import NDArray
 
-from model_server.errors import InvalidInput
+from model_server.errors import InvalidInput, InvalidRows
 from model_server.readers import UNKNOWN, elements, reader
 from model_server.tensors import EXACT, LIMITS, NUMERIC, Tensor
 from tabular_model.schema import Column
@@ -194,9 +194,10 @@ class Signature:
         if bad.any():
             row, index = (int(position[bad][0]) for position in places)
             column = self.columns[index]
-            raise InvalidInput(
+            raise InvalidRows(
                 f"Input '{column.name}', row {row}: {matrix[row, index]:g} is {why} "
-                f"({column.type}, {column.expected()})."
+                f"({column.type}, {column.expected()}).",
+                np.unique(places[0][bad]).tolist(),
             )
 
     def _names(self) -> str:

@@ -17,9 +17,9 @@ from scipy import stats
 from rollout.traffic import Histogram, Traffic
 from rollout.values import Judgement
 from rollout.workload import Health
+from tabular_model.reference import stability_index
 
 FEWEST_PER_BIN = 5  # below this Pearson's chi-squared approximation does not hold
-EMPTY_BIN = 0.5  # what an empty bin counts as, since PSI takes logarithms
 
 
 class Outcome(StrEnum):
@@ -171,8 +171,7 @@ def _psi(stable: Traffic, canary: Traffic, limits: Judgement) -> _Test:
     a, b = _bins(stable, canary)
     if len(a) < 2:
         return _Test("scores (PSI)", 0, 0, limits.psi, 1.0, False, "")
-    p, q = (np.maximum(each, EMPTY_BIN) / np.maximum(each, EMPTY_BIN).sum() for each in (a, b))
-    psi = float(((p - q) * np.log(p / q)).sum())
+    psi = stability_index(a, b)
     critical = float(stats.chi2.isf(limits.significance, len(a) - 1) * (1 / a.sum() + 1 / b.sum()))
     limit = max(limits.psi, critical)
     p_value = float(stats.chi2_contingency([a, b]).pvalue)

@@ -1,5 +1,7 @@
 """What can go wrong in the domain. Each message is one sentence for the person who reads it."""
 
+from collections.abc import Sequence
+
 
 class ModelError(Exception):
     """Base of all errors that a user can cause and correct; the command line prints it and exits with 1."""
@@ -7,6 +9,14 @@ class ModelError(Exception):
 
 class DataError(ModelError):
     """A data file that cannot be trained on: what is wrong, in which row and column."""
+
+
+class BadRows(DataError):
+    """Rows that cannot be scored or trained on; `rows` are their indices, of the first of which the message speaks."""
+
+    def __init__(self, sentence: str, rows: Sequence[int]) -> None:
+        super().__init__(sentence)
+        self.rows = rows
 
 
 class RegistryError(ModelError):

@@ -52,9 +52,14 @@ class Trust:
 
     @classmethod
     def read(cls, path: Path) -> "Trust":
-        """The keys in a PEM file, one after the other; KeyUnusable if there is none or one is not Ed25519."""
+        """The keys in a PEM file, as `parse` gives them."""
+        return cls.parse(_content(path), str(path))
+
+    @classmethod
+    def parse(cls, content: bytes, path: str) -> "Trust":
+        """The keys in PEM, one after the other; KeyUnusable if there is none or one is not Ed25519."""
         keys = []
-        for block in _PUBLIC.findall(_content(path)):
+        for block in _PUBLIC.findall(content):
             try:
                 key = serialization.load_pem_public_key(block)
             except (ValueError, UnsupportedAlgorithm):

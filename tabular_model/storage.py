@@ -1,7 +1,7 @@
 """Where a registry lives: a folder, a bucket or a container registry, behind one interface."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
@@ -100,6 +100,33 @@ class Objects:
 
     def _unusable(self, error: Exception) -> RegistryError:
         return RegistryError(f"The registry {self.url} cannot be used: {reason(error)}.")
+
+
+class Held:
+    """The objects of one version's folder, in memory; they cannot be added to."""
+
+    def __init__(self, url: str, objects: Mapping[str, bytes]) -> None:
+        self.url = url
+        self._objects = objects
+
+    def names(self, folder: str = "") -> set[str]:
+        """The names of all; there are no folders."""
+        return set() if folder else set(self._objects)
+
+    def exists(self, name: str) -> bool:
+        """Whether there is such an object."""
+        return name in self._objects
+
+    def read(self, name: str) -> bytes:
+        """FileNotFoundError when there is no such object."""
+        try:
+            return self._objects[name]
+        except KeyError:
+            raise FileNotFoundError(name) from None
+
+    def create(self, name: str, _: bytes) -> bool:
+        """RegistryError, always."""
+        raise RegistryError(f"{name} cannot be added to {self.url}, which is held in memory.")
 
 
 def _open(url: str, create: bool) -> ObjectStore:

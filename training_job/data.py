@@ -10,7 +10,7 @@ import pandas as pd
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from tabular_model.data import Batch, NoFile, Parser, Place, Rows, open_rows, target, text_of
+from tabular_model.data import Batch, NoFile, Parser, Place, Rows, open_rows, require, target, text_of
 from tabular_model.declaration import Declaration
 from tabular_model.errors import DataError
 from tabular_model.schema import Column
@@ -60,7 +60,7 @@ def load(source: str, declaration: Declaration) -> Dataset:
 def _loaded(rows: Rows, declaration: Declaration) -> Dataset:
     columns = declaration.columns
     special = [name for name in (declaration.group, declaration.time) if name]
-    rows.require([*declaration.schema.names, declaration.target.name, *special])
+    require(rows.source, rows.names, [*declaration.schema.names, declaration.target.name, *special])
     parser = Parser(columns)
     batches = [_taken(batch, parser, declaration) for batch in rows]
     if not any(len(batch.target) for batch in batches):

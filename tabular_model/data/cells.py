@@ -21,7 +21,7 @@ Values = NDArray[np.float64]
 
 
 class _Bad(NamedTuple):
-    row: int
+    rows: NDArray[np.intp]
     column: str
     what: str
 
@@ -41,7 +41,11 @@ class Parser:
         self._file = ""
 
     def matrix(self, batch: Batch) -> Values:
-        """Float64 [n, columns] with NaN for missing; DataError on the first cell that its column does not allow."""
+        """Float64 [n, columns] with NaN for missing.
+
+        BadRows names the first cell that its column does not allow, and tells the rows of all that are found at once:
+        what is left without them may have others, of the columns of those.
+        """
         if self._file != batch.place.file:
             self._file, self._numerals = batch.place.file, Numerals(batch.place.delimiter)
         cells = [_cells(batch, column.name) for column in self._columns]
@@ -140,7 +144,7 @@ def _number(_: Column, cells: pa.Array) -> Values | BadText:
         cells = cells.cast(pa.string())  # by which it is rounded right; arrow's own cast may be off by a bit
     elif not (pa.types.is_integer(kind) or pa.types.is_floating(kind) or _is_null(kind)):
         known = cells.is_valid().to_numpy(zero_copy_only=False)
-        return BadText(int(known.argmax()), "is not a number") if known.any() else np.full(len(cells), np.nan)
+        return BadText(np.flatnonzero(known), "is not a number") if known.any() else np.full(len(cells), np.nan)
     return np.asarray(pc.cast(cells, pa.float64(), safe=False).to_numpy(zero_copy_only=False))
 
 
@@ -159,7 +163,7 @@ def _boolean(_: Column, cells: pa.Array) -> Values | BadText:
 def _truth(cells: pa.Array, true: tuple[str, ...], false: tuple[str, ...]) -> Values | BadText:
     bare = without_missing(_text(cells))
     found = pc.index_in(pc.utf8_lower(bare), pa.array(true + false))
-    if (unknown := _unknown(found, bare)) is not None:
+    if len(unknown := _unknown(found, bare)):
         return BadText(unknown, "is not true or false")
     indices = _float64(found)
     return np.where(np.isnan(indices), np.nan, indices < len(true))
@@ -173,7 +177,7 @@ def _category(column: Column, cells: pa.Array) -> Values | BadText:
         bare = pc.replace_substring_regex(without_missing(text), r"^([+-]?\d+)\.0+$", r"\1")
         found = pc.coalesce(found, pc.index_in(bare, levels))
         refused = column.unknown == "refused" or not column.nullable
-        if refused and (unknown := _unknown(found, bare)) is not None:
+        if refused and len(unknown := _unknown(found, bare)):
             return BadText(unknown, f"is not {column.expected()}")
     return _float64(found)
 
@@ -189,26 +193,28 @@ _PARSERS: dict[str, Callable[[Column, pa.Array], Values | BadText]] = {
 def _keep(bad: list[_Bad], column: Column, parsed: Values | BadText) -> Values | float:
     """The values; those of a column with a bad cell are not needed any more."""
     if isinstance(parsed, BadText):
-        bad.append(_Bad(parsed.row, column.name, parsed.why))
+        bad.append(_Bad(parsed.rows, column.name, parsed.why))
         return 0.0
     return parsed
 
 
 def _disallowed(column: Column, values: Values) -> list[_Bad]:
-    """The first value that is infinite, missing, or not whole, where the column does not allow it."""
+    """The values that are infinite, missing, or not whole, where the column does not allow it."""
     found = [(np.isinf(values), "is not finite")]
     if not column.nullable:
         found.append((np.isnan(values), "is missing"))
     if column.whole:
         found.append((~np.isnan(values) & (values != np.rint(values)), "is not a whole number"))
-    return [_Bad(int(mask.argmax()), column.name, what) for mask, what in found if mask.any()]
+    return [_Bad(np.flatnonzero(mask), column.name, what) for mask, what in found if mask.any()]
 
 
 def _raise_first(batch: Batch, bad: list[_Bad]) -> None:
     if bad:
-        first = min(bad, key=lambda each: each.row)
-        shown = "" if first.what == "is missing" else f"{_shown(batch, first.row, first.column)} "
-        raise batch.place.bad_cell(first.row, first.column, shown + first.what)
+        first = min(bad, key=lambda each: each.rows[0])
+        row = int(first.rows[0])
+        shown = "" if first.what == "is missing" else f"{_shown(batch, row, first.column)} "
+        every = np.unique(np.concatenate([each.rows for each in bad])).tolist()
+        raise batch.place.bad_cell(row, first.column, shown + first.what, every)
 
 
 def _shown(batch: Batch, row: int, column: str) -> str:
@@ -219,10 +225,10 @@ def _shown(batch: Batch, row: int, column: str) -> str:
     return f"{value:g}" if isinstance(value, float) else str(value).strip()
 
 
-def _unknown(found: pa.Array, bare: pa.Array) -> int | None:
-    """The first cell that has a value and was not found."""
-    unknown = (found.is_null().to_numpy(zero_copy_only=False)) & bare.is_valid().to_numpy(zero_copy_only=False)
-    return int(unknown.argmax()) if unknown.any() else None
+def _unknown(found: pa.Array, bare: pa.Array) -> NDArray[np.intp]:
+    """The cells that have a value and were not found."""
+    unknown = found.is_null().to_numpy(zero_copy_only=False) & bare.is_valid().to_numpy(zero_copy_only=False)
+    return np.flatnonzero(unknown)
 
 
 def _float64(indices: pa.Array) -> Values:

@@ -23,9 +23,9 @@ _DOTTED = r"^[+-]?[1-9]\d{0,2}\.\d{3}$"  # 1.234, which is 1234 among decimal co
 
 
 class BadText(NamedTuple):
-    """The first cell of a column that is no number, and why."""
+    """The rows of a column's cells that are no numbers, ascending, and why."""
 
-    row: int
+    rows: NDArray[np.intp]
     why: str
 
 
@@ -80,7 +80,7 @@ class Numerals:
         """Takes a column's style from its first cell that allows of one only."""
         if name in self._styles:
             return
-        point, comma = odd.first_point, odd.first_comma
+        point, comma = _first(odd.point), _first(odd.comma)
         if point < comma:
             self._styles[name] = "point"
         elif comma < point:
@@ -89,12 +89,12 @@ class Numerals:
     def _odd(self, column: Column, odd: "_Odd") -> Parsed:
         style = self._styles.get(column.name) or self._guess(column, odd)
         if style is None:
-            row = int(odd.unsure.argmax())
-            return BadText(row, "is ambiguous: it can be read with a decimal comma or with a thousands separator")
+            unsure = np.flatnonzero(odd.unsure)
+            return BadText(unsure, "is ambiguous: it can be read with a decimal comma or with a thousands separator")
         if odd.unsure.any() or odd.dotted.any():
             self._styles[column.name] = style
-        if (other := odd.first_comma if style == "point" else odd.first_point) < len(odd):
-            return BadText(other, f"is not a number with a decimal {style}")
+        if (other := odd.comma if style == "point" else odd.point).any():
+            return BadText(np.flatnonzero(other), f"is not a number with a decimal {style}")
         return odd.values(style)
 
     def _guess(self, column: Column, odd: "_Odd") -> Style | None:
@@ -123,27 +123,22 @@ class _Odd:
             bare = pc.if_else(grouped, pc.replace_substring_regex(bare, r"[ '’\x{00A0}\x{202F}]", ""), bare)
         self._bare = bare
         self.unsure = _matches(bare, _UNSURE)
-        self._comma = _matches(bare, _COMMA) & ~self.unsure
-        self.first_comma = _first(self._comma)
+        self.comma = _matches(bare, _COMMA) & ~self.unsure
         self.dotted = _matches(bare, _DOTTED)
-        self._point = (_matches(bare, _POINT) | _matches(bare, _GROUPS)) & ~self.dotted
-        self.first_point = _first(self._point)
-
-    def __len__(self) -> int:
-        return len(self._bare)
+        self.point = (_matches(bare, _POINT) | _matches(bare, _GROUPS)) & ~self.dotted
 
     def values(self, style: Style) -> Parsed:
         """The numbers, read in one style."""
-        commas = self.unsure | self._point
+        commas = self.unsure | self.point
         text = self._bare
         if style == "comma":
-            commas = self.unsure | self._comma | self.dotted
+            commas = self.unsure | self.comma | self.dotted
             text = pc.if_else(pa.array(commas), pc.replace_substring(text, ".", ""), text)
             text = pc.if_else(pa.array(commas), pc.replace_substring(text, ",", "."), text)
         else:
             text = pc.if_else(pa.array(commas), pc.replace_substring(text, ",", ""), text)
         values = cast(text)
-        return BadText(_first_broken(text), "is not a number") if values is None else values
+        return BadText(_broken(text), "is not a number") if values is None else values
 
 
 def without_missing(text: pa.Array) -> pa.Array:
@@ -166,13 +161,21 @@ def _all_dotted(text: pa.Array) -> bool:
     return bool(pc.all(pc.match_substring_regex(text.filter(dots), _DOTTED)).as_py())
 
 
-def _first_broken(text: pa.Array) -> int:
-    """The first cell that does not cast, by halves."""
-    low, high = 0, len(text)
-    while high - low > 1:
-        middle = (low + high) // 2
-        low, high = (low, middle) if cast(text.slice(low, middle - low)) is None else (middle, high)
-    return low
+def _broken(text: pa.Array) -> NDArray[np.intp]:
+    """The cells that do not cast; each different text is looked at once."""
+    different = text.dictionary_encode()
+    broken = pa.array(_broken_among(different.dictionary, 0), pa.int32())
+    return np.flatnonzero(pc.is_in(different.indices, broken).to_numpy(zero_copy_only=False))
+
+
+def _broken_among(text: pa.Array, first: int) -> list[int]:
+    """The places of those that do not cast, counted from `first`, by halves."""
+    if cast(text) is not None:
+        return []
+    if len(text) == 1:
+        return [first]
+    half = len(text) // 2
+    return _broken_among(text[:half], first) + _broken_among(text[half:], first + half)
 
 
 def _matches(text: pa.Array, pattern: str) -> NDArray[np.bool_]:

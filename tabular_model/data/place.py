@@ -1,6 +1,6 @@
 """The place of a row in its file, for messages."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -8,7 +8,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from tabular_model.errors import DataError
+from tabular_model.errors import BadRows
 
 Lines = Callable[[int], tuple[int, int]]
 
@@ -34,9 +34,9 @@ class Place(NamedTuple):
         row, line = self.lines(number)
         return f"row {row} (line {line} of a text file)"
 
-    def bad_cell(self, index: int, column: str, what: str) -> DataError:
-        """The error that names a cell."""
-        return DataError(f"{self.file}, {self.row(index)}, column {column}: {what}.")
+    def bad_cell(self, index: int, column: str, what: str, rows: Sequence[int] = ()) -> BadRows:
+        """The error that names a cell; `rows` are all that have such cells."""
+        return BadRows(f"{self.file}, {self.row(index)}, column {column}: {what}.", rows or [index])
 
 
 class Batch(NamedTuple):

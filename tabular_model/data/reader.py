@@ -42,18 +42,6 @@ class Rows:
             for batch in each.batches():
                 yield self._alike(batch).without_empty_rows()
 
-    def require(self, wanted: Sequence[str]) -> None:
-        """DataError names the missing columns, and those that differ only in case or blanks."""
-        absent = [name for name in wanted if name not in self.names]
-        if not absent:
-            return
-        near = {_folded(name): name for name in self.names}
-        alike = [
-            f"it has {near[_folded(name)]!r}, but the model's is {name!r}" for name in absent if _folded(name) in near
-        ]
-        there = "; ".join(alike) or "its columns are " + ", ".join(name or "(unnamed)" for name in self.names)
-        raise DataError(f"{self.source} has no column {', '.join(absent)}; {there}.")
-
     def _alike(self, batch: Batch) -> Batch:
         """The batch with the columns of all parts, in the order and types of the first or wider ones."""
         rows = batch.rows
@@ -83,6 +71,17 @@ def read(source: str) -> pa.Table:
     """All rows at once, as `open_rows` gives them."""
     with open_rows(source) as rows:
         return pa.Table.from_batches((batch.rows for batch in rows), rows.schema)
+
+
+def require(source: str, names: Sequence[str], wanted: Sequence[str]) -> None:
+    """DataError names the columns that `source` lacks, and those that differ only in case or blanks."""
+    absent = [name for name in wanted if name not in names]
+    if not absent:
+        return
+    near = {_folded(name): name for name in names}
+    alike = [f"it has {near[_folded(name)]!r}, but the model's is {name!r}" for name in absent if _folded(name) in near]
+    there = "; ".join(alike) or "its columns are " + ", ".join(name or "(unnamed)" for name in names)
+    raise DataError(f"{source} has no column {', '.join(absent)}; {there}.")
 
 
 def _common(files: list[Part], tables: list[Table]) -> pa.Schema:

@@ -85,7 +85,7 @@ class Profile:
         if self.number:
             numbers = numerals.parse([(Column(name=self.name), cells)])[0] if _text(cells.type) else _float64(cells)
             if isinstance(numbers, BadText):
-                self.number, self.odd = False, str(cells[numbers.row].as_py()).strip()
+                self.number, self.odd = False, str(cells[int(numbers.rows[0])].as_py()).strip()
             else:
                 counted = True
                 self.missing += int(np.isnan(numbers).sum())

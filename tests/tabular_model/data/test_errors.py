@@ -11,7 +11,7 @@ import pandas as pd
 import pyarrow as pa
 import pytest
 
-from tabular_model.data import NoFile, Parser, open_rows, read, target
+from tabular_model.data import NoFile, Parser, open_rows, read, require, target
 from tabular_model.errors import DataError
 from tabular_model.schema import Column, Target
 from tests.tabular_model.data.files import COLUMNS, TARGET, arrow, csv, decimal_comma, excel, frame, thousands
@@ -22,7 +22,7 @@ TEXT = csv(MADE)
 
 def parse(path: Path, columns: Sequence[Column] = COLUMNS, of: Target | None = TARGET) -> None:
     with open_rows(str(path)) as rows:
-        rows.require([*(column.name for column in columns), *([of.name] if of else [])])
+        require(rows.source, rows.names, [*(column.name for column in columns), *([of.name] if of else [])])
         parser = Parser(columns)
         for batch in rows:
             parser.matrix(batch)

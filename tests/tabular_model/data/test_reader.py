@@ -7,7 +7,7 @@ from threading import Thread
 import numpy as np
 import pytest
 
-from tabular_model.data import Parser, open_rows, target
+from tabular_model.data import Parser, open_rows, require, target
 from tabular_model.data import read as read_whole
 from tests.tabular_model.data.files import COLUMNS, FILES, NAMES, TARGET, codes, frame
 
@@ -18,7 +18,7 @@ def read(source: Path | str) -> tuple[np.ndarray, np.ndarray, list[str]]:
     """The matrix, the target and the ids of a file."""
     matrices, targets, ids = [], [], []
     with open_rows(str(source)) as rows:
-        rows.require([*NAMES, TARGET.name])
+        require(rows.source, rows.names, [*NAMES, TARGET.name])
         parser = Parser(COLUMNS)
         for batch in rows:
             matrices.append(parser.matrix(batch))
