@@ -6,6 +6,7 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
+from loan_cli.predict_cli import predict
 from model_server import cli as serving
 from rollout.cli import app as rollout
 from rollout.judge_cli import JudgeCommand, judge
@@ -91,7 +92,7 @@ app.command(rich_help_panel="Basic Commands")(training.data)
 app.command(rich_help_panel="Basic Commands")(training.init)
 app.command(rich_help_panel="Basic Commands")(training.train)
 app.command(rich_help_panel="Serving Commands")(serving.serve)
-app.command(rich_help_panel="Serving Commands")(serving.predict)
+app.command(rich_help_panel="Serving Commands")(predict)
 versions.command("diff")(training.diff)
 app.add_typer(versions, name="versions", rich_help_panel="Version Commands")
 app.add_typer(rollout, name="rollout", rich_help_panel="Version Commands")

@@ -1,4 +1,4 @@
-"""The commands serve and predict, and those for tokens."""
+"""The command serve, and those for tokens."""
 
 from pathlib import Path
 from typing import Annotated, Any
@@ -14,15 +14,15 @@ _FIELDS = ServerSettings.model_fields
 _PANELS = {field: title for title, group in GROUPS.items() for field in group.model_fields}
 
 
-def _option(field: str, panel: str | None = None) -> Any:
+def option(field: str, panel: str | None = None) -> Any:
     """An option for a field of the settings, with its description; without the option the environment decides."""
     default = _FIELDS[field].default
     return typer.Option(help=_FIELDS[field].description, show_default=str(default) or False, rich_help_panel=panel)
 
 
 def _setting(field: str) -> Any:
-    """As `_option`, below the title of the field's group."""
-    return _option(field, _PANELS[field])
+    """As `option`, below the title of the field's group."""
+    return option(field, _PANELS[field])
 
 
 TokensPath = Annotated[
@@ -46,7 +46,7 @@ def serve(
     from model_server.modelcar import wait_for_model
 
     logs.configure()
-    settings = _settings(
+    settings = server_settings(
         registry=registry, http_port=http_port, grpc_port=grpc_port, model_name=model_name, workers=workers
     )
     wait_for_model(settings.registry)
@@ -58,50 +58,6 @@ def serve(
         from model_server.workers.group import WorkerGroup
 
         WorkerGroup(settings).run()
-
-
-def predict(
-    source: Annotated[str, typer.Option("--input", help="File, folder or URL of applications; - is standard input.")],
-    target: Annotated[str, typer.Option("--output", help="File to write; its ending sets the format; - prints CSV.")],
-    version: Annotated[
-        str | None, typer.Option(help="Version to use; by default the champion, else the latest.")
-    ] = None,
-    explain: Annotated[bool, typer.Option("--explain", help="Add each row's reason codes.")] = False,
-    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace an existing output.")] = False,
-    registry: Annotated[str | None, _option("registry")] = None,
-) -> None:
-    """Score a file of applications: CSV, JSON lines, Parquet, Arrow or Feather, and Excel to read.
-
-    The output has the input's columns unchanged, then probability, decision and model_version.
-    """
-    from rich.console import Console
-    from rich.progress import Progress
-
-    from model_server import batch, logs
-    from model_server.dataplane import DataPlane
-    from model_server.metrics import Metrics
-    from model_server.repository import ModelRepository
-    from tabular_model.registry import Registry
-
-    logs.configure()
-    settings = _settings(registry=registry, max_rows=batch.MOST_ROWS)
-    metrics = Metrics()
-    opened = Registry.open(settings.registry, verify_key=settings.verify_key)
-    version = version or opened.default()
-    repository = ModelRepository(opened, settings, metrics)
-    repository.refresh()
-    rows = 0
-    with Progress(console=Console(stderr=True)) as progress:
-        task = progress.add_task("Scoring", total=None)
-        plane = DataPlane(repository, metrics)
-        scoring = batch.predict(
-            plane, version, source, target, explain=explain, overwrite=overwrite, say=progress.print
-        )
-        for done, total in scoring:
-            rows += done
-            progress.update(task, total=total, completed=rows)
-    where = "standard output" if target == "-" else target
-    typer.echo(f"Scored {rows} applications into {where}.", err=target == "-")
 
 
 @tokens.command("add")
@@ -134,5 +90,6 @@ def list_tokens(file: TokensPath = TOKENS) -> None:
         typer.echo(f"{token.name}: {', '.join(token.may)}")
 
 
-def _settings(**chosen: Any) -> ServerSettings:
+def server_settings(**chosen: Any) -> ServerSettings:
+    """The settings with what was chosen by options; the environment decides on the rest."""
     return ServerSettings.read(**{name: value for name, value in chosen.items() if value is not None})

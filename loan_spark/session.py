@@ -1,0 +1,80 @@
+"""A Spark session for one run, and what goes wrong in it as one sentence."""
+
+import os
+import re
+import shutil
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+
+from py4j.protocol import Py4JJavaError
+from pyspark.errors import PySparkException
+from pyspark.sql import SparkSession
+
+from tabular_model.errors import ModelError
+
+_OURS = re.compile(r"^(?:tabular_model|model_server)\.errors\.\w+: (.+)$", re.MULTILINE)
+_PYTHON = re.compile(r"^(?:[\w.]+\.)?(\w+(?:Error|Exception|Exit|Interrupt): .+)$", re.MULTILINE)
+_CAUSE = re.compile(r"^Caused by: (?:[\w.$]+(?:Exception|Error): )?(.+)$", re.MULTILINE)
+_CONDITION = re.compile(r"^\[[\w.]+\] | SQLSTATE: \w+$")
+
+SETTINGS = {
+    "spark.driver.extraJavaOptions": f"-Dlog4j2.configurationFile={Path(__file__).with_name('log4j2.properties')}",
+    # Without a hidden file of checksums beside each file on a disk.
+    "spark.hadoop.fs.file.impl": "org.apache.hadoop.fs.RawLocalFileSystem",
+    "spark.hadoop.fs.AbstractFileSystem.file.impl": "org.apache.hadoop.fs.local.RawLocalFs",
+    # Else the rows are sorted, to write the scored and the refused ones apart.
+    "spark.sql.maxConcurrentOutputFileWriters": "64",
+    "spark.hadoop.mapreduce.fileoutputcommitter.algorithm.version": "1",  # the one that hides a killed task's files
+    "spark.ui.enabled": "false",
+    "spark.ui.showConsoleProgress": "false",
+}
+
+
+class SparkFailed(ModelError):
+    """Spark cannot be started, or a job of it failed."""
+
+
+@contextmanager
+def session(master: str, settings: Mapping[str, str]) -> Iterator[SparkSession]:
+    """A session on `master`; what fails in it is a SparkFailed with one sentence."""
+    if not (shutil.which("java") or os.environ.get("JAVA_HOME")):
+        raise SparkFailed("Spark needs Java 17 or newer, and there is no java on the PATH.")
+    os.environ.setdefault("PYSPARK_PYTHON", sys.executable)  # of the workers; no setting of the session says it
+    chosen = {"spark.master": master, "spark.app.name": "loan"} | SETTINGS | _bucket() | dict(settings)
+    builder = SparkSession.builder
+    for name, value in chosen.items():
+        builder = builder.config(name, value)
+    with failing_in_a_sentence(), builder.getOrCreate() as spark:
+        yield spark
+
+
+@contextmanager
+def failing_in_a_sentence() -> Iterator[None]:
+    """Turns what Spark raises into a SparkFailed."""
+    try:
+        yield
+    except (PySparkException, Py4JJavaError) as error:
+        raise SparkFailed(sentence(error)) from error
+
+
+def sentence(error: Exception) -> str:
+    """What failed, without the traces of Java and Python: our own sentence where it is one, else the last cause."""
+    text = str(error)
+    if ours := _OURS.findall(text):
+        return str(ours[-1])
+    causes = _CAUSE.findall(text) or _PYTHON.findall(text)
+    first = _CONDITION.sub("", (causes[-1] if causes else text.strip().splitlines()[0]).strip()).rstrip(".")
+    return f"Spark failed: {first}."
+
+
+def _bucket() -> dict[str, str]:
+    """How Hadoop's client reaches S3, from the variables by which every client of ours does."""
+    settings = {"aws.credentials.provider": "software.amazon.awssdk.auth.credentials.DefaultCredentialsProvider"}
+    if endpoint := os.environ.get("AWS_ENDPOINT_URL"):
+        settings |= {"endpoint": endpoint, "path.style.access": "true"}
+        settings["connection.ssl.enabled"] = str(endpoint.startswith("https")).lower()
+    if region := os.environ.get("AWS_REGION"):
+        settings["endpoint.region"] = region
+    return {f"spark.hadoop.fs.s3a.{name}": value for name, value in settings.items()}
