@@ -9,7 +9,7 @@
 - --input-format={{ . }}
 {{- end }}
 {{- range $key, $value := $scoring.inputOptions }}
-- {{ printf "--input-option=%s=%v" $key $value | quote }}
+- {{ printf "--input-option=%s=%s" $key (include "loan-model.plain" $value) | quote }}
 {{- end }}
 - {{ printf "--output=%s" $scoring.output | quote }}
 - --output-format={{ $scoring.outputFormat }}
@@ -29,9 +29,14 @@
 {{- if not .operator }}
 {{- $settings := merge (include "loan-model.sparkSettings" .root | fromYaml) (include "loan-model.sparkClientSettings" .root | fromYaml) }}
 {{- range $key, $value := merge $settings $scoring.conf }}
-- {{ printf "--conf=%s=%v" $key $value | quote }}
+- {{ printf "--conf=%s=%s" $key (include "loan-model.plain" $value) | quote }}
 {{- end }}
 {{- end }}
+{{- end }}
+
+{{/* A value as text, a great number without an exponent. */}}
+{{- define "loan-model.plain" -}}
+{{ kindIs "string" . | ternary . (toJson .) }}
 {{- end }}
 
 {{- define "loan-model.sparkFolder" -}}

@@ -2,9 +2,9 @@
 {{- define "loan-model.scoringJob" -}}
 {{- $scoring := .root.Values.scoring -}}
 backoffLimit: {{ $scoring.backoffLimit }}
-activeDeadlineSeconds: {{ $scoring.activeDeadlineSeconds }}
+activeDeadlineSeconds: {{ int $scoring.activeDeadlineSeconds }}
 {{- if not .keep }}
-ttlSecondsAfterFinished: {{ $scoring.ttlSecondsAfterFinished }}
+ttlSecondsAfterFinished: {{ int $scoring.ttlSecondsAfterFinished }}
 {{- end }}
 podFailurePolicy:
   rules:

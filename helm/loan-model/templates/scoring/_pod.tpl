@@ -34,7 +34,7 @@ spec:
   automountServiceAccountToken: {{ $driver }}
   enableServiceLinks: false
   {{- if and $driver .operator }}
-  activeDeadlineSeconds: {{ $scoring.activeDeadlineSeconds }}
+  activeDeadlineSeconds: {{ int $scoring.activeDeadlineSeconds }}
   {{- end }}
   securityContext:
     {{- include "loan-model.podSecurityContext" .root | nindent 4 }}

@@ -12,7 +12,7 @@ arguments:
   {{- include "loan-model.scoringArgs" (dict "root" . "operator" true) | nindent 2 }}
 sparkConf:
   {{- range $key, $value := merge (include "loan-model.sparkSettings" . | fromYaml) $scoring.conf }}
-  {{ $key }}: {{ toString $value | quote }}
+  {{ $key }}: {{ include "loan-model.plain" $value | quote }}
   {{- end }}
 restartPolicy:
   {{- if $scoring.backoffLimit }}
@@ -25,7 +25,7 @@ restartPolicy:
   type: Never
   {{- end }}
 {{- if $scoring.schedule }}
-timeToLiveSeconds: {{ $scoring.ttlSecondsAfterFinished }}
+timeToLiveSeconds: {{ int $scoring.ttlSecondsAfterFinished }}
 {{- end }}
 driver:
   {{- include "loan-model.sparkResources" $scoring.driver | nindent 2 }}
