@@ -19,7 +19,7 @@ chart-docs:
 
 chart-schemas:
 	$(call with,helm version && kubeconform -v,for values in $(CHART)/ci/*-values.yaml k8s/examples/*-values.yaml examples/gitops/values.yaml; do \
-	  helm template loans $(CHART) --values $$values | kubeconform -strict -schema-location '$(SCHEMAS)' \
+	  helm template loans $(CHART) --api-versions sparkoperator.k8s.io/v1beta2 --values $$values | kubeconform -strict -schema-location '$(SCHEMAS)' \
 	    || { echo "above: with $$values" >&2; exit 1; }; done,schemas (no helm and kubeconform on the PATH))
 
 example-schemas:

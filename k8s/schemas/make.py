@@ -1,6 +1,7 @@
 """Makes the JSON schemas beside this file, by which kubeconform validates what the chart renders.
 
     python3 k8s/schemas/make.py CRDS.yaml...   # needs PyYAML, and kubectl with a cluster for the built-in kinds
+    python3 k8s/schemas/make.py --spark        # needs kubeflow-spark-api, the Spark operator's API in pydantic
 
 The schemas are strict (a field that the kind does not have is an error), have no descriptions, and keep a subtree
 that occurs more than once only once, because KServe's repeat a whole container many times.
@@ -49,7 +50,8 @@ Schema = dict[str, Any]
 
 
 def main() -> None:
-    for kind, group, version, schema in [*custom(sys.argv[1:]), *built_in()]:
+    made = spark() if sys.argv[1:] == ["--spark"] else [*custom(sys.argv[1:]), *built_in()]
+    for kind, group, version, schema in made:
         suffix = "-".join(part for part in (group.split(".")[0], version) if part)
         path = Path(__file__).with_name(f"{kind.lower()}-{suffix}.json")
         path.write_text(json.dumps(shared(schema), separators=(",", ":"), sort_keys=True) + "\n")
@@ -64,6 +66,30 @@ def custom(files: list[str]) -> Iterator[tuple[str, str, str, Schema]]:
                     if spec["names"]["kind"] in CUSTOM and version["storage"]:
                         schema = strict(version["schema"]["openAPIV3Schema"], {})
                         yield spec["names"]["kind"], spec["group"], version["name"], schema
+
+
+def spark() -> Iterator[tuple[str, str, str, Schema]]:
+    from kubeflow_spark_api import models  # noqa: PLC0415 - only for these
+
+    for kind in "SparkApplication", "ScheduledSparkApplication":
+        schema = optional(getattr(models, f"SparkV1beta2{kind}").model_json_schema())
+        definitions = schema.pop("$defs")
+        for name in definitions:
+            if name.endswith(("ResourceQuantity", "IntOrString")):
+                definitions[name] = {"x-kubernetes-int-or-string": True}
+        yield kind, "sparkoperator.k8s.io", "v1beta2", strict(schema, definitions)
+
+
+def optional(node: Any) -> Any:
+    """The same schema, with a field that may be null as the field alone."""
+    if isinstance(node, list):
+        return [optional(child) for child in node]
+    if not isinstance(node, dict):
+        return node
+    choices = node.get("anyOf")
+    if isinstance(choices, list) and {"type": "null"} in choices:
+        return optional(next(choice for choice in choices if choice != {"type": "null"}))
+    return {key: optional(child) for key, child in node.items()}
 
 
 def built_in() -> Iterator[tuple[str, str, str, Schema]]:

@@ -40,6 +40,10 @@ app.kubernetes.io/managed-by: {{ .Release.Service }}
 {{ .Values.image.rollout.repository }}:{{ .Values.image.rollout.tag | default .Chart.AppVersion }}
 {{- end }}
 
+{{- define "loan-model.sparkImage" -}}
+{{ .Values.image.spark.repository }}:{{ .Values.image.spark.tag | default .Chart.AppVersion }}
+{{- end }}
+
 {{- define "loan-model.podSecurityContext" -}}
 {{- toYaml .Values.podSecurityContext }}
 {{- end }}

@@ -1,6 +1,6 @@
 {{/*
-Where pods run. Call it with a dict of `root`, `part`: `serving`, `training` or `rollout`, and whether the pod `mounts`
-the registry's claim.
+Where pods run. Call it with a dict of `root`, `part`: `serving`, `training`, `scoring` or `rollout`, and whether the pod
+`mounts` the registry's claim.
 */}}
 {{- define "loan-model.placement" -}}
 {{- $part := index .root.Values .part -}}
@@ -35,7 +35,7 @@ podAffinity:
           {{- include "loan-model.selectorLabels" .root | nindent 10 }}
         matchExpressions:
           # These do not mount it.
-          - {key: app.kubernetes.io/component, operator: NotIn, values: [rollout, test]}
+          - {key: app.kubernetes.io/component, operator: NotIn, values: [rollout, test, scoring-executor]}
 {{- end }}
 {{- end }}
 
@@ -65,7 +65,7 @@ LOAN_REGISTRY LOAN_VERSION LOAN_MODEL_NAME LOAN_HTTP_PORT LOAN_GRPC_PORT LOAN_GR
 {{- end -}}
 {{- if and (eq .Values.storage.type "pvc") (not (has "ReadWriteMany" $modes)) -}}
 The claim {{ $claim }} is {{ join " and " $modes }}: one node at a time mounts it. {{ if $together -}}
-So all pods that mount it run on one node, unless an affinity of serving.pod or training.pod says otherwise.
+So all pods that mount it run on one node, unless an affinity of serving.pod, training.pod or scoring.pod says otherwise.
 {{- else -}}
 On more than one node, pods on the others wait for it in vain.
 {{- end }} For more nodes keep the versions on a claim that is ReadWriteMany, or in a bucket.

@@ -8,7 +8,7 @@ With `keep` the Job is not deleted after it finished.
 {{- $storage := .root.Values.storage -}}
 {{- $source := $training.data -}}
 {{- $pod := $training.pod -}}
-{{- $credentials := and (eq $storage.type "bucket") $storage.bucket.secret (not (hasPrefix "gs://" $storage.bucket.url)) -}}
+{{- $credentials := include "loan-model.registryEnvFrom" .root -}}
 backoffLimit: {{ $training.backoffLimit }}
 activeDeadlineSeconds: {{ $training.activeDeadlineSeconds }}
 {{- if not .keep }}
@@ -98,9 +98,8 @@ template:
           {{- end }}
         {{- if or $credentials $pod.envFrom }}
         envFrom:
-          {{- if $credentials }}
-          - secretRef:
-              name: {{ $storage.bucket.secret }}
+          {{- with $credentials }}
+          {{- . | nindent 10 }}
           {{- end }}
           {{- with $pod.envFrom }}
           {{- toYaml . | nindent 10 }}
@@ -114,15 +113,7 @@ template:
         volumeMounts:
           - name: tmp
             mountPath: /tmp
-          {{- if eq $storage.type "pvc" }}
-          - name: registry
-            mountPath: /registry
-          {{- end }}
-          {{- if include "loan-model.hasOciSecret" .root }}
-          - name: oci
-            mountPath: {{ include "loan-model.ociFolder" .root }}
-            readOnly: true
-          {{- end }}
+          {{- include "loan-model.registryMounts" (dict "root" .root) | nindent 10 }}
           {{- if ne $source.type "bucket" }}
           - name: data
             mountPath: /data
@@ -136,14 +127,6 @@ template:
             readOnly: true
           {{- end }}
           {{- include "loan-model.signingMounts" .root | nindent 10 }}
-          {{- if and (hasPrefix "gs://" $storage.bucket.url) $storage.bucket.secret }}
-          - name: credentials
-            mountPath: /credentials
-            readOnly: true
-          {{- end }}
-          {{- if include "loan-model.hasBucketCa" .root }}
-          {{- include "loan-model.bucketCaMount" .root | nindent 10 }}
-          {{- end }}
           {{- with $pod.volumeMounts }}
           {{- toYaml . | nindent 10 }}
           {{- end }}
@@ -155,14 +138,7 @@ template:
         configMap:
           name: {{ $training.model.configMap.name }}
       {{- end }}
-      {{- if eq $storage.type "pvc" }}
-      - name: registry
-        persistentVolumeClaim:
-          claimName: {{ include "loan-model.claim" .root }}
-      {{- end }}
-      {{- if include "loan-model.hasOciSecret" .root }}
-      {{- include "loan-model.ociVolume" .root | nindent 6 }}
-      {{- end }}
+      {{- include "loan-model.registryVolumes" (dict "root" .root) | nindent 6 }}
       {{- if eq $source.type "synthetic" }}
       - name: data
         emptyDir: {}
@@ -177,14 +153,6 @@ template:
           readOnly: true
       {{- end }}
       {{- include "loan-model.signingVolumes" .root | nindent 6 }}
-      {{- if and (hasPrefix "gs://" $storage.bucket.url) $storage.bucket.secret }}
-      - name: credentials
-        secret:
-          secretName: {{ $storage.bucket.secret }}
-      {{- end }}
-      {{- if include "loan-model.hasBucketCa" .root }}
-      {{- include "loan-model.bucketCaVolume" .root | nindent 6 }}
-      {{- end }}
       {{- with $pod.volumes }}
       {{- toYaml . | nindent 6 }}
       {{- end }}
@@ -193,7 +161,6 @@ template:
 {{/* What the chart tells a training. Call it as the one above. */}}
 {{- define "loan-model.trainingEnv" -}}
 {{- $training := .root.Values.training -}}
-{{- $storage := .root.Values.storage -}}
 - name: LOAN_REGISTRY
   value: {{ include "loan-model.registry" .root }}
 - name: LOAN_DATA
@@ -217,13 +184,7 @@ template:
       fieldPath: metadata.labels['batch.kubernetes.io/controller-uid']
   {{- end }}
 {{- include "loan-model.signingEnv" .root | nindent 0 }}
-{{- if include "loan-model.hasOciSecret" .root }}
-- name: DOCKER_CONFIG
-  value: {{ include "loan-model.ociFolder" .root }}
-{{- end }}
-{{- if eq $storage.type "bucket" }}
-{{- include "loan-model.bucketEnv" .root | nindent 0 }}
-{{- end }}
+{{- include "loan-model.registryEnv" .root | nindent 0 }}
 {{- end }}
 
 {{- define "loan-model.data" -}}
