@@ -8,7 +8,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks import gateway, overload, tracing
+from benchmarks import gateway, overload, scale, tracing
 from benchmarks.compare import Results, compare
 from benchmarks.load import CACHE
 from loan_model.synthetic import generate
@@ -28,6 +28,8 @@ def main() -> None:
         gateway.write(Path(__file__).with_name("gateway.md"))
     elif sys.argv[1:] == ["overload"]:
         overload.write(registry, Path(__file__).with_name("overload.md"))
+    elif sys.argv[1:] == ["scale"]:
+        scale.write(registry, Path(__file__).with_name("scale.md"))
     elif sys.argv[1:] == ["tracing"]:
         print(tracing.table(registry))
     else:
