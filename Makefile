@@ -32,7 +32,7 @@ serve: $(VENV)/.serve ## Install, train v1 on synthetic data if there is no vers
 	fi
 	@exec $(BIN)/loan serve --registry $(REGISTRY)
 
-test: $(VENV)/.dev $(GO_TOOLS) ## Install what tests need; check format, style, types, imports; run the unit tests; check the chart
+test: $(VENV)/.dev $(VENV)/.spark $(GO_TOOLS) ## Install what tests need; check format, style, types, imports; run the unit tests; check the chart
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
@@ -50,7 +50,7 @@ $(GO_TOOLS):
 	@if command -v go >/dev/null; then CGO_ENABLED=0 GOBIN=$(abspath $(@D)) go install $(MODULE); \
 	  else echo "Without Go there is no $(@F): the tests that need it are skipped" >&2; fi
 
-faults: $(VENV)/.dev $(GO_TOOLS) ## Kill trainings and servers, fill disks, fail stores, send hostile input (minutes)
+faults: $(VENV)/.dev $(VENV)/.spark $(GO_TOOLS) ## Kill trainings and servers, fill disks, fail stores, send hostile input (minutes)
 	$(BIN)/pytest -m slow
 
 soak: $(VENV)/.dev ## Serve at full load while versions come and go, and check each answer (LOAN_SOAK_SECONDS, 1200)
@@ -85,11 +85,16 @@ $(PROTO:.proto=.binpb): $(PROTO) hatch_build.py $(BIN)/pip
 
 LOCK := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --custom-compile-command "make lock"
 
+# All but Spark: the tests of a machine without Java do without its 450 MB.
+EXTRAS = $(filter-out spark,$(shell $(BIN)/python -c "import tomllib; \
+  print(*tomllib.load(open('pyproject.toml', 'rb'))['project']['optional-dependencies'])"))
+
 lock: $(VENV)/.dev ## Lock the newest compatible versions of all dependencies, with their hashes
-	$(LOCK) pyproject.toml --upgrade --all-extras --group dev --output-file requirements/dev.txt
+	$(LOCK) pyproject.toml --upgrade $(EXTRAS:%=--extra %) --group dev --output-file requirements/dev.txt
 	$(LOCK) pyproject.toml --extra server --extra tracing --extra oci --constraints requirements/dev.txt --output-file requirements/server.txt
 	$(LOCK) pyproject.toml --extra training --extra oci --extra model-signing --constraints requirements/dev.txt --output-file requirements/training.txt
 	$(LOCK) pyproject.toml --extra rollout --constraints requirements/dev.txt --output-file requirements/rollout.txt
+	$(LOCK) pyproject.toml --extra spark --constraints requirements/dev.txt --output-file requirements/spark.txt
 	$(LOCK) --group build --constraints requirements/dev.txt --output-file requirements/build.txt
 
 clean: ## Remove what make created, except the registry
@@ -114,6 +119,13 @@ $(VENV)/.dev: $(BIN)/pip pyproject.toml hatch_build.py $(PROTO) requirements/bui
 	@$(PIP) -r requirements/dev.txt | $(COUNT)
 	@$(MAKE) --no-print-directory .install
 	@touch $@ $(VENV)/.serve
+
+# PySpark is published as source alone: its wheel is built by what the lock of builds has.
+$(VENV)/.spark: $(VENV)/.dev requirements/spark.txt
+	@if command -v java >/dev/null; then \
+	  echo "Installing PySpark, because there is Java (once; 450 MB, about a minute)" >&2; \
+	  $(PIP) --quiet --no-build-isolation -r requirements/spark.txt && touch $@; \
+	  else echo "Without Java there is no Spark: the tests that need it are skipped" >&2; fi
 
 .PHONY: .install
 .install:

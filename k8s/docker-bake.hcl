@@ -1,4 +1,4 @@
-# The three images for both processors, with labels, an SBOM and SLSA provenance. `make release` sets the variables.
+# The four images for both processors, with labels, an SBOM and SLSA provenance. `make release` sets the variables.
 #
 #     VERSION=0.1.0 docker buildx bake --file k8s/docker-bake.hcl --print
 #
@@ -45,12 +45,12 @@ variable "HELM" {
 }
 
 group "default" {
-  targets = ["server", "training", "rollout"]
+  targets = ["server", "training", "rollout", "spark"]
 }
 
 target "image" {
   name       = image
-  matrix     = { image = ["server", "training", "rollout"] }
+  matrix     = { image = ["server", "training", "rollout", "spark"] }
   context    = "."
   dockerfile = "k8s/Dockerfile"
   target     = image

@@ -3,7 +3,8 @@
     python k8s/sbom.py IMAGE FOLDER    # FOLDER/NAME.cdx.json and FOLDER/NAME.licences.tsv; needs docker
 
 The image itself is asked, so that the list has what is installed and not what was meant to be: Python packages from
-their metadata, Debian's from dpkg and their copyright files, and helm where it is there. It fails where somebody else's
+their metadata, Debian's from dpkg and their copyright files, Spark's jars and what is packed in them from Maven's notes
+in them, and helm where it is there. It fails where somebody else's
 Python package states no licence, and where the image's label says another version than the package in it.
 """
 
@@ -14,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from cyclonedx.contrib.license.factories import LicenseFactory
+from cyclonedx.model import HashAlgorithm, HashType
 from cyclonedx.model.bom import Bom
 from cyclonedx.model.component import Component, ComponentType
 from cyclonedx.output.json import JsonV1Dot6
@@ -25,7 +27,7 @@ OURS = "loan-model"
 # Packages whose metadata state no licence; looked up in the licence's text that they carry.
 LOOKED_UP = {"sigstore-models": "MIT"}
 ASK = """
-import json, shutil, subprocess
+import hashlib, json, re, shutil, subprocess, zipfile
 from importlib.metadata import distributions
 from pathlib import Path
 
@@ -45,9 +47,25 @@ for block in (status.read_text() if status.exists() else "").split("\\n\\n"):
         text = copyright.read_text(errors="replace") if copyright.exists() else ""
         stated = sorted({line[9:].strip() for line in text.splitlines() if line.startswith("License: ")})
         debian[fields["Package"]] = (fields["Version"], " and ".join(stated))
+
+def packed(file):
+    name, version = re.match(r"(.+?)(?:-(\\d.*))?\\.jar$", file.name).groups("")
+    digest, own = hashlib.sha256(file.read_bytes()).hexdigest(), ["", name, version]
+    with zipfile.ZipFile(file) as jar:
+        for note in jar.namelist():
+            if note.startswith("META-INF/maven/") and note.endswith("/pom.properties"):
+                said = dict(line.split("=", 1) for line in jar.read(note).decode().splitlines() if "=" in line)
+                found = [said[field].strip() for field in ("groupId", "artifactId", "version")]
+                if file.name.startswith(f"{found[1]}-{found[2]}"):
+                    own = found
+                else:
+                    yield [*found, ""]
+    yield [*own, digest]
+
+jars = [each for file in sorted(Path("/opt/loan").rglob("*.jar")) for each in packed(file)]
 helm = subprocess.run(["helm", "version", "--template", "{{.Version}}"], capture_output=True, text=True).stdout \\
     if shutil.which("helm") else ""
-print(json.dumps({"python": python, "debian": debian, "helm": helm}))
+print(json.dumps({"python": python, "debian": debian, "jars": jars, "helm": helm}))
 """
 
 
@@ -68,9 +86,10 @@ def main(image: str, folder: Path) -> None:
         for package, (version, licence) in sorted(facts[kind].items())
     ]
     (folder / f"{name}.licences.tsv").write_text("".join("\t".join(row) + "\n" for row in table))
-    print(
-        f"{image}: {len(facts['python'])} Python and {len(facts['debian'])} Debian packages in {folder}/{name}.cdx.json"
+    counts = (
+        f"{len(facts['python'])} Python and {len(facts['debian'])} Debian packages and {len(facts['jars'])} of Java"
     )
+    print(f"{image}: {counts} in {folder}/{name}.cdx.json")
     if silent := [name for kind, name, _, licence in table if kind == "python" and not licence and name != OURS]:
         sys.exit(f"{image} has packages that state no licence: {', '.join(silent)}. Add what is found to LOOKED_UP.")
 
@@ -101,17 +120,25 @@ def bom(name: str, tag: str, facts: dict[str, Any]) -> Bom:
         made.components.add(component("pypi", package, version, licence))
     for package, (version, licence) in facts["debian"].items():
         made.components.add(component("deb", package, version, licence))
+    for group, package, version, digest in facts["jars"]:
+        made.components.add(component("maven", package, version, group=group, digest=digest))
     if facts["helm"]:
         made.components.add(component("golang", "helm.sh/helm/v3", facts["helm"], "Apache-2.0"))
     made.register_dependency(made.metadata.component, made.components)
     return made
 
 
-def component(kind: str, name: str, version: str, licence: str = "") -> Component:
-    url = PackageURL(kind, "debian" if kind == "deb" else None, name, version)
-    licences = [LicenseFactory().make_from_string(licence)] if licence else []
+def component(kind: str, name: str, version: str, licence: str = "", *, group: str = "", digest: str = "") -> Component:
+    url = PackageURL(kind, "debian" if kind == "deb" else group or None, name, version)
     return Component(
-        name=name, version=version, type=ComponentType.LIBRARY, purl=url, bom_ref=str(url), licenses=licences
+        group=group or None,
+        name=name,
+        version=version,
+        type=ComponentType.LIBRARY,
+        purl=url,
+        bom_ref=f"{url}#{digest}" if digest else str(url),
+        licenses=[LicenseFactory().make_from_string(licence)] if licence else [],
+        hashes=[HashType(alg=HashAlgorithm.SHA_256, content=digest)] if digest else [],
     )
 
 

@@ -1,4 +1,4 @@
-IMAGES ?= server training rollout
+IMAGES ?= server training rollout spark
 # An image with helm in it; empty means the Dockerfile's own.
 HELM ?=
 SBOM := build/sbom
@@ -12,4 +12,4 @@ sbom: $(VENV)/.dev ## Build the images and write what is in each, as CycloneDX w
 	done
 
 vulnerabilities: $(VENV)/.dev ## Look the locked packages up among the known vulnerabilities (needs a network)
-	@$(BIN)/python k8s/vulnerabilities.py requirements/server.txt requirements/training.txt requirements/rollout.txt
+	@$(BIN)/python k8s/vulnerabilities.py $(IMAGES:%=requirements/%.txt)

@@ -25,7 +25,7 @@ case "$*" in
     --metadata-file=*) echo '{{"server": {{"containerimage.digest": "sha256:abc"}}}}' > "${{word#*=}}" ;; esac; done ;;
   *Labels*) echo {VERSION} ;;
   image*) echo sha256:123 ;;
-  run*) echo '{{"python": {{"loan-model": ["{VERSION}", ""]}}, "debian": {{}}, "helm": ""}}' ;;
+  run*) echo '{{"python": {{"loan-model": ["{VERSION}", ""]}}, "debian": {{}}, "jars": [], "helm": ""}}' ;;
 esac
 """
 HELM = """#!/bin/sh
@@ -138,7 +138,8 @@ def test_the_provenance_names_each_file_the_commit_and_the_locks(clone):
     assert source["uri"] == "https://git.example.com/risk/loans"
     assert source["digest"] == {"gitCommit": git(made, "rev-parse", "HEAD")}
     assert {lock["name"] for lock in locks} == {
-        f"requirements/{name}.txt" for name in ("build", "server", "training", "rollout")
+        *(f"requirements/{name}.txt" for name in ("build", "server", "training", "rollout", "spark")),
+        "k8s/spark/jars.sha256",
     }
     for lock in locks:
         assert lock["digest"]["sha256"] == hashlib.sha256((made / lock["name"]).read_bytes()).hexdigest()
@@ -292,7 +293,7 @@ def test_the_images_are_baked_for_both_processors_with_attestations():
     command = [*buildx(), "bake", "--file", "k8s/docker-bake.hcl", "--print"]
     done = subprocess.run(command, cwd=ROOT, env=os.environ | variables, check=True, capture_output=True, text=True)
     targets = json.loads(done.stdout)["target"]
-    assert sorted(targets) == ["rollout", "server", "training"]
+    assert sorted(targets) == ["rollout", "server", "spark", "training"]
     for name, target in targets.items():
         assert target["tags"] == [f"registry.example.com/x/loan-model-{name}:{VERSION}"]
         assert target["platforms"] == ["linux/amd64", "linux/arm64"]

@@ -21,7 +21,8 @@ from provenance import sha256, statement
 from source import Source, checkout
 
 CHART = "helm/loan-model"
-LOCKS = [Path("requirements", f"{name}.txt") for name in ("build", "server", "training", "rollout")]
+LOCKS = [Path("requirements", f"{name}.txt") for name in ("build", "server", "training", "rollout", "spark")]
+LOCKS.append(Path("k8s/spark/jars.sha256"))
 
 
 def main() -> None:
@@ -53,7 +54,7 @@ def main() -> None:
 
 def arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="make release", description=__doc__)
-    parser.add_argument("--images", default="server training rollout", type=str.split, help="which images to build")
+    parser.add_argument("--images", default="server training rollout spark", type=str.split, help="which to build")
     parser.add_argument("--publish", default="", help="where images and chart go, such as registry.example.com/lending")
     parser.add_argument("--index", default="", help="the URL that the wheel is uploaded to")
     parser.add_argument("--builder", default="urn:loan-model:make", help="a URI of who builds, for the provenance")

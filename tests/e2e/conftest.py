@@ -79,6 +79,16 @@ def images(cluster: None, figure: Callable[[str, str], None]) -> Images:
     return built
 
 
+@pytest.fixture(scope="session")
+def spark_image(images: Images, figure: Callable[[str, str], None]) -> str:
+    """The image for Spark, on this machine alone: with Java in it, it is too large to load where nothing runs it."""
+    if named := os.environ.get("E2E_SPARK_IMAGE"):
+        return named
+    built = _build("spark")
+    figure(f"image {built.split(':')[0]}", f"{(_bytes(built) - _bytes('python:3.11-slim')) / 1e6:.0f} MB over the base")
+    return built
+
+
 @pytest.fixture(scope="module")
 def release(request: pytest.FixtureRequest, images: Images) -> Iterator[Release]:
     """A release in a namespace named after the module; not installed yet."""

@@ -16,6 +16,7 @@ from tests.model_server.serving import APPLICANT
 RESTRICTED = ("--read-only", "--tmpfs=/tmp", "--cap-drop=ALL", "--security-opt=no-new-privileges")
 UID, ANOTHER_UID = "1234567890:0", "1000660000:0"
 REGISTRY = "/registry"
+SPARK_BYTES = 650_000_000  # over the base and Java; PySpark as published is 280 MB more
 SERVER_BYTES = 239_000_000  # over the base; it had twice as many when KServe's package was in it
 
 
@@ -69,6 +70,32 @@ def test_the_registry_is_read_by_any_uid(trained: str, images: Images) -> None:
 
 def test_the_rollout_says_what_it_takes(images: Images) -> None:
     assert "--to" in docker(images.rollout, UID, "--rm", command=("rollout", "--help"))
+
+
+SPARK_JOB = """
+from pyspark.sql import SparkSession
+spark = SparkSession.builder.getOrCreate()
+rows = spark.range(1000).mapInArrow(lambda batches: batches, "id long")
+rows.write.parquet("/tmp/rows")
+print(spark.read.parquet("/tmp/rows").count(), spark._jvm.org.apache.hadoop.fs.s3a.S3AFileSystem().getScheme())
+"""
+
+
+@pytest.mark.parametrize("user", ["65532:65532", UID])
+def test_spark_runs_as_any_uid(spark_image: str, user: str) -> None:
+    """As a driver, which Spark on Kubernetes starts so."""
+    write = f"echo '{SPARK_JOB}' > /tmp/job.py && exec /opt/entrypoint.sh driver --master 'local[2]' /tmp/job.py"
+    options = ("--rm", "--env=SPARK_DRIVER_BIND_ADDRESS=127.0.0.1", "--entrypoint=sh")
+    assert docker(spark_image, user, *options, command=("-c", write)).splitlines()[-1] == "1000 s3a"
+
+
+def test_the_image_for_spark_holds_the_command(spark_image: str) -> None:
+    assert "--output" in docker(spark_image, UID, "--rm", command=("predict", "--help"))
+
+
+def test_sparks_image_stays_small(spark_image: str) -> None:
+    weighed = docker(spark_image, UID, "--rm", "--entrypoint=du", command=("--bytes", "--summarize", "/opt/loan"))
+    assert int(weighed.split()[0]) < SPARK_BYTES
 
 
 def ready(url: str) -> bool:
