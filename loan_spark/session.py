@@ -7,6 +7,8 @@ import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from urllib.parse import SplitResult, urlsplit
+from urllib.request import getproxies, proxy_bypass
 
 from py4j.protocol import Py4JJavaError
 from pyspark.errors import PySparkException
@@ -27,6 +29,7 @@ SETTINGS = {
     # Else the rows are sorted, to write the scored and the refused ones apart.
     "spark.sql.maxConcurrentOutputFileWriters": "64",
     "spark.hadoop.mapreduce.fileoutputcommitter.algorithm.version": "1",  # the one that hides a killed task's files
+    "spark.python.unix.domain.socket.enabled": "true",  # a tenth faster than TCP
     "spark.ui.enabled": "false",
     "spark.ui.showConsoleProgress": "false",
 }
@@ -42,7 +45,7 @@ def session(master: str, settings: Mapping[str, str]) -> Iterator[SparkSession]:
     if not (shutil.which("java") or os.environ.get("JAVA_HOME")):
         raise SparkFailed("Spark needs Java 17 or newer, and there is no java on the PATH.")
     os.environ.setdefault("PYSPARK_PYTHON", sys.executable)  # of the workers; no setting of the session says it
-    chosen = {"spark.master": master, "spark.app.name": "loan"} | SETTINGS | _bucket() | dict(settings)
+    chosen = {"spark.master": master, "spark.app.name": "loan"} | SETTINGS | bucket_settings() | dict(settings)
     builder = SparkSession.builder
     for name, value in chosen.items():
         builder = builder.config(name, value)
@@ -69,7 +72,14 @@ def sentence(error: Exception) -> str:
     return f"Spark failed: {first}."
 
 
-def _bucket() -> dict[str, str]:
+def _proxy(endpoint: str) -> SplitResult | None:
+    """The proxy that leads there, by HTTPS_PROXY, HTTP_PROXY and NO_PROXY, which Java does not read."""
+    asked = urlsplit(endpoint)
+    proxy = getproxies().get(asked.scheme)
+    return urlsplit(proxy) if proxy and not proxy_bypass(str(asked.hostname)) else None
+
+
+def bucket_settings() -> dict[str, str]:
     """How Hadoop's client reaches S3, from the variables by which every client of ours does."""
     settings = {"aws.credentials.provider": "software.amazon.awssdk.auth.credentials.DefaultCredentialsProvider"}
     if endpoint := os.environ.get("AWS_ENDPOINT_URL"):
@@ -77,4 +87,6 @@ def _bucket() -> dict[str, str]:
         settings["connection.ssl.enabled"] = str(endpoint.startswith("https")).lower()
     if region := os.environ.get("AWS_REGION"):
         settings["endpoint.region"] = region
+    if proxy := _proxy(endpoint or "https://s3.amazonaws.com"):
+        settings |= {"proxy.host": str(proxy.hostname), "proxy.port": str(proxy.port or 80)}
     return {f"spark.hadoop.fs.s3a.{name}": value for name, value in settings.items()}

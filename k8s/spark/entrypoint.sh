@@ -5,6 +5,13 @@ set -eu
 # Hadoop wants a name for whoever runs it, and Java finds none for a UID that /etc/passwd does not know.
 getent passwd "$(id -u)" >/dev/null || echo "loan:x:$(id -u):65532::/tmp:/usr/sbin/nologin" > /tmp/passwd
 
+# Java reads no authorities in PEM.
+if [ -n "${SSL_CERT_FILE-}" ]; then
+  python -m loan_spark.authorities /tmp/authorities.p12
+  JAVA_TOOL_OPTIONS="-Djavax.net.ssl.trustStore=/tmp/authorities.p12 -Djavax.net.ssl.trustStorePassword=changeit ${JAVA_TOOL_OPTIONS-}"
+  export JAVA_TOOL_OPTIONS
+fi
+
 case ${1-} in
   driver)
     shift

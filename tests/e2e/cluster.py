@@ -39,8 +39,7 @@ class Release:
         self.server_image = server_image
         self._values = ["--set", f"gateway.hostnames={{{HOST}}}"]
         for part, image in (("server", server_image), ("training", training_image)):
-            repository, tag = image.rsplit(":", 1)
-            self._values += ["--set", f"image.{part}.repository={repository}", "--set", f"image.{part}.tag={tag}"]
+            self._values += of_image(part, image)
         self.kubectl("create", "namespace", namespace, check=False)
         kubectl("label", "namespace", namespace, "--overwrite", "pod-security.kubernetes.io/enforce=restricted")
 
@@ -122,6 +121,12 @@ class Release:
         # The routes first: the next release of the tests has the same host name.
         run("helm", "--namespace", self.namespace, "uninstall", self.name, check=False)
         self.kubectl("delete", "namespace", self.namespace, "--wait=false", check=False)
+
+
+def of_image(part: str, image: str) -> list[str]:
+    """The values of one of the chart's images."""
+    repository, tag = image.rsplit(":", 1)
+    return ["--set", f"image.{part}.repository={repository}", "--set", f"image.{part}.tag={tag}"]
 
 
 def wait_for(condition: Callable[[], Any], seconds: float, what: str) -> float:

@@ -81,10 +81,11 @@ def images(cluster: None, figure: Callable[[str, str], None]) -> Images:
 
 @pytest.fixture(scope="session")
 def spark_image(images: Images, figure: Callable[[str, str], None]) -> str:
-    """The image for Spark, on this machine alone: with Java in it, it is too large to load where nothing runs it."""
+    """The image for Spark, in the cluster like the others; only what uses it waits for it."""
     if named := os.environ.get("E2E_SPARK_IMAGE"):
         return named
     built = _build("spark")
+    run("kind", "load", "docker-image", "--name", kubectl("config", "current-context").strip()[5:], built)
     figure(f"image {built.split(':')[0]}", f"{(_bytes(built) - _bytes('python:3.11-slim')) / 1e6:.0f} MB over the base")
     return built
 

@@ -1,19 +1,25 @@
-"""The same release on a bucket behind a proxy, with a certificate of a private authority; a Secret that is wrong."""
+"""The same release on a bucket behind a proxy, with a certificate of a private authority; a Secret that is wrong.
 
+And two million applications in that bucket, scored by Spark on the cluster while its processes are killed.
+"""
+
+import io
 import json
+import time
 from pathlib import Path
 
 import boto3
 import numpy as np
+import pandas as pd
 import pytest
 
-from loan_model.synthetic import generate
+from loan_model.synthetic import LOAN, generate
 from tabular_model.model import TabularModel
 from tabular_model.registry import Registry
 from tests import proxy
 from tests.certificates import issue
-from tests.e2e.cluster import forwarded, kubectl, wait_for
-from tests.e2e.gateway import ROWS, SteadyLoad
+from tests.e2e.cluster import forwarded, kubectl, of_image, wait_for
+from tests.e2e.gateway import ROWS, SteadyLoad, by_v2_rest, client
 from tests.e2e.test_release_on_a_claim import ENDPOINTS, answers
 
 KEYS = {"AWS_ACCESS_KEY_ID": "loan", "AWS_SECRET_ACCESS_KEY": "loan-secret", "AWS_REGION": "us-east-1"}
@@ -26,6 +32,18 @@ VALUES = {
     "storage.bucket.caConfigMap.name": "authorities",
     "storage.bucket.proxy.https": "http://proxy:3128",
     "training.run": "true",
+}
+PORTFOLIO, PARTS = 2_000_000, 20
+# Little of each processor is asked for, as all share this machine's.
+SMALL = {"memory": "1g", "memoryOverhead": "1g", "resources": {"requests": {"cpu": "100m"}, "limits": {"cpu": 1}}}
+SCORING = {
+    "enabled": True,
+    "input": "s3://models/portfolio",
+    "output": "s3://models/scores/portfolio",
+    "version": "v1",
+    "driver": SMALL,
+    "executors": SMALL | {"instances": 2},
+    "conf": {"spark.sql.files.maxPartitionBytes": "4m"},
 }
 # What a platform may ask of pods beside it.
 POD = {
@@ -95,6 +113,74 @@ def test_every_endpoint_gives_the_probabilities_of_the_version_in_the_bucket(end
     assert version == "v1"
     expected = TabularModel.from_registry(Registry.open(VALUES["storage.bucket.url"]), "v1").score(ROWS).probability
     assert np.abs(np.array(probabilities) - expected).max() <= 1e-9
+
+
+@pytest.fixture(scope="module")
+def portfolio():
+    """Two million applications as Parquet in the bucket, one in a thousand of which has a flaw; a sample of them."""
+    client = boto3.client("s3", region_name=KEYS["AWS_REGION"])
+    samples = []
+    for part in range(PARTS):
+        rows = generate(PORTFOLIO // PARTS, seed=100 + part)[list(LOAN.schema.names)].astype(float)
+        rows.insert(0, "Customer", np.arange(len(rows)) + part * len(rows))
+        rows.loc[rows.index % 1000 == 0, "Had_Past_Default"] = 0.5
+        body = io.BytesIO()
+        rows.to_parquet(body, index=False)
+        client.put_object(Bucket="models", Key=f"portfolio/part-{part:02}.parquet", Body=body.getvalue())
+        samples.append(rows.sample(1000 // PARTS, random_state=part))
+    return pd.concat(samples).set_index("Customer")
+
+
+def written(prefix):
+    found = boto3.client("s3", region_name=KEYS["AWS_REGION"]).list_objects_v2(Bucket="models", Prefix=prefix)
+    return [each["Key"] for each in found.get("Contents", ())]
+
+
+def read_back(prefix):
+    """All rows of the Parquet files directly below a prefix."""
+    client = boto3.client("s3", region_name=KEYS["AWS_REGION"])
+    keys = [key for key in written(prefix) if key.removeprefix(prefix).startswith("part-")]
+    files = [client.get_object(Bucket="models", Key=key)["Body"].read() for key in keys]
+    return pd.concat(pd.read_parquet(io.BytesIO(file)) for file in files)
+
+
+def running(release, component):
+    pods = release.get("pods", "--selector", f"app.kubernetes.io/component={component}")["items"]
+    return [pod["metadata"]["name"] for pod in pods if pod["status"]["phase"] == "Running"]
+
+
+def test_spark_scores_a_portfolio_though_an_executor_and_the_driver_are_killed(release, portfolio, spark_image, figure):
+    started = time.monotonic()
+    release.upgrade(*of_image("spark", spark_image), "--set-json", f"scoring={json.dumps(SCORING)}")
+    wait_for(lambda: len(running(release, "scoring-executor")) == 2, 180, "two executors")
+    wait_for(lambda: written("scores/_loan-"), 180, "rows that are being written")
+    release.kubectl("delete", "pod", running(release, "scoring-executor")[0], "--force", "--grace-period=0")
+    (driver,) = running(release, "scoring")
+    release.kubectl("delete", "pod", driver, "--force", "--grace-period=0")
+    assert not written("scores/portfolio")
+    (job,) = (name for name in release.kubectl("get", "jobs", "--output=name").split() if "-scoring-" in name)
+    release.wait(job, "condition=Complete", seconds=400)
+    figure("scoring on Spark", f"{PORTFOLIO:,} rows, executor and driver killed: {time.monotonic() - started:.0f} s")
+    assert {key.split("/")[1] for key in written("scores/")} == {"portfolio"}
+
+
+def test_every_row_is_there_once_with_the_answer_of_the_endpoint(release, portfolio):
+    scored = read_back("scores/portfolio/")
+    refused = read_back("scores/portfolio/_refused/")
+    assert sorted([*scored["Customer"], *refused["Customer"]]) == list(range(PORTFOLIO))
+    manifest = json.loads(
+        boto3.client("s3").get_object(Bucket="models", Key="scores/portfolio/_manifest.json")["Body"].read()
+    )
+    assert manifest["counts"]["refused"] == len(refused) == PORTFOLIO // 1000
+    assert manifest["counts"]["scored"] == sum(manifest["scores"]["counts"]) == len(scored)
+    good = portfolio[portfolio["Had_Past_Default"] != 0.5]
+    _, probabilities = by_v2_rest(good.to_numpy())
+    assert scored.set_index("Customer").loc[good.index, "probability"].tolist() == probabilities
+    flawed = good.iloc[0].to_dict() | {"Had_Past_Default": 0.5}
+    with client() as http:
+        application = {name: None if np.isnan(value) else value for name, value in flawed.items()}
+        sentence = http.post("/predict", json=application).json()["error"]
+    assert set(refused["refused"]) == {sentence}
 
 
 def test_a_wrong_secret_is_named_and_the_old_version_keeps_serving(release, figure):
