@@ -18,7 +18,7 @@ PASSWORD = b"changeit"
 def truststore(*bundles: Path) -> bytes:
     """The certificates of all bundles in PEM, each once; ValueError for what is no PEM."""
     found = {certificate for bundle in bundles for certificate in x509.load_pem_x509_certificates(bundle.read_bytes())}
-    named = [PKCS12Certificate(each, f"{each.serial_number:x}-{place}".encode()) for place, each in enumerate(found)]
+    named = [PKCS12Certificate(each, f"authority-{place}".encode()) for place, each in enumerate(found)]
     return serialize_java_truststore(named, BestAvailableEncryption(PASSWORD))
 
 

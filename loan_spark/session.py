@@ -23,9 +23,6 @@ _CONDITION = re.compile(r"^\[[\w.]+\] | SQLSTATE: \w+$")
 
 SETTINGS = {
     "spark.driver.extraJavaOptions": f"-Dlog4j2.configurationFile={Path(__file__).with_name('log4j2.properties')}",
-    # Without a hidden file of checksums beside each file on a disk.
-    "spark.hadoop.fs.file.impl": "org.apache.hadoop.fs.RawLocalFileSystem",
-    "spark.hadoop.fs.AbstractFileSystem.file.impl": "org.apache.hadoop.fs.local.RawLocalFs",
     # Else the rows are sorted, to write the scored and the refused ones apart.
     "spark.sql.maxConcurrentOutputFileWriters": "64",
     "spark.hadoop.mapreduce.fileoutputcommitter.algorithm.version": "1",  # the one that hides a killed task's files

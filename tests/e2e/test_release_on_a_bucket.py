@@ -68,7 +68,8 @@ def bucket(release, tmp_path_factory):
     for name in ("s3", "proxy"):
         release.kubectl("rollout", "status", f"deployment/{name}", "--timeout=60s")
     with forwarded(release.namespace, "service/s3", 7070) as port, pytest.MonkeyPatch.context() as environment:
-        for name, value in KEYS.items():
+        # kubectl's port is closed for a moment whenever a connection through it broke off.
+        for name, value in (KEYS | {"AWS_MAX_ATTEMPTS": "10", "AWS_RETRY_MODE": "standard"}).items():
             environment.setenv(name, value)
         for name in ("SSL_CERT_FILE", "AWS_CA_BUNDLE"):
             environment.setenv(name, str(files.authority))
