@@ -9,7 +9,7 @@ from model_server.cli import option, server_settings
 from tabular_model.errors import DataError
 
 SPARK = "Spark"
-_OF_SPARK = ("master", "input_format", "input_option", "partition_by", "most_refused", "conf")
+_OF_SPARK = ("master", "input_format", "input_option", "beside", "partition_by", "most_refused", "conf")
 
 
 def _of_spark(help: str, **more: Any) -> Any:
@@ -37,8 +37,12 @@ def predict(
         list[str], _of_spark("Option of Spark's reader, such as sep=;. Repeatable.", metavar="KEY=VALUE")
     ] = [],  # noqa: B006 - typer makes a new one
     output_format: Annotated[
-        str, _of_spark("parquet, csv, json or orc; by default the output's ending, else parquet.")
+        str,
+        _of_spark(
+            "parquet, csv, json, orc, delta, or iceberg to a table; by default the output's ending, else parquet."
+        ),
     ] = "",
+    beside: Annotated[str, _of_spark("Folder of an Iceberg table's refused rows and manifest.")] = "",
     partition_by: Annotated[
         list[str], _of_spark("Column by whose values the output is partitioned. Repeatable.", metavar="COLUMN")
     ] = [],  # noqa: B006
@@ -81,6 +85,7 @@ def predict(
         input_format=input_format,
         input_options=_pairs("--input-option", input_option),
         output_format=output_format or _ending(target),
+        beside=beside,
         partition_by=tuple(partition_by),
         most_refused=most_refused,
     )

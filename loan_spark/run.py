@@ -11,7 +11,7 @@ from pyspark.sql import functions as sql
 
 from loan_spark import tables
 from loan_spark.manifest import Counts, RunManifest, ScoreDistribution
-from loan_spark.output import FORMATS, Output
+from loan_spark.output import Output, Target
 from loan_spark.scoring import scored
 from loan_spark.version import ShippedVersion
 from loan_spark.worker import REFUSED
@@ -29,6 +29,7 @@ class Run(msgspec.Struct, frozen=True, kw_only=True):
     version: str | None = None
     verify_key: Path | None = None
     explain: bool = False
+    beside: str = ""
     overwrite: bool = False
     input_format: str = ""
     input_options: Mapping[str, str] = {}
@@ -40,15 +41,17 @@ class Run(msgspec.Struct, frozen=True, kw_only=True):
     def __call__(self, session: SparkSession) -> RunManifest:
         """Scores the table; ModelError says why nothing was written."""
         started, clock = datetime.now(UTC), time.monotonic()
-        self._check()
+        if not 0 <= self.most_refused <= 1:
+            raise DataError(f"The share of rows that may be refused is {self.most_refused:g}; give one from 0 to 1.")
         version = ShippedVersion.of(self.registry, self.version, self.verify_key)
-        output = Output(session, self.target, self.overwrite)
+        target = Target(self.target, self.output_format, self.partition_by, self.overwrite, self.beside)
+        output = Output(session, target)
         table = tables.read(session, self.source, self.input_format, self.input_options)
         self._check_partitions(table.frame)
         reference = Reference.decode(version.files[REFERENCE]).score
         frame = scored(table.frame, version, self.explain, self.source)
         observation = Observation()
-        with output.staging(self.output_format, self.partition_by) as staging:
+        with output.staging() as staging:
             staging.write(frame.observe(observation, *_observed(reference)))
             counts, histogram = _found(observation, reference)
             self._judge(counts)
@@ -72,12 +75,6 @@ class Run(msgspec.Struct, frozen=True, kw_only=True):
             )
             output.commit(staging, done.encode())
         return done
-
-    def _check(self) -> None:
-        if self.output_format not in FORMATS:
-            raise DataError(f"{self.output_format} is not a format of the output; use {', '.join(FORMATS)}.")
-        if not 0 <= self.most_refused <= 1:
-            raise DataError(f"The share of rows that may be refused is {self.most_refused:g}; give one from 0 to 1.")
 
     def _check_partitions(self, frame: DataFrame) -> None:
         absent = [name for name in self.partition_by if name not in frame.columns]

@@ -235,7 +235,8 @@ def test_what_is_not_installed_is_said(lacking, sentence):
     ("options", "sentence"),
     [
         ({"source": "nowhere"}, "There is no folder, file or table nowhere."),
-        ({"output_format": "xlsx"}, "xlsx is not a format of the output; use parquet, csv, json, orc."),
+        ({"output_format": "xlsx"}, "xlsx is not a format of the output; use parquet, csv, json, orc, delta, iceberg."),
+        ({"output_format": "iceberg"}, "name a folder by --beside"),
         ({"most_refused": 2.0}, "The share of rows that may be refused is 2; give one from 0 to 1."),
         ({"partition_by": ("Regio",)}, "has no column Regio to partition the output by"),
         ({"input_format": "delta"}, "Spark failed: .*delta"),
