@@ -163,6 +163,7 @@ def test_spark_scores_a_portfolio_though_an_executor_and_the_driver_are_killed(r
     release.wait(job, "condition=Complete", seconds=400)
     figure("scoring on Spark", f"{PORTFOLIO:,} rows, executor and driver killed: {time.monotonic() - started:.0f} s")
     assert {key.split("/")[1] for key in written("scores/")} == {"portfolio"}
+    release.upgrade("--set", "scoring.enabled=false")  # else each later upgrade that changes the pods runs it again
 
 
 def test_every_row_is_there_once_with_the_answer_of_the_endpoint(release, portfolio):
