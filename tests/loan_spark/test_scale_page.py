@@ -30,6 +30,8 @@ def test_the_code_scores_a_table(spark, home):
     (code,) = re.findall(r"(?ms)^```python\n(.*?)^```", PAGE)
     assert code in (ROOT / "README.md").read_text()
     generate(1000).to_parquet(home / "applications")
+    for name in ("applications", "scored"):  # the JVM keeps the folder that it was started in
+        code = code.replace(f'"{name}"', f'"{home / name}"')
     exec(code, {"spark": spark})
     assert pd.read_parquet(home / "scored")["probability"].between(0, 1).sum() == 1000
 
