@@ -1,5 +1,5 @@
 """`python -m benchmarks quick` prints the ratios; `tracing` what that costs; `full` writes
-results.md, `gateway` and `overload` their files."""
+results.md, `gateway`, `overload` and `scale` their files."""
 
 import sys
 import tempfile

@@ -9,7 +9,16 @@ from model_server.cli import option, server_settings
 from tabular_model.errors import DataError
 
 SPARK = "Spark"
-_OF_SPARK = ("master", "input_format", "input_option", "beside", "partition_by", "most_refused", "conf")
+_OF_SPARK = (
+    "master",
+    "input_format",
+    "input_option",
+    "output_format",
+    "beside",
+    "partition_by",
+    "most_refused",
+    "conf",
+)
 
 
 def _of_spark(help: str, **more: Any) -> Any:
@@ -63,7 +72,7 @@ def predict(
 
     logs.configure()
     if engine == "local":
-        given = [name for name in (*_OF_SPARK, "output_format") if _is_given(context, name)]
+        given = [name for name in _OF_SPARK if _is_given(context, name)]
         if given:
             raise DataError(f"--{given[0].replace('_', '-')} is for --engine spark.")
         _on_this_machine(source, target, version, explain, overwrite, registry)

@@ -30,7 +30,8 @@ def score_on_spark(
         counts = asked(spark).counts
     typer.echo(f"Scored {counts.scored} applications into {target}.")
     if counts.refused:
-        typer.echo(f"Refused {counts.refused} of {counts.rows}; they are in {target}/_refused, each with the reason.")
+        folder = asked.beside or target
+        typer.echo(f"Refused {counts.refused} of {counts.rows}; they are in {folder}/_refused, each with the reason.")
 
 
 def scheduled(name: str) -> datetime:

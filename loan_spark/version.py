@@ -43,7 +43,8 @@ class ShippedVersion(NamedTuple):
         IntegrityError where they do not match, DataError where the table is not one that the version scores.
         """
         settings = ServerSettings.read(max_rows=MOST_ROWS, refuse_out_of_range=self.refuse_out_of_range)
-        plane = DataPlane(ModelRepository(self._registry(), settings, Metrics()), Metrics())
+        metrics = Metrics()
+        plane = DataPlane(ModelRepository(self._registry(), settings, metrics), metrics)
         return BatchScorer(plane, plane.repository.get(self.name), source, names, explain)
 
     def _registry(self) -> Registry:
