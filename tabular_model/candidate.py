@@ -32,6 +32,8 @@ def check_candidate(registry: Registry, version: str, against: str, ignoring: bo
     artifact = registry.load(version)
     theirs = registry.manifest(against)
     found = differences(Schema(theirs.schema), Schema(artifact.manifest.schema))
+    if theirs.id and theirs.id != artifact.manifest.id:
+        found = (*found, Difference(theirs.id, "no longer names an application", Holds.IGNORING))
     broken = [each for each in found if each.holds is not Holds.ALWAYS]
     if any(each.holds is Holds.NEVER for each in broken) or (broken and not ignoring):
         said = "; ".join(f"{each.column} {each.what}" for each in broken)

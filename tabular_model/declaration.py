@@ -15,7 +15,7 @@ from tabular_model.declaration_rules import check
 from tabular_model.declaration_text import Document, Fault, compose, named
 from tabular_model.declaration_text import Path as Place
 from tabular_model.errors import ModelError
-from tabular_model.schema import Column, Reason, Schema, Side, Target
+from tabular_model.schema import Column, Law, Reason, Schema, Side, Target
 
 _WIDE = 1 << 20  # so that no value is broken into lines
 _LINE = 90  # characters of a list that stands in one line
@@ -37,6 +37,10 @@ class Declaration(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     """The inputs of the model, in the order of the matrix that is scored."""
     ignored: tuple[str, ...] = ()
     """Columns of the data that are not inputs, such as ids."""
+    id: str = ""
+    """The column by which an application is named in requests and data; it is no input, and the record keeps it."""
+    law: tuple[Law, ...] = ()
+    """Laws that apply to the decisions: with `eu` the record is kept for six months at least."""
     group: str = ""
     """The column that tells one applicant from another: all rows of one stay on the same side of a split."""
     time: str = ""
@@ -137,7 +141,8 @@ def _in_words(what: str, path: Place, value: Any) -> str:
     if found := re.fullmatch(r"Object missing required field `(\w+)`", what):
         return f"key {found[1]!r} is missing" + (f" in {name}" if path and isinstance(path[-1], str) else "")
     if what.startswith("Invalid enum value"):
-        known = _choices(get_type_hints(Column)[str(path[-1])])
+        key = next(str(each) for each in reversed(path) if isinstance(each, str))
+        known = _choices(get_type_hints(Column if path[0] == "columns" else Declaration)[key])
         return f"{name} must be one of {', '.join(known)}, not {value!r}"
     if found := re.fullmatch(r"Expected `array` of length (\d+), got (\d+)", what):
         return f"{name} must be a list of {found[1]} values, not of {found[2]}"

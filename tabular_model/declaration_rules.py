@@ -57,6 +57,7 @@ def _of_names(declaration: "Declaration") -> Iterator[Broken]:
             yield ("columns", index, "name"), "a column of this name is declared above"
     others: list[tuple[Path, str, str]] = [
         (("target", "name"), "the target", declaration.target.name),
+        (("id",), "the id", declaration.id),
         (("group",), "the group", declaration.group),
         (("time",), "the time", declaration.time),
         *((("ignored", index), "an ignored column", name) for index, name in enumerate(declaration.ignored)),
@@ -66,6 +67,8 @@ def _of_names(declaration: "Declaration") -> Iterator[Broken]:
             yield path, f"{role} cannot also be an input of the model, but {name!r} is among the columns"
         if path[0] != "target" and name == declaration.target.name:
             yield path, f"{role} cannot also be the target, but {name!r} is"
+    if declaration.id in OUTPUTS:
+        yield ("id",), f"{declaration.id!r} is the name of an output; name another column"
     for index, name in enumerate(declaration.ignored):
         if not name.strip():
             yield ("ignored", index), f"value {index + 1} of 'ignored' is blank"

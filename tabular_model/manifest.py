@@ -10,7 +10,7 @@ from msgspec import UNSET, UnsetType
 from tabular_model import legacy
 from tabular_model.comparison import Comparison
 from tabular_model.errors import IntegrityError
-from tabular_model.schema import Column, Target
+from tabular_model.schema import Column, Law, Target
 
 FORMAT = 2
 FILE = "manifest.json"
@@ -42,6 +42,8 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
 
     `features` are the columns that the model was trained on: a protected column is among them only by an
     explicit choice. `run` identifies the training, so that a retried one does not publish twice.
+    `id` is the column by which callers name an application, `law` the laws that the declaration names; both are absent
+    where it names none, and in earlier versions.
     `compiled` is how the compiled model compares with the pipeline, absent in earlier versions.
     `signer` is the fingerprint of the key that signs this document, see `signing`; absent if there is none.
     `files` maps each file's name to its sha256; `digest` is the sha256 of this document with an empty digest.
@@ -64,6 +66,8 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     libraries: dict[str, str]
     parent: str | None
     files: dict[str, str]
+    id: str | UnsetType = UNSET
+    law: tuple[Law, ...] | UnsetType = UNSET
     compiled: Comparison | UnsetType = UNSET
     signer: str | UnsetType = UNSET
     digest: str = ""

@@ -13,6 +13,7 @@ NAMED = "up to 63 letters, digits, '-', '_' and '.', the first a letter or digit
 
 Kind = Literal["number", "integer", "boolean", "category"]
 Side = Literal["low", "high", "missing"]
+Law = Literal["eu"]
 
 
 class Reason(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):

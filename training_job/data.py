@@ -110,7 +110,8 @@ def _groups(columns: Iterable[pa.Array]) -> tuple[NDArray[np.str_], int]:
 
 def _dropped(names: Iterable[str], declaration: Declaration) -> list[str]:
     """Notes on the columns that are not used."""
-    taken = {*declaration.schema.names, declaration.target.name, declaration.group, declaration.time} - {""}
+    roles = {declaration.target.name, declaration.id, declaration.group, declaration.time}
+    taken = {*declaration.schema.names, *roles} - {""}
     others = [name for name in names if name not in taken]
     notes = []
     if ignored := [name for name in others if name in declaration.ignored]:

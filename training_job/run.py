@@ -15,6 +15,7 @@ from typing import Any
 import joblib
 import msgspec
 import numpy as np
+from msgspec import UNSET
 from numpy.typing import NDArray
 from sklearn.pipeline import Pipeline
 from threadpoolctl import threadpool_limits
@@ -179,6 +180,8 @@ def run_training(
             libraries=_libraries(),
             parent=parent,
             files=digests,
+            id=declaration.id or UNSET,
+            law=declaration.law or UNSET,
             compiled=fitted.compiled,
         )
 

@@ -52,6 +52,21 @@ def test_a_version_that_failed_the_gate_is_refused_with_its_reasons(registry):
         check_candidate(registry, "v3", "v1")
 
 
+def test_callers_who_send_ids_need_a_version_that_takes_them(root):
+    registry = Registry.open(root, create=True)
+
+    def with_id(version, sums):
+        return msgspec.structs.replace(manifest(version, sums), id="Application_ID")
+
+    registry.publish(FILES, with_id)
+    registry.publish(FILES, with_id)
+    publish(registry)
+    assert check_candidate(registry, "v2", "v1").differences == ()
+    with pytest.raises(PromotionRefused, match="Application_ID no longer names an application"):
+        check_candidate(registry, "v3", "v1")
+    assert check_candidate(registry, "v3", "v1", ignoring=True).version == "v3"
+
+
 def test_another_schema_is_refused_and_its_columns_named(registry):
     def changed(version, sums):
         made = manifest(version, sums)

@@ -49,6 +49,8 @@ group: id
 time: opened
 algorithm: gradient_boosting
 parameters: {learning_rate: 0.10, warm: yes}
+id: application
+law: [eu]
 """
 
 
@@ -78,6 +80,7 @@ def test_a_declaration_is_read() -> None:
     assert age == Column(name="Age", type="integer", range=(18, 99), protected=True, bands=(25, 62))
     assert owner == Column(name="Owner", type="boolean", direction="up")
     assert (found.ignored, found.group, found.time) == (("id", "opened"), "id", "opened")
+    assert (found.id, found.law) == ("application", ("eu",))
     assert found.schema == Schema(found.columns)
 
 
@@ -169,6 +172,8 @@ def edited(old: str, new: str) -> str:
             "line 16, column Age: YAML aliases are not supported; write the value itself.",
         ),
         ("group: id", "? [a]\n: id", "line 28: a key must be text."),
+        ("[eu]", "[eu, us]", "line 33: value 2 of 'law' must be one of eu, not 'us'."),
+        ("[eu]", "eu", "line 33: key 'law' must be a list, not 'eu'."),
     ],
 )
 def test_what_is_miswritten_is_named_with_its_place(old: str, new: str, sentence: str) -> None:
@@ -225,6 +230,8 @@ def test_what_is_miswritten_is_named_with_its_place(old: str, new: str, sentence
         ("code: INCOME_LOW", "code: ''", "line 10, column Income: the code of reason 'low' is blank."),
         ("name: paid", "name: Age", "line 2: the target cannot also be an input of the model, but 'Age' is among"),
         ("group: id", "group: Age", "line 28: the group cannot also be an input of the model"),
+        ("id: application", "id: Age", "line 32: the id cannot also be an input of the model"),
+        ("id: application", "id: decision", "line 32: 'decision' is the name of an output; name another column."),
         ("time: opened", "time: Age", "line 29: the time cannot also be an input of the model"),
         ("[id, opened]", "[id, Age]", "line 27: an ignored column cannot also be an input of the model"),
         ("[id, opened]", "[id, paid]", "line 27: an ignored column cannot also be the target, but 'paid' is."),

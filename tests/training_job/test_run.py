@@ -33,6 +33,15 @@ def train(registry: Registry, data: Path, **options: object) -> Manifest:
     return run_training(training, registry, Progress())
 
 
+def test_a_version_names_the_column_of_ids_and_the_laws(registry: Registry, tmp_path: Path) -> None:
+    data = tmp_path / "data.csv"
+    generate(600, 0).assign(Application_ID=[f"A-{number}" for number in range(600)]).to_csv(data, index=False)
+    declared = msgspec.structs.replace(LOAN, id="Application_ID", law=("eu",))
+    manifest = train(registry, data, declaration=declared)
+    assert (manifest.id, manifest.law) == ("Application_ID", ("eu",))
+    assert "Application_ID" not in registry.read("v1", "report.html").decode()  # as a column that was dropped
+
+
 def results(registry: Registry, version: str) -> Results:
     return Results.decode(registry.read(version, "metrics.json"))
 
