@@ -12,6 +12,8 @@ from rollout.cli import app as rollout
 from rollout.judge_cli import JudgeCommand, judge
 from tabular_model.cli import app as versions
 from tabular_model.cli import keys
+from tabular_model.decisions.cli import app as records
+from tabular_model.decisions.cli import replay
 from tabular_model.errors import GateFailed, ModelError, NotSigned, RegistryEmpty, RegistryNotFound
 from training_job import cli as training
 
@@ -98,4 +100,6 @@ app.add_typer(versions, name="versions", rich_help_panel="Version Commands")
 app.add_typer(rollout, name="rollout", rich_help_panel="Version Commands")
 app.command(cls=JudgeCommand, rich_help_panel="Version Commands")(judge)
 app.add_typer(keys, name="keys", rich_help_panel="Version Commands")
+app.command(rich_help_panel="Record Commands")(replay)
+app.add_typer(records, name="records", rich_help_panel="Record Commands")
 app.add_typer(serving.tokens, name="tokens", rich_help_panel="Serving Commands")

@@ -16,7 +16,7 @@ import structlog
 
 from tabular_model.errors import ModelError, PromotionRefused
 
-Action = Literal["train", "load", "unload", "promote", "push", "rollout", "sign"]
+Action = Literal["train", "load", "unload", "promote", "push", "rollout", "sign", "expire"]
 Result = Literal["started", "done", "refused", "failed"]
 LONGEST = 500  # characters of one field, some of which a caller chooses
 

@@ -47,6 +47,10 @@ class KeyUnusable(ModelError):
     """A key file that cannot be used; the message names the file and never shows its content."""
 
 
+class RecordError(ModelError):
+    """The record of decisions is not there, cannot be read, or does not allow what was asked."""
+
+
 class CompileError(ModelError):
     """A pipeline cannot be compiled, or the compiled model differs from it: the message names the step or the rows."""
 

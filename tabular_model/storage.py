@@ -1,8 +1,8 @@
 """Where a registry lives: a folder, a bucket or a container registry, behind one interface."""
 
 import re
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from datetime import timedelta
 from pathlib import Path
 from typing import Protocol
@@ -51,11 +51,12 @@ def open_storage(url: str, create: bool) -> Storage:
 
 
 class Objects:
-    """Objects in a folder or a bucket."""
+    """Objects in a folder or a bucket; `what` is what a message calls them."""
 
-    def __init__(self, url: str, create: bool) -> None:
+    def __init__(self, url: str, create: bool, what: str = "registry") -> None:
         self.url = without_secrets(url)
-        self._store = _open(url, create)
+        self._what = what
+        self._store = _open(url, create, what)
 
     def names(self, folder: str = "") -> set[str]:
         """What is directly in `folder`; a disk's own lost+found, closed to all but root, is never entered."""
@@ -89,6 +90,11 @@ class Objects:
             return False
         return True
 
+    def delete(self, names: Sequence[str]) -> None:
+        """Deletes the objects; one that is not there is no error."""
+        with self._reaching(), suppress(FileNotFoundError):
+            obstore.delete(self._store, names)
+
     @contextmanager
     def _reaching(self) -> Iterator[None]:
         try:
@@ -99,7 +105,7 @@ class Objects:
             raise self._unusable(error) from None
 
     def _unusable(self, error: Exception) -> RegistryError:
-        return RegistryError(f"The registry {self.url} cannot be used: {reason(error)}.")
+        return RegistryError(f"The {self._what} {self.url} cannot be used: {reason(error)}.")
 
 
 class Held:
@@ -129,19 +135,19 @@ class Held:
         raise RegistryError(f"{name} cannot be added to {self.url}, which is held in memory.")
 
 
-def _open(url: str, create: bool) -> ObjectStore:
+def _open(url: str, create: bool, what: str) -> ObjectStore:
     if not url.startswith(SCHEMES):
         path = Path(url)
         if not create and not path.is_dir():
-            raise RegistryNotFound(f"No registry was found at {url}.")
+            raise RegistryNotFound(f"No {what} was found at {url}.")
         try:
-            return _copied(path) if _elsewhere(path) else LocalStore(path, mkdir=create)
+            return _copied(path) if _elsewhere(path) else LocalStore(path, mkdir=create, automatic_cleanup=True)
         except (BaseError, OSError) as error:
-            raise RegistryError(f"The registry {url} cannot be created: {reason(error)}.") from error
+            raise RegistryError(f"The {what} {url} cannot be created: {reason(error)}.") from error
     try:
         return open_bucket(url)
     except (BaseError, ValueError) as error:
-        raise RegistryError(f"The registry {without_secrets(url)} cannot be opened: {reason(error)}.") from None
+        raise RegistryError(f"The {what} {without_secrets(url)} cannot be opened: {reason(error)}.") from None
 
 
 def _elsewhere(folder: Path) -> bool:

@@ -1,0 +1,1 @@
+"""The record of decisions: what was asked and decided, in Parquet, chained so that a change of it is found."""

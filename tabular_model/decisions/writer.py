@@ -1,0 +1,145 @@
+"""One process's part of the record: decisions in, chained parts out."""
+
+from collections import deque
+from collections.abc import Iterator, Sequence
+from datetime import date
+from itertools import groupby
+from typing import NamedTuple
+
+import msgspec
+import pyarrow as pa
+from msgspec import UNSET
+
+from tabular_model.decisions import parts
+from tabular_model.decisions.made import Made
+from tabular_model.decisions.parts import Closing, Link, Place
+from tabular_model.decisions.rows import rows
+from tabular_model.errors import RecordError
+from tabular_model.manifest import Manifest, sha256
+from tabular_model.storage import Objects
+
+
+class _Buffered(NamedTuple):
+    """Rows of one day and version that are in no part yet."""
+
+    manifest: Manifest
+    batches: list[pa.RecordBatch]
+    protected: list[pa.RecordBatch]
+
+
+class _Ready(NamedTuple):
+    """What is to be written; its bytes are final, because its successor has their sha256."""
+
+    name: str
+    content: bytes
+    protected: bytes | None
+    rows: int
+
+
+class Writer:
+    """Collects decisions, cuts them into parts and writes those in order; not for several threads.
+
+    `name` is of this process alone. Protected columns are kept only where there is a store for them.
+    """
+
+    def __init__(self, records: Objects, protected: Objects | None, name: str) -> None:
+        self._records = records
+        self._protected = protected
+        self._name = name
+        self._day = date.min
+        self._buffer: dict[str, _Buffered] = {}
+        self._ready: deque[_Ready] = deque()
+        self._last = ("", "")  # name and sha256
+        self._number = self._rows = 0  # of all parts, and of all rows that were added
+        self._today = (0, 0)  # parts and rows
+        self.buffered = 0
+
+    def add(self, made: Sequence[Made]) -> None:
+        """Takes decisions in the order in which they were made; the day of the last one closes those before it."""
+        # A clock that is set back does not open a day again: the row has its own time.
+        for day, of_day in groupby(made, lambda each: max(each.time.date(), self._day)):
+            self.turn(day)
+            for _, of_version in groupby(sorted(of_day, key=_version), _version):
+                self._add(list(of_version))
+
+    def turn(self, day: date) -> None:
+        """Closes the day before if `day` (UTC) is a later one."""
+        if day > self._day:
+            self.close()
+            self._day = day
+
+    def cut(self) -> None:
+        """Makes parts of what is buffered."""
+        for buffered in self._buffer.values():
+            self._ready.append(self._part(buffered))
+        self._buffer.clear()
+        self.buffered = 0
+
+    def close(self) -> None:
+        """Ends the day with all that is buffered, if anything was decided in it."""
+        self.cut()
+        count, total = self._today
+        if count:
+            name = parts.closing_name(self._day, self._name)
+            closing = Closing(name=name, parts=count, rows=total, previous=self._last[0], previous_sha256=self._last[1])
+            content = msgspec.json.encode(closing)
+            self._ready.append(_Ready(name, content, None, 0))
+            self._last = name, sha256(content)
+            self._today = 0, 0
+
+    def write(self) -> Iterator[int]:
+        """Writes what is ready, and yields the rows of each part; after a RegistryError it may be called again."""
+        while self._ready:
+            ready = self._ready[0]
+            if ready.protected is not None and self._protected:
+                _create(self._protected, ready.name, ready.protected)
+            _create(self._records, ready.name, ready.content)
+            self._ready.popleft()
+            yield ready.rows
+
+    @property
+    def unwritten(self) -> int:
+        """The rows that are buffered or ready."""
+        return self.buffered + sum(ready.rows for ready in self._ready)
+
+    def _add(self, made: Sequence[Made]) -> None:
+        manifest = made[0].manifest
+        batch, protected = rows(made, self._name, self._rows)
+        buffered = self._buffer.setdefault(manifest.version, _Buffered(manifest, [], []))
+        buffered.batches.append(batch)
+        if protected is not None and self._protected:
+            buffered.protected.append(protected)
+        self._rows += batch.num_rows
+        self.buffered += batch.num_rows
+
+    def _part(self, buffered: _Buffered) -> _Ready:
+        manifest = buffered.manifest
+        self._number += 1
+        table = pa.Table.from_batches(buffered.batches)
+        beside = None
+        if buffered.protected:
+            beside = parts.encode(pa.Table.from_batches(buffered.protected), None)
+        link = Link(
+            name=Place(self._day, manifest.version, self._name, self._number).name,
+            rows=table.num_rows,
+            previous=self._last[0],
+            previous_sha256=self._last[1],
+            manifest=manifest.digest,
+            protected=sha256(beside) if beside else "",
+            law=() if manifest.law is UNSET else manifest.law,
+        )
+        content = parts.encode(table, link)
+        self._last = link.name, sha256(content)
+        count, total = self._today
+        self._today = count + 1, total + table.num_rows
+        return _Ready(link.name, content, beside, table.num_rows)
+
+
+def _version(made: Made) -> str:
+    return made.manifest.version
+
+
+def _create(store: Objects, name: str, content: bytes) -> None:
+    # A write whose answer was lost is tried again, and finds what it wrote itself.
+    if not store.create(name, content) and store.read(name) != content:
+        raise RecordError(f"{name} is already in the record {store.url}, with another content.")
