@@ -82,6 +82,7 @@ class Counts(msgspec.Struct):
     out_of_range: dict[tuple[str, str], int] = {}
     unknown: dict[tuple[str, str], int] = {}
     log_rows: dict[str, int] = {}
+    record_rows: dict[str, int] = {}
     seconds: dict[tuple[str, str], Histogram] = {}
     scores: dict[str, Histogram] = {}
 
@@ -114,6 +115,8 @@ class Counts(msgspec.Struct):
         yield _histogram("loan_score", "Probability of approval", ["version"], SCORES, self.scores)
         logged = "Rows for the prediction log, by result"
         yield _counter("loan_log_rows", logged, ["result"], self.log_rows)
+        recorded = "Rows for the record of decisions, by result"
+        yield _counter("loan_record_rows", recorded, ["result"], self.record_rows)
 
 
 class State(msgspec.Struct):

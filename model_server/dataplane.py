@@ -1,30 +1,56 @@
 """The one path of every request, from every endpoint: tensors in, scored tensors out."""
 
+from collections.abc import Sequence
+from datetime import UTC, datetime
 from importlib.metadata import version as installed
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
 from model_server.errors import InvalidInput, ModelFailed, NotFound, ServeError
+from model_server.ids import texts
 from model_server.metrics import Metrics
 from model_server.repository import ModelRepository, Served
 from model_server.tensors import OUTPUTS, InferRequest, InferResponse, Output
+from tabular_model.decisions.made import Decided, Refused
 from tabular_model.explain import REASONS, Reasons
 from tabular_model.model import Scores
 from tabular_model.schema import Column
-
-if TYPE_CHECKING:
-    from model_server.prediction_log import PredictionLog
 
 DATATYPES = {"number": "FP64", "integer": "INT64", "boolean": "BOOL", "category": "BYTES"}
 EXTENSIONS = ["model_repository", "binary_tensor_data"]
 
 
+class Log(Protocol):
+    """What is told of every decision, in any thread; it keeps no request waiting, and raises nothing."""
+
+    def offer(self, decided: Decided) -> None:
+        """The rows of a request that was answered."""
+
+    def refuse(self, refused: Refused) -> None:
+        """A request that a version refused, or failed on."""
+
+    def stop(self) -> None:
+        """Writes what waits, for a short time."""
+
+
+class Source(Protocol):
+    """Where a request came from, as logs want to know."""
+
+    @property
+    def request_id(self) -> str:
+        """The caller's id of the request, or the one that was made for it."""
+
+    @property
+    def traceparent(self) -> str:
+        """The trace that it belongs to, for others who are called; empty if to none."""
+
+
 class DataPlane:
     """Scores requests and describes models; knows no protocol."""
 
-    def __init__(self, repository: ModelRepository, metrics: Metrics, log: "PredictionLog | None" = None) -> None:
+    def __init__(self, repository: ModelRepository, metrics: Metrics, logs: Sequence[Log] = ()) -> None:
         self.repository = repository
         self._metrics = metrics
-        self._log = log
+        self._logs = logs
 
     def served(self, name: str, version: str | None) -> Served:
         """The version that a request asks for, which it keeps until it is answered; it may have to be loaded.
@@ -34,32 +60,44 @@ class DataPlane:
         self.check_name(name)
         return self.repository.get(version)
 
-    def infer(self, served: Served, request: InferRequest, traceparent: str = "") -> InferResponse:
-        """Raises InvalidInput or ModelFailed, each with a sentence for the caller.
-
-        `traceparent` is the trace that the request belongs to, for the prediction log.
-        """
-        for output in request.outputs:
-            if output not in OUTPUTS:
-                raise InvalidInput(f"Unknown output '{output}': the outputs are {', '.join(OUTPUTS)}.")
-        if len(set(request.outputs)) < len(request.outputs):
-            raise InvalidInput("An output is requested twice; request each output once.")
+    def infer(self, served: Served, request: InferRequest, source: Source | None = None) -> InferResponse:
+        """Raises InvalidInput or ModelFailed, each with a sentence for the caller; `source` is for the logs."""
         try:
-            return self._infer(served, request, traceparent)
-        except ServeError:
+            for output in request.outputs:
+                if output not in OUTPUTS:
+                    raise InvalidInput(f"Unknown output '{output}': the outputs are {', '.join(OUTPUTS)}.")
+            if len(set(request.outputs)) < len(request.outputs):
+                raise InvalidInput("An output is requested twice; request each output once.")
+            return self._infer(served, request, source)
+        except ServeError as error:
+            self.refused(served, error, source, request.id)
             raise
         except Exception as error:
-            raise ModelFailed("The model failed on this request; the server's log has the cause.") from error
+            failed = ModelFailed("The model failed on this request; the server's log has the cause.")
+            self.refused(served, failed, source, request.id)
+            raise failed from error
 
-    def _infer(self, served: Served, request: InferRequest, traceparent: str) -> InferResponse:
+    def refused(self, served: Served, error: ServeError, source: Source | None, request_id: str = "") -> None:
+        """Tells the logs of a request that the version did not answer; `request_id` is the one within it."""
+        for log in self._logs:
+            name, trace = _of(source, request_id)
+            log.refuse(Refused(served.model.manifest, datetime.now(UTC), name, error.http, str(error), trace))
+
+    def _infer(self, served: Served, request: InferRequest, source: Source | None) -> InferResponse:
         model, signature = served
+        ids = signature.take_ids(request.tensors) if signature.id else None
         matrix = signature.matrix(request.tensors)
+        names = texts(ids, len(matrix)) if ids else None
         findings = signature.check(matrix)
         scores = model.score(matrix)
         self._metrics.scored(model.version, model.columns, scores, findings)
-        if self._log:
-            self._log.offer(request.id, model.manifest, matrix, scores, traceparent)
         reasons = model.reasons(matrix) if "reason_codes" in request.outputs else None
+        if self._logs:
+            name, trace = _of(source, request.id)
+            codes = reasons.codes if reasons else None
+            decided = Decided(model.manifest, datetime.now(UTC), name, names, matrix, scores, codes, trace)
+            for log in self._logs:
+                log.offer(decided)
         outputs = [_output(output, scores, reasons) for output in request.outputs]
         return InferResponse(request.id, model.version, outputs, reasons)
 
@@ -94,6 +132,11 @@ class DataPlane:
     def server_metadata(self) -> dict[str, Any]:
         """The server as V2 metadata; `version` is that of the installed package, not of a model."""
         return {"name": "loan-model", "version": installed("loan-model"), "extensions": EXTENSIONS}
+
+
+def _of(source: Source | None, request_id: str) -> tuple[str, str]:
+    """The request's id and trace: the id within it goes before that of its way here."""
+    return (request_id or source.request_id, source.traceparent) if source else (request_id, "")
 
 
 def _output(name: str, scores: Scores, reasons: Reasons | None) -> Output:

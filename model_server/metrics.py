@@ -25,6 +25,7 @@ from model_server.signature import Findings
 from tabular_model.model import Scores
 from tabular_model.schema import Column
 
+RESULTS = ("written", "failed", "full")  # of a row that was to be logged
 UNCOUNTED = 500  # requests that wait to be counted, at most
 SMALL = 1000  # rows of a request that may wait, at most: 16 kB
 
@@ -37,7 +38,7 @@ class Metrics(Collector):
         self._answered: dict[tuple[str, str, str], list[float]] = defaultdict(list)  # seconds, not yet counted
         self._scored: dict[str, list[Scores]] = defaultdict(list)  # not yet counted
         self._width: dict[str, int] = {}
-        self._counts = Counts(log_rows=dict.fromkeys(("written", "failed", "full"), 0))
+        self._counts = Counts(log_rows=dict.fromkeys(RESULTS, 0), record_rows=dict.fromkeys(RESULTS, 0))
         self.state = State()
         self._registry = CollectorRegistry()
         self._registry.register(self)
@@ -63,6 +64,11 @@ class Metrics(Collector):
         """Rows for the prediction log that were written, failed, or were dropped because it was full."""
         with self._lock:
             grow(self._counts.log_rows, result, rows)
+
+    def recorded(self, result: str, rows: int) -> None:
+        """The same for the record of decisions."""
+        with self._lock:
+            grow(self._counts.record_rows, result, rows)
 
     def scored(self, version: str, columns: tuple[Column, ...], scores: Scores, findings: Findings | None) -> None:
         """One scored request."""

@@ -7,10 +7,11 @@ Its extension for traces: https://github.com/cloudevents/spec/blob/main/cloudeve
 
 import threading
 import uuid
-from datetime import UTC, datetime
+from collections.abc import Sequence
+from datetime import datetime
 from pathlib import Path
 from queue import SimpleQueue
-from typing import Any, NamedTuple, Protocol
+from typing import Any, Protocol, TypeVar
 
 import httpx2
 import msgspec
@@ -20,21 +21,24 @@ from msgspec import UNSET, UnsetType
 from numpy.typing import NDArray
 
 from model_server.metrics import Metrics
-from tabular_model.manifest import Manifest
+from model_server.settings import PredictionLogSettings
+from tabular_model.decisions.made import Decided, Made, Refused, without_protected
 from tabular_model.model import Scores
 from tabular_model.schema import Column
-from tabular_model.scoring.scorer import Matrix
 
 log = structlog.get_logger(__name__)
+
+T = TypeVar("T")
 
 WAITING_ROWS = 10_000  # what may wait for the sink
 SINK_SECONDS = 5.0
 STOP_SECONDS = 2.0
 TYPE = "loan_model.prediction"
+REFUSED = "loan_model.refusal"
 
 
 class Event(msgspec.Struct, kw_only=True, frozen=True):
-    """One request, in the envelope of CloudEvents; `subject` is the caller's id of the request.
+    """One request and its answer, in the envelope of CloudEvents; `subject` is the id of the request.
 
     `traceparent` is the trace that it belongs to, by W3C Trace Context.
     """
@@ -82,30 +86,23 @@ class HttpSink:
         self._client.post(self._url, content=event, headers=headers).raise_for_status()
 
 
-class Scored(NamedTuple):
-    """The chosen rows of one request."""
-
-    id: str
-    manifest: Manifest
-    matrix: Matrix
-    scores: Scores
-    time: datetime
-    traceparent: str
-
-
 class PredictionLog:
     """Takes scored rows from any thread, and writes them in one of its own.
 
-    `share` of the rows, 0 to 1, is chosen by chance, each row by itself.
+    `share` of the rows, 0 to 1, is chosen by chance, each row by itself; of refused requests, if `with_refused`, each
+    request.
     """
 
-    def __init__(self, sink: Sink, name: str, share: float, protected: bool, metrics: Metrics) -> None:
+    def __init__(
+        self, sink: Sink, name: str, share: float, protected: bool, metrics: Metrics, with_refused: bool = False
+    ) -> None:
         self._sink = sink
         self._name = name
         self._share = share
         self._protected = protected
         self._metrics = metrics
-        self._queue: SimpleQueue[Scored | None] = SimpleQueue()
+        self._with_refused = with_refused
+        self._queue: SimpleQueue[Made | None] = SimpleQueue()
         self._lock = threading.Lock()
         self._waiting = 0
         self._failing = False
@@ -114,23 +111,40 @@ class PredictionLog:
         self._thread.start()
 
     @classmethod
-    def to(cls, target: str, name: str, share: float, protected: bool, metrics: Metrics) -> "PredictionLog":
-        """`target` is a path, or the URL of an HTTP sink."""
+    def to(cls, target: str, name: str, settings: PredictionLogSettings, metrics: Metrics) -> "PredictionLog":
+        """`target` is a path, or the URL of an HTTP sink; `name` is that of the model, if not the version's."""
         sink: Sink = HttpSink(target) if target.startswith(("http://", "https://")) else FileSink(Path(target))
-        return cls(sink, name, share, protected, metrics)
+        return cls(sink, name, settings.log_share, settings.log_protected, metrics, settings.log_refused)
 
-    def offer(self, request_id: str, manifest: Manifest, matrix: Matrix, scores: Scores, traceparent: str = "") -> None:
+    def offer(self, decided: Decided) -> None:
         """Never waits for the sink."""
+        chosen = self._chosen(decided)
+        if chosen is not None:
+            scores = decided.scores
+            self._queue.put(
+                decided._replace(
+                    ids=_of(decided.ids, chosen),
+                    matrix=decided.matrix[chosen],
+                    scores=Scores(scores.probability[chosen], scores.decision[chosen]),
+                    reasons=_of(decided.reasons, chosen),
+                )
+            )
+
+    def refuse(self, refused: Refused) -> None:
+        """The same for a request that got no decision, if such are to be logged."""
+        if self._with_refused and self._chosen(refused) is not None:
+            self._queue.put(refused)
+
+    def _chosen(self, made: Made) -> NDArray[np.bool_] | None:
+        """Which rows are logged; None if none is, or there is no room for them."""
         with self._lock:
-            chosen: NDArray[np.bool_] = self._random.random(len(matrix)) < self._share
+            chosen: NDArray[np.bool_] = self._random.random(made.rows) < self._share
             count = int(np.count_nonzero(chosen))
             if self._waiting + count > WAITING_ROWS:
                 self._metrics.logged("full", count)
-                return
+                return None
             self._waiting += count
-        if count:
-            kept = Scores(scores.probability[chosen], scores.decision[chosen])
-            self._queue.put(Scored(request_id, manifest, matrix[chosen], kept, datetime.now(UTC), traceparent))
+        return chosen if count else None
 
     def stop(self) -> None:
         """Writes what waits, for a short time."""
@@ -138,10 +152,10 @@ class PredictionLog:
         self._thread.join(STOP_SECONDS)
 
     def _write(self) -> None:
-        while scored := self._queue.get():
-            count = len(scored.matrix)
+        while made := self._queue.get():
+            count = made.rows
             try:
-                self._sink.write(msgspec.json.encode(self._event(scored)), scored.traceparent)
+                self._sink.write(msgspec.json.encode(self._event(made)), made.traceparent)
             except (OSError, httpx2.HTTPError, httpx2.InvalidURL) as error:
                 result = "failed"
                 if not self._failing:  # said once, not for every prediction
@@ -153,27 +167,46 @@ class PredictionLog:
                 self._waiting -= count
                 self._metrics.logged(result, count)
 
-    def _event(self, scored: Scored) -> Event:
-        name = self._name or scored.manifest.model
-        masked = () if self._protected else scored.manifest.protected
-        columns = [(index, each) for index, each in enumerate(scored.manifest.schema) if each.name not in masked]
-        rows = [{each.name: _written(each, row[i]) for i, each in columns} for row in scored.matrix.tolist()]
+    def _event(self, made: Made) -> Event:
+        name = self._name or made.manifest.model
+        refused = isinstance(made, Refused)
         return Event(
             id=str(uuid.uuid4()),
-            source=f"/v2/models/{name}/versions/{scored.manifest.version}",
-            type=TYPE,
-            subject=scored.id or UNSET,
-            traceparent=scored.traceparent or UNSET,
-            time=scored.time,
+            source=f"/v2/models/{name}/versions/{made.manifest.version}",
+            type=REFUSED if refused else TYPE,
+            subject=made.request_id or UNSET,
+            traceparent=made.traceparent or UNSET,
+            time=made.time,
             data={
                 "model_name": name,
-                "model_version": scored.manifest.version,
-                "applications": rows,
-                "masked": masked,
-                "probabilities": scored.scores.probability.tolist(),
-                "decisions": scored.scores.decision.tolist(),
+                "model_version": made.manifest.version,
+                **(self._refusal(made) if isinstance(made, Refused) else self._decision(made)),
             },
         )
+
+    def _decision(self, decided: Decided) -> dict[str, Any]:
+        masked = () if self._protected else decided.manifest.protected
+        columns = [(index, each) for index, each in enumerate(decided.manifest.schema) if each.name not in masked]
+        rows = [{each.name: _written(each, row[i]) for i, each in columns} for row in decided.matrix.tolist()]
+        data: dict[str, Any] = {
+            "applications": rows,
+            "masked": masked,
+            "probabilities": decided.scores.probability.tolist(),
+            "decisions": decided.scores.decision.tolist(),
+        }
+        if decided.ids:
+            data["ids"] = decided.ids
+        if decided.reasons:
+            data["reason_codes"] = [[code for code in codes if code] for codes in decided.reasons]
+        return data
+
+    def _refusal(self, refused: Refused) -> dict[str, Any]:
+        why = refused.why if self._protected else without_protected(refused.why, refused.manifest)
+        return {"status": refused.status, "error": why}
+
+
+def _of(values: Sequence[T] | None, chosen: NDArray[np.bool_]) -> list[T] | None:
+    return None if values is None else [value for value, kept in zip(values, chosen.tolist(), strict=True) if kept]
 
 
 def _written(column: Column, value: float) -> float | str | None:

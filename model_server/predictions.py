@@ -8,7 +8,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Protocol, TypeVar
 
 from model_server.dataplane import DataPlane
-from model_server.errors import Overloaded
+from model_server.errors import Overloaded, ServeError
 from model_server.overload.threads import ThreadPools
 from model_server.repository import Served
 from model_server.tensors import InferRequest, InferResponse
@@ -23,6 +23,10 @@ class Asked(Protocol):
     @property
     def trace(self) -> "Trace | None":
         """Its spans."""
+
+    @property
+    def request_id(self) -> str:
+        """The caller's id of the request, or the one that was made for it."""
 
     @property
     def traceparent(self) -> str:
@@ -60,7 +64,7 @@ class Predictions:
             return self._pools.load_version(partial(self._load, call, version, decode))
         if call.is_large:
             return self._pools.run(partial(self._decode_and_score, call, served, decode))
-        decoded = _decoded(call, served, decode)
+        decoded = self._decoded(call, served, decode)
         if "reason_codes" in decoded[0].outputs:  # which take long
             return self._pools.run(partial(self._score_later, call, served, decoded))
         return self._score(call, served, decoded)
@@ -69,7 +73,7 @@ class Predictions:
         return self._decode_and_score(call, self._dataplane.repository.get(version), decode)
 
     def _decode_and_score(self, call: C, served: Served, decode: Decode[C, R]) -> R:
-        return self._score(call, served, _decoded(call, served, decode))
+        return self._score(call, served, self._decoded(call, served, decode))
 
     def _score_later(self, call: Asked, served: Served, decoded: Decoded[R]) -> R:
         if call.trace:
@@ -80,7 +84,7 @@ class Predictions:
         request, respond = decoded
         trace = call.trace
         call.answered_by(served.model.version)
-        response = self._dataplane.infer(served, request, call.traceparent)
+        response = self._dataplane.infer(served, request, call)
         if trace:
             trace.ended("score")
             trace.scored(self._dataplane.repository.name, response.model_version, response.outputs[0].shape[0])
@@ -89,17 +93,18 @@ class Predictions:
             trace.ended("encode")
         return answer
 
-
-def _decoded(call: C, served: Served, decode: Decode[C, R]) -> Decoded[R]:
-    if call.trace:
-        call.trace.ended("queue")
-    try:
-        decoded = decode(call, served)
-    except Overloaded:  # no room to unpack it
-        raise
-    except Exception:
-        call.answered_by(served.model.version)
-        raise
-    if call.trace:
-        call.trace.ended("decode")
-    return decoded
+    def _decoded(self, call: C, served: Served, decode: Decode[C, R]) -> Decoded[R]:
+        if call.trace:
+            call.trace.ended("queue")
+        try:
+            decoded = decode(call, served)
+        except Overloaded:  # no room to unpack it
+            raise
+        except Exception as error:
+            call.answered_by(served.model.version)
+            if isinstance(error, ServeError):
+                self._dataplane.refused(served, error, call)
+            raise
+        if call.trace:
+            call.trace.ended("decode")
+        return decoded

@@ -218,7 +218,8 @@ class ModelRepository:
                 raise NotReady(f"Version {version} of model '{self.name}' cannot be loaded: {error}") from error
             settings = self._settings
             ignores_extra = settings.extra_inputs == "ignore"
-            signature = Signature(model.columns, settings.max_rows, settings.refuse_out_of_range, ignores_extra)
+            named = model.manifest.id or ""
+            signature = Signature(model.columns, settings.max_rows, settings.refuse_out_of_range, ignores_extra, named)
             self._loaded[version] = Served(model, signature)
             log.info("version loaded", version=version)
             self._drop_least_used()

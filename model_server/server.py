@@ -17,7 +17,7 @@ import uvloop
 from model_server.access import Access, Authorizer
 from model_server.access.tokens import TokensFile
 from model_server.controlplane import Control, ControlPlane, launcher
-from model_server.dataplane import DataPlane
+from model_server.dataplane import DataPlane, Log
 from model_server.grpc import reflection
 from model_server.grpc.app import GrpcApp
 from model_server.grpc.health import Health
@@ -42,7 +42,6 @@ from tabular_model.errors import ModelError
 from tabular_model.registry import Registry
 
 if TYPE_CHECKING:
-    from model_server.prediction_log import PredictionLog
     from model_server.workers.membership import Membership
 
 log = structlog.get_logger(__name__)
@@ -60,8 +59,8 @@ class LoanModelServer:
         self._metrics = metrics = Metrics()
         registry = Registry.open(settings.registry, create=True, verify_key=settings.verify_key)
         self._repository = ModelRepository(registry, settings, metrics)
-        self._log = _prediction_log(settings, metrics)
-        plane = DataPlane(self._repository, metrics, self._log)
+        self._logs = _logs(settings, metrics)
+        plane = DataPlane(self._repository, metrics, self._logs)
         access = Access(_authorizer(settings), settings.anyone_may)
         self._control: Control = group or ControlPlane(registry, self._repository, launcher(settings))
         self._tracer = tracer = open_tracer()
@@ -106,8 +105,8 @@ class LoanModelServer:
         await self._grpc.stopped()
         await self._control.stop()
         self._repository.stop()
-        if self._log:
-            self._log.stop()
+        for each in self._logs:
+            each.stop()
         if self._tracer:
             self._tracer.stop()
         log.info("stopped")
@@ -144,14 +143,17 @@ def _authorizer(settings: AccessSettings) -> Authorizer:
     )
 
 
-def _prediction_log(settings: ServerSettings, metrics: Metrics) -> "PredictionLog | None":
-    if not settings.log_predictions:
-        return None
-    from model_server.prediction_log import PredictionLog  # noqa: PLC0415 - only for who logs predictions
+def _logs(settings: ServerSettings, metrics: Metrics) -> list[Log]:
+    logs: list[Log] = []
+    if settings.log_predictions:
+        from model_server.prediction_log import PredictionLog  # noqa: PLC0415 - only for who logs predictions
 
-    return PredictionLog.to(
-        settings.log_predictions, settings.model_name, settings.log_share, settings.log_protected, metrics
-    )
+        logs.append(PredictionLog.to(settings.log_predictions, settings.model_name, settings, metrics))
+    if settings.records:
+        from model_server.decision_log import DecisionLog  # noqa: PLC0415 - only for who records decisions
+
+        logs.append(DecisionLog.to(settings, metrics, settings.log_refused))
+    return logs
 
 
 def _certificate(settings: TlsSettings) -> Certificate | None:

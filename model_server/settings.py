@@ -202,6 +202,28 @@ class PredictionLogSettings(_Group):
     log_predictions: str = Field("", description="File or HTTP URL to which predictions are written as CloudEvents.")
     log_share: float = Field(1, ge=0, le=1, description="Share of the applications that is logged, chosen at random.")
     log_protected: bool = Field(False, description="Log the protected columns too; by default they are left out.")
+    log_refused: bool = Field(
+        False,
+        description="Log, and record, also requests that a version rejected as invalid or failed on: the sentence that "
+        "the caller got, without any that names a protected column.",
+    )
+
+
+class RecordSettings(_Group):
+    """The record of every decision ([records.md](records.md)); off by default, because it contains applicants' data."""
+
+    records: str = Field("", description="Folder or bucket URL in which every decision is recorded, as Parquet.")
+    records_protected: str = Field(
+        "",
+        description="Folder or bucket URL for the protected columns, in files of their own, so that access to them can "
+        "be restricted; by default they are not recorded.",
+    )
+    records_seconds: float = Field(
+        60,
+        gt=0,
+        description="Seconds after which decisions are written, if there are not 50 000 before. A process that is "
+        "killed loses the decisions since; one that is stopped writes them.",
+    )
 
 
 class TrainingSettings(_Group):
@@ -234,6 +256,7 @@ class ServerSettings(
     AccessSettings,
     TlsSettings,
     PredictionLogSettings,
+    RecordSettings,
     TrainingSettings,
 ):
     """All settings of the server."""
@@ -260,5 +283,6 @@ GROUPS: dict[str, type[BaseSettings]] = {
     "Access": AccessSettings,
     "TLS": TlsSettings,
     "Prediction log": PredictionLogSettings,
+    "Record of decisions": RecordSettings,
     "Training": TrainingSettings,
 }

@@ -7,6 +7,7 @@ from typing import Any, NamedTuple, cast
 import numpy as np
 from numpy.typing import NDArray
 
+from model_server import ids
 from model_server.errors import InvalidInput, InvalidRows
 from model_server.readers import UNKNOWN, elements, reader
 from model_server.tensors import EXACT, LIMITS, NUMERIC, Tensor
@@ -30,16 +31,23 @@ class Findings(NamedTuple):
 class Signature:
     """The V2 inputs of one version: a tensor per column, or one of shape [n, columns] where all are numbers.
 
-    `ignores_extra` passes over tensors of other names, which are refused otherwise.
+    `ignores_extra` passes over tensors of other names, which are refused otherwise. `id` is the tensor by which a
+    caller may name the rows; it is no input.
     """
 
     def __init__(
-        self, columns: tuple[Column, ...], max_rows: int, refuse_out_of_range: bool, ignores_extra: bool = False
+        self,
+        columns: tuple[Column, ...],
+        max_rows: int,
+        refuse_out_of_range: bool,
+        ignores_extra: bool = False,
+        id: str = "",
     ) -> None:
         self.columns = columns
         self.ignores_extra = ignores_extra
-        # What is ignored may be text too.
-        self.words = ignores_extra or any(column.type in ("category", "boolean") for column in columns)
+        self.id = id
+        # What is ignored may be text too, and so may an id.
+        self.words = ignores_extra or bool(id) or any(column.type in ("category", "boolean") for column in columns)
         self._max_rows = max_rows
         self._refuse = refuse_out_of_range
         self._readers = [reader(column, self.words) for column in columns]
@@ -54,6 +62,10 @@ class Signature:
         self._whole = np.array([column.whole for column in columns])
         self._plain = [(c.name, c.minimum, c.maximum, c.whole, not c.missing, c.optional) for c in columns]
         self._whole_indices = np.flatnonzero(self._whole).tolist()
+
+    def take_ids(self, tensors: list[Tensor]) -> Tensor | None:
+        """Removes the tensor of ids from the others; None if none was sent."""
+        return ids.take(tensors, self.id)
 
     def matrix(self, tensors: list[Tensor]) -> Matrix:
         """Float64 [n, columns], NaN for missing; InvalidInput names the tensor, what came and what was expected."""

@@ -47,7 +47,7 @@ def decode_batch(body: bytes, expected: Expected, explain: bool) -> InferRequest
     check_repeated(body, [batch] if isinstance(batch, dict) else batch)
     if not isinstance(batch, dict):
         return asked(from_records(batch, expected), explain)
-    datatypes = {column.name: DATATYPES[column.type] for column in expected.columns}
+    datatypes = {column.name: DATATYPES[column.type] for column in expected.columns} | {expected.id: "BYTES"}
     tensors = [Tensor(name, datatypes.get(name, "FP64"), [len(values)], values) for name, values in batch.items()]
     return asked(tensors, explain)
 

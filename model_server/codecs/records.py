@@ -14,11 +14,15 @@ from tabular_model.schema import Column
 
 
 class Expected(NamedTuple):
-    """What a version accepts: its columns, whether some are not numbers, and whether other fields are ignored."""
+    """What a version accepts: its columns, whether some are not numbers, and whether other fields are ignored.
+
+    `id` is the field by which a caller may name an application, empty where the version declares none.
+    """
 
     columns: tuple[Column, ...]
     words: bool
     ignores_extra: bool
+    id: str = ""
 
 
 _anything = msgspec.json.Decoder()
@@ -47,21 +51,27 @@ def asked(tensors: list[Tensor], explain: bool) -> InferRequest:
 
 
 def from_records(records: Sequence[dict[str, Any]], expected: Expected) -> list[Tensor]:
-    """A tensor for each column; InvalidInput for a field that is not known, or not there and not optional."""
+    """A tensor for each column, and for the id if one was sent.
+
+    InvalidInput for a field that is not known, or not there and not optional.
+    """
     names = {column.name for column in expected.columns}
     for row, record in enumerate(records):
         if record.keys() != names:
             check_fields(row, record, expected)
-    return [
+    tensors = [
         Tensor(column.name, DATATYPES[column.type], [len(records)], [record.get(column.name) for record in records])
         for column in expected.columns
     ]
+    if expected.id and any(expected.id in record for record in records):
+        tensors.append(Tensor(expected.id, "BYTES", [len(records)], [record.get(expected.id) for record in records]))
+    return tensors
 
 
 def check_fields(row: int, record: dict[str, Any], expected: Expected) -> None:
     """InvalidInput for a field that is not known, or not there and not optional."""
     names = [column.name for column in expected.columns]
-    unknown = next((name for name in record if name not in names), None)
+    unknown = next((name for name in record if name not in names and name != expected.id), None)
     if unknown is not None and not expected.ignores_extra:
         raise InvalidInput(f"Application {row} has the unknown field '{unknown}'; the fields are {', '.join(names)}.")
     absent = next((c.name for c in expected.columns if c.name not in record and not c.optional), None)

@@ -56,6 +56,11 @@ class Call:
         return self.id if b"x-request-id" in self.fields else b""
 
     @property
+    def request_id(self) -> str:
+        """The caller's `x-request-id`, or the one that was made for it."""
+        return self.id.decode()
+
+    @property
     def traceparent(self) -> str:
         """The trace that it belongs to, for others who are called; empty if to none."""
         context = trace_context(self.trace, self.sent("traceparent"))

@@ -12,7 +12,7 @@ from model_server.tensors import InferResponse
 def expected(served: Served) -> Expected:
     """What the version takes."""
     signature = served.signature
-    return Expected(signature.columns, signature.words, signature.ignores_extra)
+    return Expected(signature.columns, signature.words, signature.ignores_extra, signature.id)
 
 
 def decoding(decode: plain.Decode, encode: plain.Encode) -> Decode[Call, Response]:

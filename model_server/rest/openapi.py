@@ -131,7 +131,8 @@ def _require_data(component: dict[str, Any]) -> None:
 def _application(model: TabularModel | None) -> dict[str, Any]:
     if model is None:
         return {"type": "object"}
-    return _record({column.name: _property(column) for column in model.columns}, model.columns) | {
+    named = {model.manifest.id: {"type": ["string", "integer", "null"]}} if model.manifest.id else {}
+    return _record(named | {column.name: _property(column) for column in model.columns}, model.columns) | {
         "examples": [model.example()]
     }
 

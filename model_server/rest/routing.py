@@ -34,6 +34,11 @@ class Call(msgspec.Struct, gc=False):
     trace: "Trace | None" = None
 
     @property
+    def request_id(self) -> str:
+        """The caller's `x-request-id`, or the one that was made for it."""
+        return self.request.id.decode("latin-1")
+
+    @property
     def traceparent(self) -> str:
         """The trace that it belongs to, for others who are called; empty if to none."""
         if self.trace is None and b"traceparent" not in self.request.headers:

@@ -13,6 +13,8 @@ from cloudevents.http import from_json
 from loan_model.synthetic import LOAN
 from model_server.metrics import Metrics
 from model_server.prediction_log import WAITING_ROWS, FileSink, PredictionLog
+from model_server.settings import PredictionLogSettings
+from tabular_model.decisions.made import Decided
 from tests.model_server.serving import APPLICANT, serving
 
 TRACEPARENT = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
@@ -54,7 +56,7 @@ def scored(model):
 
     def offer(log, count, **trace):
         matrix = np.tile(np.array(list(APPLICANT.values()), dtype=float), (count, 1))
-        log.offer("", model.manifest, matrix, model.score(matrix), **trace)
+        log.offer(Decided(model.manifest, datetime.now(UTC), "", None, matrix, model.score(matrix), **trace))
 
     return offer
 
@@ -131,7 +133,8 @@ def test_an_http_sink_gets_one_event_a_post(metrics, scored):
 
     broker = ThreadingHTTPServer(("127.0.0.1", 0), Broker)
     threading.Thread(target=broker.serve_forever, daemon=True).start()
-    log = PredictionLog.to(f"http://127.0.0.1:{broker.server_port}/loans", "loan", 1, False, metrics)
+    url = f"http://127.0.0.1:{broker.server_port}/loans"
+    log = PredictionLog.to(url, "loan", PredictionLogSettings(), metrics)
     for count, trace in ((1, {}), (2, {"traceparent": TRACEPARENT}), (3, {})):
         scored(log, count, **trace)
     log.stop()
