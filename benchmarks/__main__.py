@@ -1,5 +1,5 @@
-"""`python -m benchmarks quick` prints the ratios; `tracing` what that costs; `full` writes
-results.md, `gateway`, `overload` and `scale` their files."""
+"""`python -m benchmarks quick` prints the ratios; `tracing` and `records` what those cost; `full`
+writes results.md, `gateway`, `overload` and `scale` their files."""
 
 import sys
 import tempfile
@@ -8,7 +8,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks import gateway, overload, scale, tracing
+from benchmarks import gateway, overload, records, scale, tracing
 from benchmarks.compare import Results, compare
 from benchmarks.load import CACHE
 from loan_model.synthetic import generate
@@ -32,6 +32,8 @@ def main() -> None:
         scale.write(registry, Path(__file__).with_name("scale.md"))
     elif sys.argv[1:] == ["tracing"]:
         print(tracing.table(registry))
+    elif sys.argv[1:] == ["records"]:
+        print(records.table(registry))
     else:
         show(compare(registry, rounds=1, seconds=1))
 
