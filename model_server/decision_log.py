@@ -4,11 +4,9 @@ A request leaves its arrays on a list. One thread takes the list every second, a
 each request would want the interpreter just when the next one does.
 """
 
-import os
 import re
 import secrets
 import socket
-import sys
 import threading
 import time
 from datetime import UTC, datetime
@@ -16,7 +14,6 @@ from datetime import UTC, datetime
 import structlog
 
 from model_server.metrics import Metrics
-from model_server.overload.constants import NICER
 from model_server.settings import RecordSettings
 from tabular_model.decisions.made import Decided, Made, Refused
 from tabular_model.errors import ModelError
@@ -99,8 +96,6 @@ class DecisionLog:
         self._metrics.recorded("full", rows)
 
     def _run(self) -> None:
-        if sys.platform == "linux":  # elsewhere it would be the whole process
-            os.nice(NICER)
         while not self._stopping.wait(TAKE_SECONDS):
             self._take()
             self._write()

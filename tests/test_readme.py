@@ -18,7 +18,7 @@ from tests.model_server.serving import serving
 from tests.test_own_model import german
 
 ROOT = Path(__file__).parents[1]
-COMMANDS = ("README.md", "docs/endpoints.md", "docs/model.md", "docs/security.md", "docs/versions.md")
+COMMANDS = ("README.md", "docs/endpoints.md", "docs/model.md", "docs/records.md", "docs/security.md", "docs/versions.md")
 BY_CI = {"make serve"}  # what the set-up in CI and a person run; all else is run here
 
 
@@ -79,6 +79,8 @@ def home(made, tmp_path):
 @pytest.mark.parametrize("page", COMMANDS)
 def test_every_command_gives_what_the_page_shows(home, page):
     settings = {"train_data": home / "files/dataset.csv", "tokens": home / "files/tokens.json", "anyone_may": "predict"}
+    if page == "docs/records.md":
+        settings |= {"records": home / "files/records", "records_seconds": 1}
     with serving(home / "files/model_version", **settings) as server:
 
         def run(words):

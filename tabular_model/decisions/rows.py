@@ -1,14 +1,19 @@
 """Decisions as Arrow rows, and back to the matrix that was scored."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, TypeVar
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from tabular_model.decisions.made import Decided, Made, Refused, without_protected
 from tabular_model.manifest import Manifest
+from tabular_model.model import Scores
 from tabular_model.schema import Column
+
+T = TypeVar("T")
 
 APPLICATION = "application"
 _BEFORE = [
@@ -50,37 +55,38 @@ def rows(made: Sequence[Made], writer: str, first: int) -> tuple[pa.RecordBatch,
     `first` is the number of the first row among all of `writer`, by which each has a name of its own.
     """
     manifest = made[0].manifest
-    count = sum(each.rows for each in made)
-    names = [f"{writer}-{number}" for number in range(first, first + count)]
-    ids = [each for one in made for each in _ids(one)]
-    matrix = np.concatenate([each.matrix if isinstance(each, Decided) else _empty(manifest) for each in made])
-    answered = np.repeat([isinstance(each, Decided) for each in made], [each.rows for each in made])
+    answered = [each if isinstance(each, Decided) else None for each in made]
+    counts = [each.rows for each in made]
+    count = sum(counts)
+    spread = _spread(counts)
+    is_row = spread(pa.array([each is not None for each in answered]))
+    empty = np.full((1, len(manifest.schema)), np.nan)
+    matrix = np.concatenate([empty if each is None else each.matrix for each in answered])
     before = [
-        names,
-        ids,
-        _repeated(made, [each.request_id or None for each in made]),
-        [row for each in made for row in range(each.rows)],
-        _repeated(made, [each.time for each in made]),
-        _repeated(made, [each.traceparent or None for each in made]),
-        [manifest.model] * count,
-        [manifest.version] * count,
+        pc.binary_join_element_wise(f"{writer}-", pa.array(np.arange(first, first + count)).cast(pa.string()), ""),
+        _flat(counts, [each and each.ids for each in answered], _or_none),
+        spread(pa.array([each.request_id or None for each in made], pa.string())),
+        pa.array(_places(counts)),
+        spread(pa.array([each.time for each in made], _BEFORE[4].type)),
+        spread(pa.array([each.traceparent or None for each in made], pa.string())),
+        pa.repeat(manifest.model, count),
+        pa.repeat(manifest.version, count),
     ]
     after = [
-        *_scores(made, answered),
-        [codes for each in made for codes in _reasons(each)],
-        _repeated(made, [each.status if isinstance(each, Refused) else _OK for each in made]),
-        _repeated(made, [_why(each) for each in made]),
+        *_scores(answered, is_row),
+        _flat(counts, [each and each.reasons for each in answered], _without_empty),
+        spread(pa.array([each.status if isinstance(each, Refused) else _OK for each in made], pa.int32())),
+        spread(pa.array([_why(each) for each in made], pa.string())),
     ]
-    whole = schema(manifest)
-    arrays = [pa.array(values, field.type) for field, values in zip(_BEFORE, before, strict=True)]
-    arrays += [_struct(field, manifest, matrix, answered) for field in _application(manifest, protected=False)]
-    arrays += [pa.array(values, field.type) for field, values in zip(_AFTER, after, strict=True)]
+    arrays = [_as(field, values) for field, values in zip(_BEFORE, before, strict=True)]
+    arrays += [_struct(field, manifest, matrix, is_row) for field in _application(manifest, protected=False)]
+    arrays += [_as(field, values) for field, values in zip(_AFTER, after, strict=True)]
     beside = None
     if manifest.protected:
         (field,) = _application(manifest, protected=True)
-        columns = [*arrays[:2], _struct(field, manifest, matrix, answered)]
+        columns = [*arrays[:2], _struct(field, manifest, matrix, is_row)]
         beside = pa.RecordBatch.from_arrays(columns, schema=protected_schema(manifest))
-    return pa.RecordBatch.from_arrays(arrays, schema=whole), beside
+    return pa.RecordBatch.from_arrays(arrays, schema=schema(manifest)), beside
 
 
 def matrix_of(manifest: Manifest, applications: Sequence[pa.StructArray]) -> NDArray[np.float64]:
@@ -108,13 +114,11 @@ def _type(column: Column) -> pa.DataType:
     return {"category": pa.string(), "boolean": pa.bool_()}.get(column.type, pa.float64())
 
 
-def _struct(
-    field: pa.Field, manifest: Manifest, matrix: NDArray[np.float64], answered: NDArray[np.bool_]
-) -> pa.StructArray:
-    names = [each.name for each in field.type]
+def _struct(field: pa.Field, manifest: Manifest, matrix: NDArray[np.float64], is_row: pa.Array) -> pa.StructArray:
+    names = {each.name for each in field.type}
     columns = [(index, each) for index, each in enumerate(manifest.schema) if each.name in names]
     children = [_values(each, matrix[:, index]) for index, each in columns]
-    return pa.StructArray.from_arrays(children, fields=list(field.type), mask=pa.array(~answered))
+    return pa.StructArray.from_arrays(children, fields=list(field.type), mask=pc.invert(is_row))
 
 
 def _values(column: Column, values: NDArray[np.float64]) -> pa.Array:
@@ -135,38 +139,54 @@ def _numbers(column: Column, values: pa.Array) -> NDArray[np.float64]:
     return np.asarray(numbers, np.float64)
 
 
-def _empty(manifest: Manifest) -> NDArray[np.float64]:
-    return np.full((1, len(manifest.schema)), np.nan)
+def _as(field: pa.Field, values: Any) -> pa.Array:
+    return values if isinstance(values, pa.Array) else pa.array(values, field.type)
 
 
-def _ids(made: Made) -> Sequence[str | None]:
-    if isinstance(made, Refused) or made.ids is None:
-        return [None] * made.rows
-    return [each or None for each in made.ids]
+def _spread(counts: Sequence[int]) -> Callable[[pa.Array], pa.Array]:
+    """What makes of a value for each request one for each of its rows."""
+    if max(counts) == 1:  # as of nearly all
+        return lambda values: values
+    places = pa.array(np.repeat(np.arange(len(counts)), counts))
+    return lambda values: values.take(places)
 
 
-def _reasons(made: Made) -> Iterator[list[str] | None]:
-    if isinstance(made, Refused) or made.reasons is None:
-        yield from [None] * made.rows
-    else:
-        yield from ([code for code in codes if code] for codes in made.reasons)
+def _places(counts: Sequence[int]) -> NDArray[np.int32]:
+    """Each row's place in its request."""
+    if max(counts) == 1:
+        return np.zeros(len(counts), np.int32)
+    return np.concatenate([np.arange(count, dtype=np.int32) for count in counts])
+
+
+def _flat(
+    counts: Sequence[int], values: Sequence[Sequence[T] | None], written: Callable[[T], object]
+) -> list[object] | pa.Array:
+    """What some requests have for each row, None for the rows of the others."""
+    if not any(values):
+        return [None] * sum(counts)
+    return [
+        each
+        for count, those in zip(counts, values, strict=True)
+        for each in ([None] * count if those is None else map(written, those))
+    ]
+
+
+def _or_none(text: str) -> str | None:
+    return text or None
+
+
+def _without_empty(codes: Sequence[str]) -> list[str]:
+    return [code for code in codes if code]
 
 
 def _why(made: Made) -> str | None:
     return without_protected(made.why, made.manifest) if isinstance(made, Refused) else None
 
 
-def _repeated(made: Sequence[Made], values: Sequence[object]) -> list[object]:
-    return [value for each, value in zip(made, values, strict=True) for _ in range(each.rows)]
-
-
-def _scores(made: Sequence[Made], answered: NDArray[np.bool_]) -> Iterator[pa.Array]:
-    scores = [each.scores for each in made if isinstance(each, Decided)]
-    for values, kind in (
-        ([each.probability for each in scores], np.float64),
-        ([each.decision for each in scores], np.int64),
-    ):
-        whole = np.zeros(len(answered), kind)
-        if values:
-            whole[answered] = np.concatenate(values)
-        yield pa.array(whole, mask=~answered)
+def _scores(answered: Sequence[Decided | None], is_row: pa.Array) -> Iterator[pa.Array]:
+    """Probabilities and decisions, null for refused requests."""
+    missing = pc.invert(is_row).to_numpy(zero_copy_only=False)
+    none = Scores(np.zeros(1), np.zeros(1, np.int64))
+    scores = [each.scores if each else none for each in answered]
+    yield pa.array(np.concatenate([each.probability for each in scores]), mask=missing)
+    yield pa.array(np.concatenate([each.decision for each in scores]), mask=missing)

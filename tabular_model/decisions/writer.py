@@ -3,7 +3,6 @@
 from collections import deque
 from collections.abc import Iterator, Sequence
 from datetime import date
-from itertools import groupby
 from typing import NamedTuple
 
 import msgspec
@@ -56,11 +55,15 @@ class Writer:
 
     def add(self, made: Sequence[Made]) -> None:
         """Takes decisions in the order in which they were made; the day of the last one closes those before it."""
-        # A clock that is set back does not open a day again: the row has its own time.
-        for day, of_day in groupby(made, lambda each: max(each.time.date(), self._day)):
+        days: dict[date, dict[str, list[Made]]] = {}
+        for each in made:
+            # A clock that is set back does not open a day again: the row has its own time.
+            versions = days.setdefault(max(each.time.date(), self._day), {})
+            versions.setdefault(each.manifest.version, []).append(each)
+        for day in sorted(days):
             self.turn(day)
-            for _, of_version in groupby(sorted(of_day, key=_version), _version):
-                self._add(list(of_version))
+            for of_version in days[day].values():
+                self._add(of_version)
 
     def turn(self, day: date) -> None:
         """Closes the day before if `day` (UTC) is a later one."""
@@ -133,10 +136,6 @@ class Writer:
         count, total = self._today
         self._today = count + 1, total + table.num_rows
         return _Ready(link.name, content, beside, table.num_rows)
-
-
-def _version(made: Made) -> str:
-    return made.manifest.version
 
 
 def _create(store: Objects, name: str, content: bytes) -> None:
