@@ -16,17 +16,9 @@ import structlog
 from model_server.metrics import Metrics
 from model_server.settings import RecordSettings
 from tabular_model.decisions.made import Decided, Made, Refused
+from tabular_model.decisions.store import open_store
+from tabular_model.decisions.writer import Writer
 from tabular_model.errors import ModelError
-
-try:
-    from tabular_model.decisions.records import open_store
-    from tabular_model.decisions.writer import Writer
-except ModuleNotFoundError as missing:
-    if (missing.name or "").partition(".")[0] != "pyarrow":
-        raise
-    raise ModelError(
-        "The record of decisions needs PyArrow: install loan-model[records], or unset LOAN_RECORDS."
-    ) from None
 
 log = structlog.get_logger(__name__)
 

@@ -18,7 +18,14 @@ from tests.model_server.serving import serving
 from tests.test_own_model import german
 
 ROOT = Path(__file__).parents[1]
-COMMANDS = ("README.md", "docs/endpoints.md", "docs/model.md", "docs/records.md", "docs/security.md", "docs/versions.md")
+COMMANDS = (
+    "README.md",
+    "docs/endpoints.md",
+    "docs/model.md",
+    "docs/records.md",
+    "docs/security.md",
+    "docs/versions.md",
+)
 BY_CI = {"make serve"}  # what the set-up in CI and a person run; all else is run here
 
 

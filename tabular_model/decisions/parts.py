@@ -1,94 +1,14 @@
-"""One part of the record: its name, its bytes, and the link to the part before it.
-
-A writer, which is one process, writes `date=2026-11-29/version=v2/<writer>-000001.parquet` and so on, and at the end of
-a day `date=2026-11-29/_closed/<writer>.json`. Each names what the writer wrote before it, with the sha256 of that, so
-that none of them can be taken out or changed without its successor telling.
-"""
-
-import io
-import re
-from datetime import date
-from typing import NamedTuple
+"""The parts of the record, read by PyArrow."""
 
 import msgspec
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from tabular_model.decisions.links import KEY, Closing, Link
 from tabular_model.errors import RecordError
-from tabular_model.schema import Law
 
-CLOSED = "_closed"  # readers of partitioned Parquet pass over names that begin so
-_KEY = b"loan.record"
 # What PyArrow raises for bytes that are no Parquet: names that are no text are a ValueError.
 _UNREADABLE = (pa.ArrowException, OSError, ValueError, KeyError)
-_PART = re.compile(r"date=(\d{4}-\d\d-\d\d)/version=(v[1-9]\d*)/(.+)-(\d{6,})\.parquet")
-_CLOSING = re.compile(rf"date=(\d{{4}}-\d\d-\d\d)/{CLOSED}/(.+)\.json")
-
-
-class Place(NamedTuple):
-    """Where a part is: of which day (UTC) and version, by which writer, and its number among the writer's."""
-
-    day: date
-    version: str
-    writer: str
-    number: int
-
-    @property
-    def name(self) -> str:
-        """The name of the object."""
-        return f"date={self.day}/version={self.version}/{self.writer}-{self.number:06}.parquet"
-
-    @classmethod
-    def parse(cls, name: str) -> "Place | None":
-        """None where the name is not that of a part."""
-        found = _PART.fullmatch(name)
-        return cls(date.fromisoformat(found[1]), found[2], found[3], int(found[4])) if found else None
-
-
-class Link(msgspec.Struct, frozen=True, kw_only=True):
-    """What a part says of itself: its name, and the name and sha256 of what its writer wrote before, empty if nothing.
-
-    `manifest` is the digest of the version's manifest, `protected` the sha256 of the part with the protected columns,
-    `law` what the declaration named.
-    """
-
-    name: str
-    rows: int
-    previous: str = ""
-    previous_sha256: str = ""
-    manifest: str = ""
-    protected: str = ""
-    law: tuple[Law, ...] = ()
-
-
-class Closing(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """The last that a writer says of a day: what it wrote in all, so that a part missing at the end is found too."""
-
-    name: str
-    parts: int
-    rows: int
-    previous: str
-    previous_sha256: str
-
-
-def closing_name(day: date, writer: str) -> str:
-    """The name of the object that closes a writer's day."""
-    return f"date={day}/{CLOSED}/{writer}.json"
-
-
-def closing_writer(name: str) -> str | None:
-    """The writer whose day the object closes, None where it is no such object."""
-    found = _CLOSING.fullmatch(name)
-    return found[2] if found else None
-
-
-def encode(table: pa.Table, link: Link | None) -> bytes:
-    """The Parquet of a part; the one with protected columns has no link of its own."""
-    if link:
-        table = table.replace_schema_metadata({_KEY: msgspec.json.encode(link)})
-    sink = io.BytesIO()
-    pq.write_table(table, sink, compression="zstd")
-    return sink.getvalue()
 
 
 def decode(content: bytes, name: str) -> tuple[Link, pa.Table]:
@@ -130,7 +50,7 @@ def _opened(content: bytes, name: str) -> pq.ParquetFile:
 
 def _link(file: pq.ParquetFile, name: str) -> Link:
     try:
-        return msgspec.json.decode((file.schema_arrow.metadata or {})[_KEY], type=Link)
+        return msgspec.json.decode((file.schema_arrow.metadata or {})[KEY.encode()], type=Link)
     except (*_UNREADABLE, msgspec.DecodeError) as error:
         raise _unreadable(name) from error
 

@@ -7,7 +7,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from tabular_model.decisions import parts
-from tabular_model.decisions.parts import Place
+from tabular_model.decisions.links import Place
+from tabular_model.decisions.store import open_store
 from tabular_model.errors import RecordError, RegistryNotFound
 from tabular_model.storage import Objects
 
@@ -70,11 +71,6 @@ class Records:
                 names = parts.decode_columns(content, place.name, list(NAMES))
                 if _named(names, name).num_rows:
                     yield place, _named(parts.decode(content, place.name)[1], name)
-
-
-def open_store(url: str, create: bool = False) -> Objects:
-    """Where a record is or will be; RegistryNotFound if there is no such folder, unless `create` makes it."""
-    return Objects(url, create, "record")
 
 
 def _day(name: str) -> date | None:

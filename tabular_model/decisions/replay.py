@@ -10,9 +10,10 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from tabular_model.decisions import parts
-from tabular_model.decisions.parts import Link, Place
+from tabular_model.decisions.applications import matrix_of
+from tabular_model.decisions.links import Link, Place
 from tabular_model.decisions.records import Records
-from tabular_model.decisions.rows import APPLICATION, matrix_of
+from tabular_model.decisions.rows import APPLICATION
 from tabular_model.errors import RecordError
 from tabular_model.model import TabularModel
 from tabular_model.registry import Registry

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from datetime import date, timedelta
 
-from tabular_model.decisions import parts
+from tabular_model.decisions import links, parts
 from tabular_model.decisions.records import Records
 from tabular_model.errors import RecordError
 
@@ -26,7 +26,7 @@ def expired(records: Records, days: int, today: date) -> list[date]:
 
 def delete(records: Records, day: date) -> int:
     """Deletes all of a day and says how many objects that were; the closings last, so that it can be done again."""
-    names = sorted(records.names(day), key=lambda name: parts.closing_writer(name) is not None)
+    names = sorted(records.names(day), key=lambda name: links.closing_writer(name) is not None)
     if names:
         records.store.delete(names)
     return len(names)

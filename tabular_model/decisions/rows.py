@@ -1,192 +1,167 @@
-"""Decisions as Arrow rows, and back to the matrix that was scored."""
+"""Decisions as columns of the record."""
 
-from collections.abc import Callable, Iterator, Sequence
-from typing import Any, TypeVar
+from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
-import pyarrow as pa
-import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from tabular_model.decisions.made import Decided, Made, Refused, without_protected
+from tabular_model.decisions.parquet import Field, Kind, Values, flags, numbers, texts
 from tabular_model.manifest import Manifest
-from tabular_model.model import Scores
 from tabular_model.schema import Column
 
-T = TypeVar("T")
-
 APPLICATION = "application"
-_BEFORE = [
-    pa.field("record", pa.string(), nullable=False),
-    pa.field("id", pa.string()),
-    pa.field("request_id", pa.string()),
-    pa.field("row", pa.int32(), nullable=False),
-    pa.field("time", pa.timestamp("us", "UTC"), nullable=False),
-    pa.field("traceparent", pa.string()),
-    pa.field("model", pa.string(), nullable=False),
-    pa.field("version", pa.string(), nullable=False),
-]
-_AFTER = [
-    pa.field("probability", pa.float64()),
-    pa.field("decision", pa.int64()),
-    pa.field("reason_codes", pa.list_(pa.string())),
-    pa.field("status", pa.int32(), nullable=False),
-    pa.field("refused", pa.string()),
-]
+_RECORD, _ID = Field("record", required=True), Field("id")
+_BEFORE = (
+    _RECORD,
+    _ID,
+    Field("request_id"),
+    Field("row", "small", required=True),
+    Field("time", "time", required=True),
+    Field("traceparent"),
+    Field("model", required=True),
+    Field("version", required=True),
+)
+_AFTER = (
+    Field("probability", "number"),
+    Field("decision", "integer"),
+    Field("reason_codes", is_list=True),
+    Field("status", "small", required=True),
+    Field("refused"),
+)
 _OK = 200
+_MICROSECONDS = 1e6
+_KINDS: dict[str, Kind] = {"category": "text", "boolean": "boolean"}
 
 
-def schema(manifest: Manifest) -> pa.Schema:
-    """The columns of a part: the application is a struct of the version's own, without those that are protected.
+class Rows:
+    """Decisions by one version: `fields`, and the values of each; both of the protected columns alone, empty if none.
 
-    `id` is the caller's, `record` one that no other row has; `refused` is why a request got no decision.
+    The application is a struct of the version's own columns, without those that are protected. `id` is the caller's,
+    `record` one that no other row has; `refused` is why a request got no decision.
     """
-    return pa.schema([*_BEFORE, *_application(manifest, protected=False), *_AFTER])
+
+    def __init__(self, made: Sequence[Made], writer: str, first: int) -> None:
+        """`first` is the number of the first row among all of `writer`, by which each has a name of its own."""
+        self._manifest = made[0].manifest
+        self._made = made
+        self._counts = [each.rows for each in made]
+        self.count = sum(self._counts)
+        self._answered = [each if isinstance(each, Decided) else None for each in made]
+        self._there = np.repeat([each is not None for each in self._answered], self._counts)
+        empty = np.full((1, len(self._manifest.schema)), np.nan)
+        self._matrix = np.concatenate([empty if each is None else each.matrix for each in self._answered])
+        named = [
+            Values(texts([b"%b-%d" % (writer.encode(), number) for number in range(first, first + self.count)])),
+            self._ids(),
+        ]
+        self.values = [*named, *self._before(), *self._application(protected=False), *self._after()]
+        self.protected = [*named, *self._application(protected=True)] if self._manifest.protected else []
+
+    def _before(self) -> list[Values]:
+        made, counts = self._made, self._counts
+        places = np.concatenate([np.arange(count, dtype=np.int32) for count in counts]) if self._many else self._zeros()
+        times = np.rint(np.array([each.time.timestamp() for each in made]) * _MICROSECONDS).astype(np.int64)
+        return [
+            _optional(self._spread([each.request_id for each in made])),
+            Values(numbers(places)),
+            Values(numbers(np.repeat(times, counts))),
+            _optional(self._spread([each.traceparent for each in made])),
+            Values(texts([self._manifest.model.encode()]) * self.count),
+            Values(texts([self._manifest.version.encode()]) * self.count),
+        ]
+
+    def _after(self) -> list[Values]:
+        scores = [each.scores for each in self._answered if each]
+        none = np.empty(0)
+        there = self._there.astype(np.int8)
+        status = np.array([each.status if isinstance(each, Refused) else _OK for each in self._made], np.int32)
+        return [
+            Values(numbers(np.concatenate([none, *(each.probability for each in scores)])), there),
+            Values(numbers(np.concatenate([none, *(each.decision for each in scores)]).astype(np.int64)), there),
+            self._reasons(),
+            Values(numbers(np.repeat(status, self._counts))),
+            _optional(self._spread([_why(each) for each in self._made])),
+        ]
+
+    def _ids(self) -> Values:
+        if not any(each and each.ids for each in self._answered):
+            return _optional([""] * self.count)
+        found: list[str] = []
+        for each, count in zip(self._answered, self._counts, strict=True):
+            found += each.ids if each and each.ids else [""] * count
+        return _optional(found)
+
+    def _reasons(self) -> Values:
+        """Levels are 0 where there is no list, 1 where it is empty, 2 for each code."""
+        if not any(each and each.reasons for each in self._answered):
+            return Values(b"", self._zeros(np.int8), self._zeros(np.int8))
+        codes: list[bytes] = []
+        levels: list[int] = []
+        repeats: list[int] = []
+        for each, count in zip(self._answered, self._counts, strict=True):
+            for listed in each.reasons if each and each.reasons else [None] * count:
+                kept = [code.encode() for code in listed or () if code]
+                codes += kept
+                levels += [2] * len(kept) or [0 if listed is None else 1]
+                repeats += [0, *[1] * (len(kept) - 1)]
+        return Values(texts(codes), np.array(levels, np.int8), np.array(repeats, np.int8))
+
+    def _application(self, protected: bool) -> list[Values]:
+        """Levels are 0 where a request was refused, 1 where the value is missing, 2 where it is there."""
+        found = []
+        for index, column in enumerate(self._manifest.schema):
+            if (column.name in self._manifest.protected) is protected:
+                values = self._matrix[:, index]
+                known = ~np.isnan(values)
+                levels = (self._there.astype(np.int8) + known).astype(np.int8)
+                found.append(Values(_plain(column, values[known]), levels))
+        return found
+
+    @property
+    def _many(self) -> bool:
+        return self.count > len(self._made)
+
+    def _zeros(self, kind: Any = np.int32) -> NDArray[Any]:
+        return np.zeros(self.count, kind)
+
+    def _spread(self, values: list[str]) -> list[str]:
+        """What each request has, for each of its rows."""
+        if not self._many:
+            return values
+        return [value for value, count in zip(values, self._counts, strict=True) for _ in range(count)]
 
 
-def protected_schema(manifest: Manifest) -> pa.Schema:
-    """The columns of the part beside it: the rows in the same order, with the protected columns alone."""
-    return pa.schema([*_BEFORE[:2], *_application(manifest, protected=True)])
+def fields(manifest: Manifest) -> tuple[Field, ...]:
+    """Those of `Rows.values`."""
+    return (*_BEFORE, *_struct(manifest, protected=False), *_AFTER)
 
 
-def rows(made: Sequence[Made], writer: str, first: int) -> tuple[pa.RecordBatch, pa.RecordBatch | None]:
-    """One batch of decisions by one version, and one of the protected columns, None where it has none.
-
-    `first` is the number of the first row among all of `writer`, by which each has a name of its own.
-    """
-    manifest = made[0].manifest
-    answered = [each if isinstance(each, Decided) else None for each in made]
-    counts = [each.rows for each in made]
-    count = sum(counts)
-    spread = _spread(counts)
-    is_row = spread(pa.array([each is not None for each in answered]))
-    empty = np.full((1, len(manifest.schema)), np.nan)
-    matrix = np.concatenate([empty if each is None else each.matrix for each in answered])
-    before = [
-        pc.binary_join_element_wise(f"{writer}-", pa.array(np.arange(first, first + count)).cast(pa.string()), ""),
-        _flat(counts, [each and each.ids for each in answered], _or_none),
-        spread(pa.array([each.request_id or None for each in made], pa.string())),
-        pa.array(_places(counts)),
-        spread(pa.array([each.time for each in made], _BEFORE[4].type)),
-        spread(pa.array([each.traceparent or None for each in made], pa.string())),
-        pa.repeat(manifest.model, count),
-        pa.repeat(manifest.version, count),
-    ]
-    after = [
-        *_scores(answered, is_row),
-        _flat(counts, [each and each.reasons for each in answered], _without_empty),
-        spread(pa.array([each.status if isinstance(each, Refused) else _OK for each in made], pa.int32())),
-        spread(pa.array([_why(each) for each in made], pa.string())),
-    ]
-    arrays = [_as(field, values) for field, values in zip(_BEFORE, before, strict=True)]
-    arrays += [_struct(field, manifest, matrix, is_row) for field in _application(manifest, protected=False)]
-    arrays += [_as(field, values) for field, values in zip(_AFTER, after, strict=True)]
-    beside = None
-    if manifest.protected:
-        (field,) = _application(manifest, protected=True)
-        columns = [*arrays[:2], _struct(field, manifest, matrix, is_row)]
-        beside = pa.RecordBatch.from_arrays(columns, schema=protected_schema(manifest))
-    return pa.RecordBatch.from_arrays(arrays, schema=schema(manifest)), beside
+def protected_fields(manifest: Manifest) -> tuple[Field, ...]:
+    """Those of `Rows.protected`: the rows in the same order, with the protected columns alone."""
+    return (_RECORD, _ID, *_struct(manifest, protected=True))
 
 
-def matrix_of(manifest: Manifest, applications: Sequence[pa.StructArray]) -> NDArray[np.float64]:
-    """Float64 [n, columns] as it was scored, from structs [n] that hold the columns between them; NaN for the others.
-
-    The version's own order of columns and levels holds.
-    """
-    matrix = np.full((len(applications[0]), len(manifest.schema)), np.nan)
-    for index, column in enumerate(manifest.schema):
-        for each in applications:
-            place = each.type.get_field_index(column.name)
-            if place >= 0:
-                matrix[:, index] = _numbers(column, each.flatten()[place])
-    return matrix
-
-
-def _application(manifest: Manifest, protected: bool) -> list[pa.Field]:
+def _struct(manifest: Manifest, protected: bool) -> list[Field]:
     columns = [column for column in manifest.schema if (column.name in manifest.protected) is protected]
-    fields = [pa.field(column.name, _type(column)) for column in columns]
-    return [pa.field(APPLICATION, pa.struct(fields))] if fields else []
+    # A whole number is float64 too: what is out of range may be more than an integer holds.
+    of = tuple(Field(column.name, _KINDS.get(column.type, "number")) for column in columns)
+    return [Field(APPLICATION, of=of)] if of else []
 
 
-def _type(column: Column) -> pa.DataType:
-    """A whole number is float64 too: what is out of range may be more than an integer holds."""
-    return {"category": pa.string(), "boolean": pa.bool_()}.get(column.type, pa.float64())
-
-
-def _struct(field: pa.Field, manifest: Manifest, matrix: NDArray[np.float64], is_row: pa.Array) -> pa.StructArray:
-    names = {each.name for each in field.type}
-    columns = [(index, each) for index, each in enumerate(manifest.schema) if each.name in names]
-    children = [_values(each, matrix[:, index]) for index, each in columns]
-    return pa.StructArray.from_arrays(children, fields=list(field.type), mask=pc.invert(is_row))
-
-
-def _values(column: Column, values: NDArray[np.float64]) -> pa.Array:
-    missing = np.isnan(values)
+def _plain(column: Column, values: NDArray[np.float64]) -> bytes:
     if column.type == "category":
-        codes = np.where(missing, 0, values).astype(np.int32)
-        return pa.array(column.levels, pa.string()).take(pa.array(codes, mask=missing))
-    if column.type == "boolean":
-        return pa.array(np.where(missing, 0, values).astype(np.bool_), mask=missing)
-    return pa.array(values, mask=missing)
+        levels = [level.encode() for level in column.levels]
+        return texts([levels[code] for code in values.astype(np.intp).tolist()])
+    return flags(values != 0) if column.type == "boolean" else numbers(values)
 
 
-def _numbers(column: Column, values: pa.Array) -> NDArray[np.float64]:
-    if column.type == "category":
-        codes = {level: float(code) for code, level in enumerate(column.levels)}
-        return np.array([np.nan if each is None else codes[each] for each in values.to_pylist()], np.float64)
-    numbers = values.cast(pa.float64()).to_numpy(zero_copy_only=False)
-    return np.asarray(numbers, np.float64)
+def _optional(values: Sequence[str]) -> Values:
+    """Text that is missing where it is empty."""
+    there = np.array([bool(value) for value in values], np.int8)
+    return Values(texts([value.encode(errors="replace") for value in values if value]), there)
 
 
-def _as(field: pa.Field, values: Any) -> pa.Array:
-    return values if isinstance(values, pa.Array) else pa.array(values, field.type)
-
-
-def _spread(counts: Sequence[int]) -> Callable[[pa.Array], pa.Array]:
-    """What makes of a value for each request one for each of its rows."""
-    if max(counts) == 1:  # as of nearly all
-        return lambda values: values
-    places = pa.array(np.repeat(np.arange(len(counts)), counts))
-    return lambda values: values.take(places)
-
-
-def _places(counts: Sequence[int]) -> NDArray[np.int32]:
-    """Each row's place in its request."""
-    if max(counts) == 1:
-        return np.zeros(len(counts), np.int32)
-    return np.concatenate([np.arange(count, dtype=np.int32) for count in counts])
-
-
-def _flat(
-    counts: Sequence[int], values: Sequence[Sequence[T] | None], written: Callable[[T], object]
-) -> list[object] | pa.Array:
-    """What some requests have for each row, None for the rows of the others."""
-    if not any(values):
-        return [None] * sum(counts)
-    return [
-        each
-        for count, those in zip(counts, values, strict=True)
-        for each in ([None] * count if those is None else map(written, those))
-    ]
-
-
-def _or_none(text: str) -> str | None:
-    return text or None
-
-
-def _without_empty(codes: Sequence[str]) -> list[str]:
-    return [code for code in codes if code]
-
-
-def _why(made: Made) -> str | None:
-    return without_protected(made.why, made.manifest) if isinstance(made, Refused) else None
-
-
-def _scores(answered: Sequence[Decided | None], is_row: pa.Array) -> Iterator[pa.Array]:
-    """Probabilities and decisions, null for refused requests."""
-    missing = pc.invert(is_row).to_numpy(zero_copy_only=False)
-    none = Scores(np.zeros(1), np.zeros(1, np.int64))
-    scores = [each.scores if each else none for each in answered]
-    yield pa.array(np.concatenate([each.probability for each in scores]), mask=missing)
-    yield pa.array(np.concatenate([each.decision for each in scores]), mask=missing)
+def _why(made: Made) -> str:
+    return without_protected(made.why, made.manifest) if isinstance(made, Refused) else ""

@@ -11,8 +11,8 @@ from datetime import date
 
 import msgspec
 
-from tabular_model.decisions import parts
-from tabular_model.decisions.parts import Place
+from tabular_model.decisions import links, parts
+from tabular_model.decisions.links import Place
 from tabular_model.decisions.records import Records
 from tabular_model.errors import RecordError
 from tabular_model.manifest import sha256
@@ -49,7 +49,7 @@ class _Verification:
         found = self._found
         names = self._records.names(found.day)
         places = self._records.parts(found.day)
-        closed = {writer: name for name in names if (writer := parts.closing_writer(name))}
+        closed = {writer: name for name in names if (writer := links.closing_writer(name))}
         for name in sorted({*names} - {place.name for place in places} - {*closed.values()}):
             found.faults.append(f"{name} is not a part of the record.")
         heads: list[str] = []

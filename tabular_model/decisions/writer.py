@@ -6,13 +6,13 @@ from datetime import date
 from typing import NamedTuple
 
 import msgspec
-import pyarrow as pa
 from msgspec import UNSET
 
-from tabular_model.decisions import parts
+from tabular_model.decisions import links, parquet
+from tabular_model.decisions.links import Closing, Link, Place
 from tabular_model.decisions.made import Made
-from tabular_model.decisions.parts import Closing, Link, Place
-from tabular_model.decisions.rows import rows
+from tabular_model.decisions.parquet import Values
+from tabular_model.decisions.rows import Rows, fields, protected_fields
 from tabular_model.errors import RecordError
 from tabular_model.manifest import Manifest, sha256
 from tabular_model.storage import Objects
@@ -22,8 +22,14 @@ class _Buffered(NamedTuple):
     """Rows of one day and version that are in no part yet."""
 
     manifest: Manifest
-    batches: list[pa.RecordBatch]
-    protected: list[pa.RecordBatch]
+    chunks: list[list[Values]]
+    protected: list[list[Values]]
+    counts: list[int]
+
+    @property
+    def rows(self) -> int:
+        """How many there are."""
+        return sum(self.counts)
 
 
 class _Ready(NamedTuple):
@@ -83,7 +89,7 @@ class Writer:
         self.cut()
         count, total = self._today
         if count:
-            name = parts.closing_name(self._day, self._name)
+            name = links.closing_name(self._day, self._name)
             closing = Closing(name=name, parts=count, rows=total, previous=self._last[0], previous_sha256=self._last[1])
             content = msgspec.json.encode(closing)
             self._ready.append(_Ready(name, content, None, 0))
@@ -107,35 +113,36 @@ class Writer:
 
     def _add(self, made: Sequence[Made]) -> None:
         manifest = made[0].manifest
-        batch, protected = rows(made, self._name, self._rows)
-        buffered = self._buffer.setdefault(manifest.version, _Buffered(manifest, [], []))
-        buffered.batches.append(batch)
-        if protected is not None and self._protected:
-            buffered.protected.append(protected)
-        self._rows += batch.num_rows
-        self.buffered += batch.num_rows
+        rows = Rows(made, self._name, self._rows)
+        buffered = self._buffer.setdefault(manifest.version, _Buffered(manifest, [], [], []))
+        buffered.chunks.append(rows.values)
+        buffered.counts.append(rows.count)
+        if rows.protected and self._protected:
+            buffered.protected.append(rows.protected)
+        self._rows += rows.count
+        self.buffered += rows.count
 
     def _part(self, buffered: _Buffered) -> _Ready:
         manifest = buffered.manifest
         self._number += 1
-        table = pa.Table.from_batches(buffered.batches)
         beside = None
         if buffered.protected:
-            beside = parts.encode(pa.Table.from_batches(buffered.protected), None)
+            beside = parquet.encode(protected_fields(manifest), buffered.protected, buffered.rows)
         link = Link(
             name=Place(self._day, manifest.version, self._name, self._number).name,
-            rows=table.num_rows,
+            rows=buffered.rows,
             previous=self._last[0],
             previous_sha256=self._last[1],
             manifest=manifest.digest,
             protected=sha256(beside) if beside else "",
             law=() if manifest.law is UNSET else manifest.law,
         )
-        content = parts.encode(table, link)
+        metadata = {links.KEY: msgspec.json.encode(link)}
+        content = parquet.encode(fields(manifest), buffered.chunks, buffered.rows, metadata)
         self._last = link.name, sha256(content)
         count, total = self._today
-        self._today = count + 1, total + table.num_rows
-        return _Ready(link.name, content, beside, table.num_rows)
+        self._today = count + 1, total + buffered.rows
+        return _Ready(link.name, content, beside, buffered.rows)
 
 
 def _create(store: Objects, name: str, content: bytes) -> None:

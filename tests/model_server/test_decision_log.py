@@ -15,7 +15,8 @@ from model_server.decision_log import DecisionLog
 from model_server.metrics import Metrics
 from model_server.settings import RecordSettings
 from tabular_model.decisions.made import Decided
-from tabular_model.decisions.records import Records, open_store
+from tabular_model.decisions.records import Records
+from tabular_model.decisions.store import open_store
 from tabular_model.decisions.verify import verify
 from tabular_model.decisions.writer import Writer
 from tabular_model.errors import ModelError, RegistryError

@@ -6,7 +6,8 @@ import msgspec
 import numpy as np
 
 from tabular_model.decisions.made import Decided, Refused
-from tabular_model.decisions.records import Records, open_store
+from tabular_model.decisions.records import Records
+from tabular_model.decisions.store import open_store
 from tabular_model.decisions.writer import Writer
 from tabular_model.model import Scores
 from tests.tabular_model.versions import manifest

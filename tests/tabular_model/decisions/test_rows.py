@@ -1,19 +1,21 @@
 """A decision is read back as it was made, to the last bit."""
 
+import io
 from datetime import UTC, datetime
 
 import msgspec
 import numpy as np
-import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from tabular_model.decisions import parts
+from tabular_model.decisions import parquet, parts
+from tabular_model.decisions.applications import matrix_of
+from tabular_model.decisions.links import KEY, Link
 from tabular_model.decisions.made import Decided, Refused
-from tabular_model.decisions.parts import Link
-from tabular_model.decisions.rows import APPLICATION, matrix_of, rows
+from tabular_model.decisions.rows import APPLICATION, Rows, fields, protected_fields
 from tabular_model.errors import RecordError
 from tabular_model.model import Scores
 from tests import second_model
@@ -39,24 +41,25 @@ def values(column):
 matrices = st.lists(st.tuples(*map(values, CARDS.schema)), min_size=1, max_size=5).map(np.array)
 
 
+def tables(made, writer="pod", first=0):
+    """The rows as PyArrow reads them from Parquet, and the protected columns beside them."""
+    rows, manifest = Rows(made, writer, first), made[0].manifest
+    whole = parquet.encode(fields(manifest), [rows.values], rows.count)
+    beside = parquet.encode(protected_fields(manifest), [rows.protected], rows.count)
+    return pq.read_table(io.BytesIO(whole)), pq.read_table(io.BytesIO(beside))
+
+
 @given(matrices, st.data())
 @settings(max_examples=30)
 def test_a_matrix_comes_back_from_parquet_with_the_same_bits(matrix, data):
     probability = data.draw(arrays(np.float64, len(matrix), elements=st.floats(0, 1)))
     scores = Scores(probability, (probability > 0.5).astype(np.int64))
-    batch, beside = rows([Decided(CARDS, NOW, "", None, matrix, scores)], "pod", 0)
-    tables = [
-        parts.decode_columns(parts.encode(each, None), "x", each.column_names)
-        for each in (to_table(batch), to_table(beside))
-    ]
-    back = matrix_of(CARDS, [table[APPLICATION].combine_chunks() for table in tables])
+    whole, beside = tables([Decided(CARDS, NOW, "", None, matrix, scores)])
+    back = matrix_of(CARDS, [table[APPLICATION].combine_chunks() for table in (whole, beside)])
     matrix[np.isnan(matrix)] = np.nan  # of which there is one in Parquet
     assert back.tobytes() == matrix.tobytes()
-    assert tables[0]["probability"].to_numpy().tobytes() == probability.tobytes()
-
-
-def to_table(batch):
-    return pa.Table.from_batches([batch])
+    assert whole["probability"].to_numpy().tobytes() == probability.tobytes()
+    assert whole["decision"].to_pylist() == scores.decision.tolist()
 
 
 @given(st.binary(max_size=200))
@@ -71,12 +74,13 @@ LAWS = st.sampled_from([(), ("eu",)])
 @given(st.builds(Link, name=st.text(), rows=st.integers(0, 2**62), previous=st.text(), law=LAWS))
 @settings(max_examples=15)
 def test_a_link_is_read_back_as_it_was_written(link):
-    batch, _ = rows([decided("a")], "pod", 0)
-    assert parts.decode_link(parts.encode(to_table(batch), link), "x") == link
+    rows = Rows([decided("a")], "pod", 0)
+    content = parquet.encode(fields(V1), [rows.values], 1, {KEY: msgspec.json.encode(link)})
+    assert parts.decode_link(content, "x") == link
 
 
 def test_protected_columns_are_in_the_file_beside_alone():
-    batch, beside = rows([decided("a"), decided("b")], "pod", 7)
+    batch, beside = tables([decided("a"), decided("b")], "pod", 7)
     assert [field.name for field in batch.schema.field(APPLICATION).type] == [
         c.name for c in V1.schema if not c.protected
     ]
@@ -86,7 +90,7 @@ def test_protected_columns_are_in_the_file_beside_alone():
 
 def test_an_id_that_was_sent_is_kept_and_every_row_has_one_of_its_own():
     made = [decided("a", "", reasons=[["X", ""], ["Y", "Z"]]), decided("a")._replace(request_id="r", ids=None)]
-    batch, _ = rows(made, "pod", 0)
+    batch, _ = tables(made)
     assert batch.select(["record", "id", "request_id", "row", "reason_codes"]).to_pylist() == [
         {"record": "pod-0", "id": "a", "request_id": None, "row": 0, "reason_codes": ["X"]},
         {"record": "pod-1", "id": None, "request_id": None, "row": 1, "reason_codes": ["Y", "Z"]},
@@ -95,7 +99,7 @@ def test_an_id_that_was_sent_is_kept_and_every_row_has_one_of_its_own():
 
 
 def test_a_refused_request_is_a_row_without_decision_or_the_value_of_a_protected_column():
-    batch, beside = rows([refused("Input 'Age', row 0: 17 is out of range."), decided("a"), refused("No.")], "pod", 0)
+    batch, beside = tables([refused("Input 'Age', row 0: 17 is out of range."), decided("a"), refused("No.")])
     found = batch.select(["status", "refused", "application", "decision"]).to_pylist()
     assert [each["status"] for each in found] == [400, 200, 400]
     assert [each["refused"] for each in found] == [
@@ -112,6 +116,6 @@ def test_a_version_whose_columns_are_all_protected_has_no_application_beside_the
     age = tuple(column for column in V1.schema if column.protected)
     only = msgspec.structs.replace(V1, schema=age)
     made = Decided(only, NOW, "", None, np.array([[41.0]]), Scores(np.array([0.5]), np.array([1])))
-    batch, beside = rows([made, Refused(only, NOW, "", 400, "No.")], "pod", 0)
+    batch, beside = tables([made, Refused(only, NOW, "", 400, "No.")])
     assert APPLICATION not in batch.schema.names
     assert beside.column(APPLICATION).to_pylist() == [{"Age": 41.0}, None]

@@ -1,0 +1,76 @@
+"""The objects of the record: their names, and how each is linked to the one before it.
+
+A writer, which is one process, writes `date=2026-11-29/version=v2/<writer>-000001.parquet` and so on, and at the end of
+a day `date=2026-11-29/_closed/<writer>.json`. Each names what the writer wrote before it, with the sha256 of that, so
+that none of them can be taken out or changed without its successor telling.
+"""
+
+import re
+from datetime import date
+from typing import NamedTuple
+
+import msgspec
+
+from tabular_model.schema import Law
+
+CLOSED = "_closed"  # readers of partitioned Parquet pass over names that begin so
+KEY = "loan.record"  # of the link in a part's metadata
+_PART = re.compile(r"date=(\d{4}-\d\d-\d\d)/version=(v[1-9]\d*)/(.+)-(\d{6,})\.parquet")
+_CLOSING = re.compile(rf"date=(\d{{4}}-\d\d-\d\d)/{CLOSED}/(.+)\.json")
+
+
+class Place(NamedTuple):
+    """Where a part is: of which day (UTC) and version, by which writer, and its number among the writer's."""
+
+    day: date
+    version: str
+    writer: str
+    number: int
+
+    @property
+    def name(self) -> str:
+        """The name of the object."""
+        return f"date={self.day}/version={self.version}/{self.writer}-{self.number:06}.parquet"
+
+    @classmethod
+    def parse(cls, name: str) -> "Place | None":
+        """None where the name is not that of a part."""
+        found = _PART.fullmatch(name)
+        return cls(date.fromisoformat(found[1]), found[2], found[3], int(found[4])) if found else None
+
+
+class Link(msgspec.Struct, frozen=True, kw_only=True):
+    """What a part says of itself: its name, and the name and sha256 of what its writer wrote before, empty if nothing.
+
+    `manifest` is the digest of the version's manifest, `protected` the sha256 of the part with the protected columns,
+    `law` what the declaration named.
+    """
+
+    name: str
+    rows: int
+    previous: str = ""
+    previous_sha256: str = ""
+    manifest: str = ""
+    protected: str = ""
+    law: tuple[Law, ...] = ()
+
+
+class Closing(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The last that a writer says of a day: what it wrote in all, so that a part missing at the end is found too."""
+
+    name: str
+    parts: int
+    rows: int
+    previous: str
+    previous_sha256: str
+
+
+def closing_name(day: date, writer: str) -> str:
+    """The name of the object that closes a writer's day."""
+    return f"date={day}/{CLOSED}/{writer}.json"
+
+
+def closing_writer(name: str) -> str | None:
+    """The writer whose day the object closes, None where it is no such object."""
+    found = _CLOSING.fullmatch(name)
+    return found[2] if found else None
