@@ -14,7 +14,7 @@ from loan_model.synthetic import LOAN
 from model_server.metrics import Metrics
 from model_server.prediction_log import WAITING_ROWS, FileSink, PredictionLog
 from model_server.settings import PredictionLogSettings
-from tabular_model.decisions.made import Decided
+from tabular_model.decisions.made import Decided, Refused
 from tests.model_server.serving import APPLICANT, serving
 
 TRACEPARENT = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
@@ -107,6 +107,33 @@ def test_protected_columns_are_logged_when_asked_for(metrics, scored, tmp_path):
     assert event["traceparent"] == TRACEPARENT
     assert list(event["data"]["applications"][0]) == list(LOAN.schema.names)
     assert event["data"]["masked"] == []
+
+
+def test_ids_and_reasons_of_the_chosen_rows_stand_in_the_same_event(metrics, model, tmp_path):
+    log = PredictionLog(FileSink(tmp_path / "log"), "loan", 1, False, metrics)
+    matrix = np.tile(np.array(list(APPLICANT.values()), dtype=float), (2, 1))
+    answer = model.score(matrix), [["LOW", ""], ["", ""]]
+    log.offer(Decided(model.manifest, datetime.now(UTC), "r", ["A-1", ""], matrix, *answer, TRACEPARENT))
+    log.stop()
+    (event,) = events(tmp_path / "log")
+    assert (event["subject"], event["traceparent"]) == ("r", TRACEPARENT)
+    assert (event["data"]["ids"], event["data"]["reason_codes"]) == (["A-1", ""], [["LOW"], []])
+    assert len(event["data"]["applications"]) == len(event["data"]["probabilities"]) == 2
+
+
+@pytest.mark.parametrize("protected", [False, True])
+def test_refused_requests_are_logged_where_asked_without_what_they_say_of_a_protected_column(
+    metrics, model, tmp_path, protected
+):
+    why = "Input 'Age', row 0: 17 is out of range."
+    for with_refused in (False, True):
+        log = PredictionLog(FileSink(tmp_path / "log"), "loan", 1, protected, metrics, with_refused)
+        log.refuse(Refused(model.manifest, datetime.now(UTC), "r", 400, why, TRACEPARENT))
+        log.stop()
+    (event,) = events(tmp_path / "log")
+    assert (event["type"], event["subject"], event["traceparent"]) == ("loan_model.refusal", "r", TRACEPARENT)
+    assert event["data"]["status"] == 400
+    assert (event["data"]["error"] == why) is protected
 
 
 def test_a_sink_that_fails_is_said_once_and_counted(metrics, scored, tmp_path, capsys):
