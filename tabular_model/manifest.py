@@ -43,6 +43,7 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     `features` are the columns that the model was trained on: a protected column is among them only by an
     explicit choice. `run` identifies the training, so that a retried one does not publish twice.
     `compiled` is how the compiled model compares with the pipeline, absent in earlier versions.
+    `engine` is what kept the rows where they were not in memory: stream or spark.
     `signer` is the fingerprint of the key that signs this document, see `signing`; absent if there is none.
     `files` maps each file's name to its sha256; `digest` is the sha256 of this document with an empty digest.
     """
@@ -65,6 +66,7 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     parent: str | None
     files: dict[str, str]
     compiled: Comparison | UnsetType = UNSET
+    engine: str | UnsetType = UNSET
     signer: str | UnsetType = UNSET
     digest: str = ""
 
