@@ -1,5 +1,6 @@
 """A training's data on Spark: sums and boosting by the executors, nothing collected but a sample."""
 
+import logging
 import pickle
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any, TypeVar
@@ -92,9 +93,11 @@ class SparkTable:
             label_col="target",
             num_workers=(workers := self._workers()),
             missing=np.nan,
+            verbose=False,
             feature_types=boosting.types,
             **settings,
         )
+        logging.getLogger("XGBoost-PySpark").setLevel(logging.WARNING)
         with failing_in_a_sentence():
             return classifier.fit(_parted(self._frame.mapInArrow(features, schema), workers)).get_booster()
 

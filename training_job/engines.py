@@ -16,6 +16,7 @@ from training_job.progress import Progress
 from training_job.training import Training
 
 BYTES = 60  # that a value takes at the most while a model is trained in memory, see docs/scale.md
+PACKED = 5  # times that text is longer than it is compressed
 AT_MOST = 0.7  # of the memory that there is
 _LIMITS = ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes")
 
@@ -50,8 +51,14 @@ def needed_bytes(rows: Rows, declaration: Declaration) -> int:
         first = next((batch.rows for batch in rows if batch.rows.num_rows), None)
         if first is None:
             return 0
-        count = sum(file.path.stat().st_size for file in rows.files) * first.num_rows // max(first.nbytes, 1)
+        # Of each cell Arrow keeps four bytes where a file of text has a delimiter.
+        row_bytes = max(first.nbytes / first.num_rows - 3 * first.num_columns, 1)
+        count = round(sum(_text_bytes(file.path) for file in rows.files) / row_bytes)
     return count * len(declaration.columns) * BYTES
+
+
+def _text_bytes(path: Path) -> int:
+    return path.stat().st_size * (PACKED if path.suffix in (".gz", ".zst") else 1)
 
 
 def memory() -> int:
