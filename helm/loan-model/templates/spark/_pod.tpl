@@ -1,17 +1,19 @@
 {{/*
-The pod of an executor, or of the driver of a scoring. Call it with a dict of `root`, `part`: `scoring`, `role`: `driver` or `executor`, and `operator`: whether the Spark operator
+The pod of an executor, or of the driver of a scoring; that of a training is the training's own. Call it with a dict of
+`root`, `part`: `scoring` or `training`, `role`: `driver` or `executor`, and `operator`: whether the Spark operator
 submits it. Spark itself adds the image's argument, CPU and memory to an executor, and to a driver that the operator
 submits.
 */}}
 {{- define "loan-model.sparkPod" -}}
 {{- $values := .root.Values -}}
 {{- $part := index $values .part -}}
+{{- $spark := $part.spark | default $part -}}
 {{- $pod := $part.pod -}}
 {{- $driver := eq .role "driver" -}}
 {{- $job := and $driver (not .operator) -}}
 {{- $queue := or $driver .operator | ternary "" (include "loan-model.sparkQueue" .) -}}
 {{- $own := $driver | ternary "scoringDriver" "executor" -}}
-{{- $resources := ($driver | ternary $part.driver $part.executors).resources -}}
+{{- $resources := ($driver | ternary $spark.driver $spark.executors).resources -}}
 {{- $sources := include (printf "loan-model.%sEnvFrom" $own) .root | fromYamlArray -}}
 metadata:
   labels:
@@ -78,7 +80,7 @@ spec:
         {{- include "loan-model.securityContext" .root | nindent 8 }}
       {{- if $job }}
       resources:
-        {{- include "loan-model.sparkDriverResources" $part.driver | nindent 8 }}
+        {{- include "loan-model.sparkDriverResources" $spark.driver | nindent 8 }}
       {{- else }}
       {{- $others := dict }}
       {{- range $kind, $amounts := $resources }}
@@ -105,7 +107,7 @@ spec:
         {{- toYaml . | nindent 8 }}
         {{- end }}
   volumes:
-    {{- include "loan-model.sparkVolumes" $part.sizes | nindent 4 }}
+    {{- include "loan-model.sparkVolumes" $spark.sizes | nindent 4 }}
     {{- if $job }}
     {{- include "loan-model.sparkDriverVolume" . | nindent 4 }}
     {{- end }}
@@ -127,5 +129,7 @@ app.kubernetes.io/component: {{ .part }}{{ if eq .role "executor" }}-executor{{ 
 
 {{/* The LocalQueue of Kueue that the Job is in. Call it with a dict of `root` and `part`. */}}
 {{- define "loan-model.sparkQueue" -}}
-{{- (index .root.Values .part).queue }}
+{{- if eq .part "scoring" }}{{ .root.Values.scoring.queue }}
+{{- else }}{{ get .root.Values.training.job.labels "kueue.x-k8s.io/queue-name" }}
+{{- end }}
 {{- end }}

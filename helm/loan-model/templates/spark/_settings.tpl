@@ -11,15 +11,20 @@
 /var/spark
 {{- end }}
 
-{{/* What runs on Spark. */}}
+{{/* What runs on Spark: scoring, training, both or none. */}}
 {{- define "loan-model.sparkParts" -}}
-{{- if .Values.scoring.enabled }}scoring{{ end }}
+{{- if .Values.scoring.enabled }}scoring {{ end }}
+{{- include "loan-model.trainsOnSpark" . | empty | ternary "" "training" }}
+{{- end }}
+
+{{- define "loan-model.trainsOnSpark" -}}
+{{- if and (eq .Values.training.engine "spark") (or .Values.training.enabled .Values.training.run) }}true{{ end }}
 {{- end }}
 
 {{/* Where Spark runs, and its settings, of a driver in a Job's pod. Call it with a dict of `root` and `part`. */}}
 {{- define "loan-model.sparkArgs" -}}
 {{- $part := index .root.Values .part -}}
-{{- range $key, $value := merge (include "loan-model.sparkClientSettings" . | fromYaml) $part.conf }}
+{{- range $key, $value := merge (include "loan-model.sparkClientSettings" . | fromYaml) ($part.spark | default $part).conf }}
 - {{ printf "--conf=%s=%s" $key (include "loan-model.plain" $value) | quote }}
 {{- end }}
 {{- end }}
@@ -46,7 +51,8 @@ spark.kubernetes.driver.service.deleteOnTermination: "false"
 {{/* The same, and what the Spark operator has fields for, of a driver in a Job's pod. Call it as `sparkArgs`. */}}
 {{- define "loan-model.sparkClientSettings" -}}
 {{- $part := index .root.Values .part -}}
-{{- $executors := $part.executors -}}
+{{- $spark := $part.spark | default $part -}}
+{{- $executors := $spark.executors -}}
 {{- include "loan-model.sparkSettings" .root }}
 spark.kubernetes.namespace: {{ .root.Release.Namespace }}
 spark.kubernetes.container.image: {{ include "loan-model.sparkImage" .root }}
@@ -57,7 +63,7 @@ spark.kubernetes.executor.podNamePrefix: $(POD_NAME)
 spark.kubernetes.executor.podTemplateFile: {{ include "loan-model.sparkFolder" . }}/executor.yaml
 # The address, of either family, because no Service names the pod. Spark also listens there.
 spark.driver.host: $(POD_IP)
-spark.driver.memory: {{ $part.driver.memory }}
+spark.driver.memory: {{ $spark.driver.memory }}
 spark.executor.instances: {{ int $executors.instances | quote }}
 spark.executor.cores: {{ int $executors.cores | quote }}
 spark.executor.memory: {{ $executors.memory }}
