@@ -50,6 +50,7 @@ HISTORY, PARTS_OF_HISTORY = 300_000, 3
 TRAINING = {
     "engine": "spark",
     "data": {"type": "bucket", "bucket": {"url": "s3://models/history"}},
+    "parameters": {"algorithm": "gradient_boosting"},  # whose workers connect to each other and to the driver
     "spark": {"driver": SMALL | {"memoryOverhead": "2g"}, "executors": SMALL | {"instances": 2}},
 }
 # What a platform may ask of pods beside it.
@@ -211,7 +212,7 @@ def test_spark_trains_a_version_on_two_executors(release, spark_image, figure):
     assert manifest.data.source == "s3://models/history"
     assert manifest.data.rows == HISTORY
     wait_for(lambda: not running(release, "training-executor"), 60, "the executors to go")
-    release.upgrade("--set", "training.engine=auto")
+    release.upgrade("--set", "training.engine=auto", "--set", "training.parameters.algorithm=")
 
 
 def test_a_wrong_secret_is_named_and_the_old_version_keeps_serving(release, figure):
