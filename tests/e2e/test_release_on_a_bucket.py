@@ -204,7 +204,7 @@ def test_spark_trains_a_version_on_two_executors(release, spark_image, figure):
     release.start_training("on-spark")
     wait_for(lambda: len(running(release, "training-executor")) == 2, 180, "two executors")
     assert len(running(release, "training")) == 1
-    result = release.trained("on-spark", seconds=300)
+    result = release.trained("on-spark", seconds=400)
     figure("training on Spark", f"{HISTORY:,} rows, two executors: {time.monotonic() - started:.0f} s")
     assert result["passed"], result["reasons"]
     manifest = Registry.open(VALUES["storage.bucket.url"]).manifest(result["version"])
