@@ -1,12 +1,12 @@
 """Chooses where rows are kept while a model is trained on them: in memory where they fit, else on disk."""
 
-import os
 from pathlib import Path
 
 from tabular_model.data import Rows
 from tabular_model.declaration import Declaration
 from tabular_model.parameters import OWN
 from tabular_model.registry import Registry
+from training_job import container
 from training_job.data import opened
 from training_job.in_memory import InMemory
 from training_job.learned import Engine, Learned
@@ -18,7 +18,6 @@ from training_job.training import Training
 BYTES = 60  # that a value takes at the most while a model is trained in memory, see docs/scale.md
 PACKED = 5  # times that text is longer than it is compressed
 AT_MOST = 0.7  # of the memory that there is
-_LIMITS = ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes")
 
 
 class Automatic:
@@ -32,7 +31,7 @@ class Automatic:
         if training.asked == OWN:  # which needs them in memory
             return InMemory().learn(training, registry, progress)
         with opened(training.data) as rows:
-            needed, there = needed_bytes(rows, training.declaration), memory()
+            needed, there = needed_bytes(rows, training.declaration), container.memory()
             if needed <= AT_MOST * there:
                 return InMemory().learn_from(rows, training, registry, progress)
             progress.say(
@@ -59,12 +58,3 @@ def needed_bytes(rows: Rows, declaration: Declaration) -> int:
 
 def _text_bytes(path: Path) -> int:
     return path.stat().st_size * (PACKED if path.suffix in (".gz", ".zst") else 1)
-
-
-def memory() -> int:
-    """Bytes of memory that this process may use: those of the machine, or the limit of its container."""
-    found = [os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")]
-    for file in map(Path, _LIMITS):
-        text = file.read_text().strip() if file.is_file() else ""
-        found += [int(text)] if text.isdigit() else []
-    return min(found)

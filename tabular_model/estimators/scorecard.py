@@ -34,6 +34,7 @@ SOLVER = {"solver": "newton-cholesky", "tol": 1e-8}  # so near that more rows' s
 
 Floats = NDArray[np.float64]
 Integers = NDArray[np.int64]
+Regressed = Callable[[NDArray[np.intp]], Floats]  # the coefficients of some features, and the intercept, last
 
 
 class Scorecard(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
@@ -67,25 +68,31 @@ class Scorecard(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
     def fit(self, X: ArrayLike, y: ArrayLike) -> "Scorecard":
         """For y [n] of 0 and 1."""
         matrix, target = np.asarray(X, dtype=np.float64), np.asarray(y)
-        self.cut([Counts.of(values, target) for values in matrix.T])
+        binner = Binner(self.max_bins, self.min_bin_share)
+        self.classes_ = np.unique(target)
+        self.binnings_ = [
+            binner.category(values, target, levels) if levels else binner.number(values, target, direction)
+            for values, levels, direction in zip(matrix.T, self.levels, self.directions, strict=True)
+        ]
         evidence = self._evidence(matrix)
 
         def regressed(kept: NDArray[np.intp]) -> Floats:
             model = LogisticRegression(C=self.C, max_iter=self.max_iter, **SOLVER).fit(evidence[:, kept], target)
             return np.append(model.coef_[0], model.intercept_)
 
-        return self.weigh(regressed)
+        return self._weigh(regressed)
 
-    def cut(self, counts: Sequence[Counts]) -> None:
-        """Sets the bins of each feature from the counts of its values."""
-        self.classes_ = np.array([0, 1])
+    def fit_counts(self, columns: Sequence[Counts], regressed: Regressed) -> "Scorecard":
+        """From the counts of each feature's values."""
         binner = Binner(self.max_bins, self.min_bin_share)
+        self.classes_ = np.array([0, 1])
         self.binnings_ = [
-            binner.category(each, levels) if levels else binner.number(each, direction)
-            for each, levels, direction in zip(counts, self.levels, self.directions, strict=True)
+            binner.category_of(counts, levels) if levels else binner.number_of(counts, direction)
+            for counts, levels, direction in zip(columns, self.levels, self.directions, strict=True)
         ]
+        return self._weigh(regressed)
 
-    def weigh(self, regressed: Callable[[NDArray[np.intp]], Floats]) -> "Scorecard":
+    def _weigh(self, regressed: Regressed) -> "Scorecard":
         """Sets the coefficients, from a function that gives those of some features, and the intercept, last."""
         approved, rejected = (int(each.sum()) for each in (self.binnings_[0].approved, self.binnings_[0].rejected))
         self.coef_, self.intercept_ = np.zeros(len(self.binnings_)), math.log(approved / rejected)
@@ -156,13 +163,12 @@ def fit_to_all(pipeline: Pipeline, total: Total, rows: int, sample: Floats) -> P
     model: Scorecard = pipeline["model"]
     places = positions(pipeline)
     grids = tuple(_grid(sample[:, place]) if rows > MOST_COUNTED else None for place in places)
-    model.cut(total(CountsOf(places, grids)).columns)
 
     def regressed(kept: NDArray[np.intp]) -> Floats:
         evidence = Evidence(tuple(places[i] for i in kept), tuple(model.binnings_[i] for i in kept))
         return regress(total, evidence, np.zeros(len(kept) + 1), model.C, model.max_iter)
 
-    model.weigh(regressed)
+    model.fit_counts(total(CountsOf(places, grids)).columns, regressed)
     return pipeline
 
 

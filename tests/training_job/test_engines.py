@@ -6,8 +6,8 @@ import pytest
 from loan_model.synthetic import generate
 from tabular_model.data import open_rows
 from tabular_model.registry import Registry
-from training_job import engines
-from training_job.engines import Automatic, memory, needed_bytes
+from training_job import container, engines
+from training_job.engines import Automatic, needed_bytes
 from training_job.learned import Learned
 from training_job.progress import Progress
 from training_job.training import Training
@@ -36,7 +36,7 @@ def chosen(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Choose:
         learn = staticmethod(raising("spark"))
 
     def choose(file: Path, there: int, beyond: bool = False) -> str:
-        monkeypatch.setattr(engines, "memory", lambda: there)
+        monkeypatch.setattr(container, "memory", lambda: there)
         registry = Registry.open(tmp_path / "registry", create=True)
         with pytest.raises(Chosen) as found:
             Automatic(Beyond() if beyond else None).learn(Training(data=str(file)), registry, Progress())
@@ -60,13 +60,3 @@ def test_rows_are_kept_in_memory_where_they_fit(
     assert chosen(path, needed) == "stream"
     assert "In memory the rows would take about" in capsys.readouterr().err
     assert chosen(path, needed, beyond=True) == "spark"
-
-
-def test_the_memory_is_the_containers(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    machine = memory()
-    limit = tmp_path / "memory.max"
-    monkeypatch.setattr(engines, "_LIMITS", (str(limit), str(tmp_path / "none")))
-    limit.write_text("1000000\n")
-    assert memory() == 1_000_000
-    limit.write_text("max\n")
-    assert memory() >= machine

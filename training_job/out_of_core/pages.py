@@ -3,7 +3,6 @@
 https://xgboost.readthedocs.io/en/stable/tutorials/external_memory.html
 """
 
-import os
 import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -13,6 +12,7 @@ import numpy as np
 import xgboost
 from numpy.typing import NDArray
 
+from training_job import container
 from training_job.out_of_core.table import Block, Boosting
 
 PAGE_ROWS = 2**18  # more need more memory, fewer are read one after the other
@@ -25,7 +25,7 @@ def boosted(blocks: Callable[[], Iterator[Block]], boosting: Boosting) -> xgboos
     with tempfile.TemporaryDirectory(prefix="loan-pages-") as folder:
         pages = _Pages(lambda: _pages(blocks(), boosting), boosting.types, Path(folder))
         matrix = xgboost.ExtMemQuantileDMatrix(pages, max_bin=settings["max_bin"], enable_categorical=True)
-        booster = xgboost.train(settings | {"nthread": len(os.sched_getaffinity(0))}, matrix, rounds)
+        booster = xgboost.train(settings | {"nthread": container.cores()}, matrix, rounds)
         del matrix  # which removes its files
         return booster
 
