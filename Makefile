@@ -94,7 +94,7 @@ lock: $(VENV)/.dev ## Lock the newest compatible versions of all dependencies, w
 	$(LOCK) pyproject.toml --extra server --extra tracing --extra oci --constraints requirements/dev.txt --output-file requirements/server.txt
 	$(LOCK) pyproject.toml --extra training --extra oci --extra model-signing --constraints requirements/dev.txt --output-file requirements/training.txt
 	$(LOCK) pyproject.toml --extra rollout --constraints requirements/dev.txt --output-file requirements/rollout.txt
-	$(LOCK) pyproject.toml --extra spark --constraints requirements/dev.txt --output-file requirements/spark.txt
+	$(LOCK) pyproject.toml --extra spark --extra training --extra model-signing --constraints requirements/dev.txt --output-file requirements/spark.txt
 	$(LOCK) --group build --constraints requirements/dev.txt --output-file requirements/build.txt
 
 clean: ## Remove what make created, except the registry

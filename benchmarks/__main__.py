@@ -1,5 +1,5 @@
-"""`python -m benchmarks quick` prints the ratios; `tracing` and `records` what those cost; `full`
-writes results.md, `gateway`, `overload` and `scale` their files."""
+"""`python -m benchmarks quick` prints the ratios; `tracing` and `records` what those cost; `full` writes
+results.md, `gateway`, `overload`, `scale` and `beyond-memory` their files."""
 
 import sys
 import tempfile
@@ -8,7 +8,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks import gateway, overload, records, scale, tracing
+from benchmarks import beyond_memory, gateway, overload, records, scale, tracing
 from benchmarks.compare import Results, compare
 from benchmarks.load import CACHE
 from loan_model.synthetic import generate
@@ -30,6 +30,8 @@ def main() -> None:
         overload.write(registry, Path(__file__).with_name("overload.md"))
     elif sys.argv[1:] == ["scale"]:
         scale.write(registry, Path(__file__).with_name("scale.md"))
+    elif sys.argv[1:] == ["beyond-memory"]:
+        beyond_memory.write(Path(__file__).with_name("beyond_memory.md"))
     elif sys.argv[1:] == ["tracing"]:
         print(tracing.table(registry))
     elif sys.argv[1:] == ["records"]:

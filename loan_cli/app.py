@@ -7,6 +7,7 @@ import typer
 from typer.core import TyperGroup
 
 from loan_cli.predict_cli import predict
+from loan_cli.train_cli import train
 from model_server import cli as serving
 from rollout.cli import app as rollout
 from rollout.judge_cli import JudgeCommand, judge
@@ -92,7 +93,7 @@ def main(
 
 app.command(rich_help_panel="Basic Commands")(training.data)
 app.command(rich_help_panel="Basic Commands")(training.init)
-app.command(rich_help_panel="Basic Commands")(training.train)
+app.command(rich_help_panel="Basic Commands")(train)
 app.command(rich_help_panel="Serving Commands")(serving.serve)
 app.command(rich_help_panel="Serving Commands")(predict)
 versions.command("diff")(training.diff)

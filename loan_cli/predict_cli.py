@@ -1,14 +1,14 @@
 """The command predict: tables of applications, on this machine or on Spark."""
 
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 import typer
 
+from loan_cli.options import is_given, of_spark, pairs
 from model_server.cli import option, server_settings
 from tabular_model.errors import DataError
 
-SPARK = "Spark"
 _OF_SPARK = (
     "master",
     "input_format",
@@ -19,10 +19,6 @@ _OF_SPARK = (
     "most_refused",
     "conf",
 )
-
-
-def _of_spark(help: str, **more: Any) -> Any:
-    return typer.Option(help=help, rich_help_panel=SPARK, show_default=False, **more)
 
 
 def predict(
@@ -38,29 +34,29 @@ def predict(
     engine: Annotated[
         Literal["local", "spark"], typer.Option(help="local: this process. spark: --input and --output are folders.")
     ] = "local",
-    master: Annotated[str, _of_spark("Where Spark runs; by default on all cores of this machine.")] = "local[*]",
+    master: Annotated[str, of_spark("Where Spark runs; by default on all cores of this machine.")] = "local[*]",
     input_format: Annotated[
-        str, _of_spark("Format of the input, by default that of its files: parquet, csv, orc, json, delta, iceberg.")
+        str, of_spark("Format of the input, by default that of its files: parquet, csv, orc, json, delta, iceberg.")
     ] = "",
     input_option: Annotated[
-        list[str], _of_spark("Option of Spark's reader, such as sep=;. Repeatable.", metavar="KEY=VALUE")
+        list[str], of_spark("Option of Spark's reader, such as sep=;. Repeatable.", metavar="KEY=VALUE")
     ] = [],  # noqa: B006 - typer makes a new one
     output_format: Annotated[
         str,
-        _of_spark(
+        of_spark(
             "parquet, csv, json, orc, delta, or iceberg to a table; by default the output's ending, else parquet."
         ),
     ] = "",
-    beside: Annotated[str, _of_spark("Folder of an Iceberg table's refused rows and manifest.")] = "",
+    beside: Annotated[str, of_spark("Folder of an Iceberg table's refused rows and manifest.")] = "",
     partition_by: Annotated[
-        list[str], _of_spark("Column by whose values the output is partitioned. Repeatable.", metavar="COLUMN")
+        list[str], of_spark("Column by whose values the output is partitioned. Repeatable.", metavar="COLUMN")
     ] = [],  # noqa: B006
     most_refused: Annotated[
-        float, _of_spark("Share of the rows, 0 to 1, that may be refused before nothing is written; by default 0.01.")
+        float, of_spark("Share of the rows, 0 to 1, that may be refused before nothing is written; by default 0.01.")
     ] = 0.01,
-    conf: Annotated[list[str], _of_spark("Setting of Spark. Repeatable.", metavar="KEY=VALUE")] = [],  # noqa: B006
+    conf: Annotated[list[str], of_spark("Setting of Spark. Repeatable.", metavar="KEY=VALUE")] = [],  # noqa: B006
     run: Annotated[
-        str, _of_spark("Name of this run in its manifest; a Job's name ends in its scheduled time.", envvar="LOAN_RUN")
+        str, of_spark("Name of this run in its manifest; a Job's name ends in its scheduled time.", envvar="LOAN_RUN")
     ] = "",
 ) -> None:
     """Score a table of applications: CSV, JSON lines, Parquet, Arrow or Feather, and Excel to read.
@@ -72,7 +68,7 @@ def predict(
 
     logs.configure()
     if engine == "local":
-        given = [name for name in _OF_SPARK if _is_given(context, name)]
+        given = [name for name in _OF_SPARK if is_given(context, name)]
         if given:
             raise DataError(f"--{given[0].replace('_', '-')} is for --engine spark.")
         _on_this_machine(source, target, version, explain, overwrite, registry)
@@ -82,7 +78,7 @@ def predict(
     settings = server_settings(registry=registry)
     score_on_spark(
         master,
-        _pairs("--conf", conf),
+        pairs("--conf", conf),
         run,
         source=source,
         target=target,
@@ -92,7 +88,7 @@ def predict(
         explain=explain,
         overwrite=overwrite,
         input_format=input_format,
-        input_options=_pairs("--input-option", input_option),
+        input_options=pairs("--input-option", input_option),
         output_format=output_format or _ending(target),
         beside=beside,
         partition_by=tuple(partition_by),
@@ -130,19 +126,6 @@ def _on_this_machine(
             progress.update(task, total=total, completed=rows)
     where = "standard output" if target == "-" else target
     typer.echo(f"Scored {rows} applications into {where}.", err=target == "-")
-
-
-def _is_given(context: typer.Context, name: str) -> bool:
-    source = context.get_parameter_source(name)
-    return source is not None and source.name == "COMMANDLINE"
-
-
-def _pairs(option: str, given: list[str]) -> dict[str, str]:
-    pairs = [each.partition("=") for each in given]
-    bad = next((name for name, equals, _ in pairs if not (name and equals)), None)
-    if bad is not None:
-        raise DataError(f"{option} {bad} has no value; write {option} {bad or 'KEY'}=VALUE.")
-    return {name: value for name, _, value in pairs}
 
 
 def _ending(target: str) -> str:

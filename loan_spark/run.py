@@ -3,6 +3,7 @@
 import time
 from collections.abc import Mapping
 from datetime import UTC, datetime
+from itertools import pairwise
 from pathlib import Path
 
 import msgspec
@@ -93,20 +94,19 @@ class Run(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def _observed(reference: Distribution) -> list[Column]:
-    """What is counted while rows are written: all, those refused and approved, and the scores in each bin."""
+    """What is counted while rows are written: all, those refused and approved, and the scores from each edge on."""
     probability = sql.col("probability")
-    places = range(len(reference.counts))
-    inner = reference.edges[1:-1]
-    bin_of = sum(((probability >= edge).cast("int") for edge in inner), sql.lit(0))
+    reached = enumerate(reference.edges[1:-1])
     return [
         sql.count(sql.lit(1)).alias("rows"),
         sql.count(REFUSED.name).alias("refused"),
         sql.coalesce(sql.sum("decision"), sql.lit(0)).alias("approved"),
-        *(sql.count(sql.when(bin_of == place, 1)).alias(f"bin_{place}") for place in places),
+        *(sql.count(sql.when(probability >= edge, 1)).alias(f"from_{place}") for place, edge in reached),
     ]
 
 
 def _found(observation: Observation, reference: Distribution) -> tuple[Counts, tuple[int, ...]]:
     found = observation.get
     counts = Counts(found["rows"], found["rows"] - found["refused"], found["refused"], found["approved"])
-    return counts, tuple(found[f"bin_{place}"] for place in range(len(reference.counts)))
+    reached = [counts.scored, *(found[f"from_{place}"] for place in range(len(reference.counts) - 1)), 0]
+    return counts, tuple(here - above for here, above in pairwise(reached))

@@ -7,7 +7,7 @@ from typing import NamedTuple
 import msgspec
 from pyspark.sql import DataFrame, SparkSession
 
-from loan_spark.folder import Folder
+from loan_spark.folder import File, Folder
 from tabular_model.errors import DataError
 
 _ENDINGS = {"parquet": "parquet", "csv": "csv", "orc": "orc", "json": "json", "jsonl": "json", "ndjson": "json"}
@@ -44,17 +44,17 @@ def read(session: SparkSession, source: str, format: str = "", options: Mapping[
     folder = Folder(session, source)
     if not folder.exists():
         raise DataError(f"There is no folder, file or table {source}.")
-    format = format or _format(folder, source)
-    frame = session.read.format(format).options(**_OPTIONS.get(format, {}), **(options or {})).load(folder.url)
     files = folder.files()
+    format = format or _format(folder, files, source)
+    frame = session.read.format(format).options(**_OPTIONS.get(format, {}), **(options or {})).load(folder.url)
     digest = _digest([f"{file.path} {file.size} {file.changed}" for file in files])
     return Table(frame, Identity(source, format, len(files), sum(file.size for file in files), digest))
 
 
-def _format(folder: Folder, source: str) -> str:
+def _format(folder: Folder, files: list[File], source: str) -> str:
     if "_delta_log" in folder.names():
         return "delta"
-    for file in folder.files():
+    for file in files:
         endings = file.path.lower().split(".")[1:]
         while endings and endings[-1] in _COMPRESSED:
             endings.pop()

@@ -74,7 +74,8 @@ class RegistryJob:
 def _job(name: str, template: dict[str, Any], arguments: list[str]) -> dict[str, Any]:
     spec = template["spec"]
     pod = spec["template"]["spec"]
-    # What a platform adds stays; only the data are not needed to look into the registry.
+    # What a platform adds stays; only the data, and a driver's right to start executors, are not needed here.
+    pod["automountServiceAccountToken"] = False
     pod["initContainers"] = [each for each in pod.get("initContainers") or [] if each["name"] != DATA]
     for container in pod["containers"]:
         if container["name"] == CONTAINER:

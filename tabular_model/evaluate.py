@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from itertools import pairwise
+from typing import NamedTuple
 
 import msgspec
 import numpy as np
@@ -49,6 +50,35 @@ class Threshold(msgspec.Struct, frozen=True):
     rule: str
 
 
+class Judged(NamedTuple):
+    """Rows with their `target` [n] of 0 and 1 and probability `score` [n].
+
+    Each stands for `counts` [n] rows, or for one.
+    """
+
+    target: Integers
+    score: Floats
+    counts: Integers | None = None
+
+    @property
+    def rows(self) -> int:
+        """How many rows they stand for."""
+        return len(self.target) if self.counts is None else int(self.counts.sum())
+
+    def of(self, which: NDArray[np.bool_]) -> "Judged":
+        """Those of them where `which` [n] is true."""
+        counts = None if self.counts is None else self.counts[which]
+        return Judged(self.target[which], self.score[which], counts)
+
+    def share(self, which: NDArray[np.bool_]) -> float | None:
+        """The share of the rows where `which` [n] is true; None of no rows."""
+        return float(np.average(which, weights=self.counts)) if self.rows else None
+
+    def quality(self, seed: int) -> Quality:
+        """Their quality; `seed` is that of the bootstrap's resamples."""
+        return Quality.of(self.target, self.score, seed, self.counts)
+
+
 class Decisions(msgspec.Struct, frozen=True):
     """How many rows the model approves and rejects, rightly and wrongly, at the threshold."""
 
@@ -58,12 +88,12 @@ class Decisions(msgspec.Struct, frozen=True):
     false_rejections: int
 
     @classmethod
-    def of(cls, target: Integers, score: Floats, threshold: float) -> "Decisions":
+    def of(cls, target: Integers, score: Floats, threshold: float, counts: Integers | None = None) -> "Decisions":
         """For `target` [n] of 0 and 1 and probabilities `score` [n]; one equal to the threshold is an approval."""
-        approved = score >= threshold
-        good = target == 1
+        judged = Judged(target, score, counts)
+        approved, good = score >= threshold, target == 1
         cells = (approved & good, approved & ~good, ~approved & ~good, ~approved & good)
-        return cls(*(int(cell.sum()) for cell in cells))
+        return cls(*(judged.of(cell).rows for cell in cells))
 
 
 class Bin(msgspec.Struct, frozen=True):
@@ -140,37 +170,50 @@ def choose_threshold(target: Integers, unseen: Floats, scores: Floats) -> Thresh
     return Threshold(_between(float(best), np.unique(scores)), rule)
 
 
-def reliability(target: Integers, score: Floats, seed: int) -> list[Bin]:
+def reliability(target: Integers, score: Floats, seed: int, counts: Integers | None = None) -> list[Bin]:
     """At most `BINS` bins of equally many rows, by probability."""
-    inner = np.quantile(score, np.linspace(0, 1, BINS + 1)[1:-1])
+    shares = np.linspace(0, 1, BINS + 1)[1:-1]
+    if counts is None:
+        inner = np.quantile(score, shares)
+    else:
+        inner = np.quantile(score, shares, method="inverted_cdf", weights=counts)
     _, of_row = np.unique(np.searchsorted(inner, score, side="right"), return_inverse=True)
     member = (of_row[:, None] == np.arange(of_row.max() + 1)).astype(np.float64)
     with np.errstate(invalid="ignore"):  # a resample may have no row of a bin
-        observed = bootstrap(lambda w: (w @ (member * target[:, None])) / (w @ member), len(target), seed)
-    return [_bin(score[of_row == i], seen) for i, seen in enumerate(observed)]
+        observed = bootstrap(lambda w: (w @ (member * target[:, None])) / (w @ member), len(target), seed, counts)
+    judged = Judged(target, score, counts)
+    return [_bin(judged.of(of_row == i), seen) for i, seen in enumerate(observed)]
 
 
-def _bin(scores: Floats, observed: Estimate) -> Bin:
-    return Bin(float(scores.min()), float(scores.max()), len(scores), float(scores.mean()), observed)
+def _bin(judged: Judged, observed: Estimate) -> Bin:
+    score = judged.score
+    predicted = float(np.average(score, weights=judged.counts))
+    return Bin(float(score.min()), float(score.max()), judged.rows, predicted, observed)
 
 
 def by_segment(
     column: Column, values: Floats, target: Integers, score: Floats, threshold: float, seed: int
 ) -> list[Segment]:
     """The segments of the protected `column` that have rows, its missing values last."""
-    bands = [(name, rows) for name, rows in _groups(column, values) if rows.any()]
-    approved = score >= threshold
-    rates = [approved[rows].mean() for _, rows in bands]
-    highest = max((rate for rate, (_, rows) in zip(rates, bands, strict=True) if rows.sum() >= FEWEST), default=0)
+    judged = Judged(target, score)
+    bands = groups(column, values, band_edges(column, values))
+    return segments([(name, judged.of(rows)) for name, rows in bands], threshold, seed)
+
+
+def segments(bands: Sequence[tuple[str, Judged]], threshold: float, seed: int) -> list[Segment]:
+    """A segment of each of the named bands that has rows."""
+    bands = [(name, judged) for name, judged in bands if judged.rows]
+    rates = [_approved(judged, threshold) or 0.0 for _, judged in bands]
+    highest = max((rate for rate, (_, judged) in zip(rates, bands, strict=True) if judged.rows >= FEWEST), default=0)
     return [
         Segment(
-            band=band,
-            approval_rate=float(rate),
-            qualified_approval_rate=_mean(approved[rows & (target == 1)]),
-            adverse_impact_ratio=float(rate / highest) if highest else None,
-            quality=Quality.of(target[rows], score[rows], seed),
+            band=name,
+            approval_rate=rate,
+            qualified_approval_rate=_approved(judged.of(judged.target == 1), threshold),
+            adverse_impact_ratio=rate / highest if highest else None,
+            quality=judged.quality(seed),
         )
-        for rate, (band, rows) in zip(rates, bands, strict=True)
+        for rate, (name, judged) in zip(rates, bands, strict=True)
     ]
 
 
@@ -178,12 +221,15 @@ def by_period(times: NDArray[np.datetime64], target: Integers, score: Floats, se
     """At most `PERIODS` periods of about equally many rows, the oldest first."""
     starts = np.unique(np.sort(times)[np.linspace(0, len(times), PERIODS, endpoint=False).astype(np.int64)])
     of_row = np.searchsorted(starts, times, side="right") - 1
-    found = []
-    for period in range(len(starts)):
-        rows = of_row == period
-        first, last = (np.datetime_as_string(day, unit="D") for day in (times[rows].min(), times[rows].max()))
-        found.append(Period(str(first), str(last), Quality.of(target[rows], score[rows], seed)))
-    return found
+    judged = Judged(target, score)
+    parts = [(times[of_row == period], judged.of(of_row == period)) for period in range(len(starts))]
+    return [period_of(rows.min(), rows.max(), part, seed) for rows, part in parts]
+
+
+def period_of(first: np.datetime64, last: np.datetime64, judged: Judged, seed: int) -> Period:
+    """The quality of the rows from one time to another."""
+    from_day, to_day = (str(np.datetime_as_string(time, unit="D")) for time in (first, last))
+    return Period(from_day, to_day, judged.quality(seed))
 
 
 def leaks(
@@ -218,18 +264,25 @@ def importance(pipeline: Pipeline, frame: pd.DataFrame, target: Integers, seed: 
     return dict(zip(frame.columns, drop.importances_mean.tolist(), strict=True))
 
 
-def _groups(column: Column, values: Floats) -> Iterator[tuple[str, NDArray[np.bool_]]]:
-    """The groups to compare, each with its rows: of levels, or between the bands, by default between the quartiles."""
+def band_edges(column: Column, values: Floats) -> list[float]:
+    """Where the bands of a number begin: as declared, else at the quartiles of `values` [n]; none of other columns."""
+    if column.type == "category" or column.flag:
+        return []
+    quartiles: list[float] = np.unique(np.nanquantile(values, [0.25, 0.5, 0.75])).tolist()
+    return list(column.bands) or quartiles
+
+
+def groups(column: Column, values: Floats, edges: Sequence[float]) -> Iterator[tuple[str, NDArray[np.bool_]]]:
+    """The groups to compare, each with its rows of `values` [n]: of levels, or between the edges, and missing."""
     if column.type == "category":
-        groups = column.groups or {level: (level,) for level in column.levels}
-        for name, levels in groups.items():
+        declared = column.groups or {level: (level,) for level in column.levels}
+        for name, levels in declared.items():
             yield name, np.isin(values, [column.levels.index(level) for level in levels])
     elif column.flag:
         yield "no", values == 0
         yield "yes", values == 1
     else:
-        bands = column.bands or np.unique(np.nanquantile(values, [0.25, 0.5, 0.75])).tolist()
-        for low, high in pairwise((-np.inf, *bands, np.inf)):
+        for low, high in pairwise((-np.inf, *edges, np.inf)):
             yield _label(low, high), (values >= low) & (values < high)
     yield "missing", np.isnan(values)
 
@@ -240,8 +293,8 @@ def _label(low: float, high: float) -> str:
     return f"{low:g} and over" if high == np.inf else f"{low:g} to below {high:g}"
 
 
-def _mean(values: NDArray[np.bool_]) -> float | None:
-    return float(values.mean()) if len(values) else None
+def _approved(judged: Judged, threshold: float) -> float | None:
+    return judged.share(judged.score >= threshold)
 
 
 def _between(value: float, scores: Floats) -> float:

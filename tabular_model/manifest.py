@@ -45,6 +45,7 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     `id` is the column by which callers name an application, `law` the laws that the declaration names; both are absent
     where it names none, and in earlier versions.
     `compiled` is how the compiled model compares with the pipeline, absent in earlier versions.
+    `engine` is what kept the rows where they were not in memory: stream or spark.
     `signer` is the fingerprint of the key that signs this document, see `signing`; absent if there is none.
     `files` maps each file's name to its sha256; `digest` is the sha256 of this document with an empty digest.
     """
@@ -69,6 +70,7 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     id: str | UnsetType = UNSET
     law: tuple[Law, ...] | UnsetType = UNSET
     compiled: Comparison | UnsetType = UNSET
+    engine: str | UnsetType = UNSET
     signer: str | UnsetType = UNSET
     digest: str = ""
 

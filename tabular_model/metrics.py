@@ -1,7 +1,8 @@
 """How good probabilities are: discrimination and calibration, each with a bootstrap 95 % interval.
 
 A metric is computed for many weightings of the rows at once: `weights` [b, n] says how often each row counts,
-so that a bootstrap is one call with multinomial counts, and the plain value one with ones.
+so that a bootstrap is one call with multinomial counts, and the plain value one with ones. Rows that are too many to
+hold are counted: each of the n stands for `counts` [n] rows of about the same probability.
 """
 
 from collections.abc import Callable, Iterator
@@ -55,11 +56,17 @@ class Quality(msgspec.Struct, frozen=True, kw_only=True):
     calibration_intercept: Estimate
 
     @classmethod
-    def of(cls, target: NDArray[np.int64], probability: Floats, seed: int) -> "Quality":
+    def of(
+        cls, target: NDArray[np.int64], probability: Floats, seed: int, counts: NDArray[np.int64] | None = None
+    ) -> "Quality":
         """The quality of `probability` [n] of approval against `target` [n] of 0 and 1."""
         names = ("auc", "gini", "ks", "log_loss", "brier", "calibration_slope", "calibration_intercept")
-        estimates = bootstrap(lambda weights: _all(target, probability, weights), len(target), seed)
-        return cls(rows=len(target), approved=float(target.mean()), **dict(zip(names, estimates, strict=True)))
+        estimates = bootstrap(lambda weights: _all(target, probability, weights), len(target), seed, counts)
+        return cls(
+            rows=len(target) if counts is None else int(counts.sum()),
+            approved=float(np.average(target, weights=counts)),
+            **dict(zip(names, estimates, strict=True)),
+        )
 
 
 def auc(target: NDArray[np.int64], probability: Floats) -> float:
@@ -67,10 +74,13 @@ def auc(target: NDArray[np.int64], probability: Floats) -> float:
     return float(discrimination(target, probability, np.ones((1, len(target))))[0][0])
 
 
-def bootstrap(statistics: Callable[[Floats], Floats], rows: int, seed: int) -> list[Estimate]:
+def bootstrap(
+    statistics: Callable[[Floats], Floats], rows: int, seed: int, counts: NDArray[np.int64] | None = None
+) -> list[Estimate]:
     """An estimate of each of the k columns of `statistics`, a function of weights [b, rows] to [b, k]."""
-    plain = statistics(np.ones((1, rows)))[0]
-    resampled = np.concatenate([statistics(weights) for weights in _resamples(rows, seed)])
+    plain = statistics(np.ones((1, rows)) if counts is None else counts[None, :].astype(np.float64))[0]
+    drawn = _resamples(rows, seed) if counts is None else _recounts(counts, seed)
+    resampled = np.concatenate([statistics(weights) for weights in drawn])
     return [Estimate.of(value, column) for value, column in zip(plain, resampled.T, strict=True)]
 
 
@@ -141,3 +151,12 @@ def _resamples(rows: int, seed: int) -> Iterator[Floats]:
         size = min(at_once, RESAMPLES - start)
         drawn = rng.integers(0, rows, (size, rows)) + np.arange(size)[:, None] * rows
         yield np.bincount(drawn.ravel(), minlength=size * rows).reshape(size, rows).astype(np.float64)
+
+
+def _recounts(counts: NDArray[np.int64], seed: int) -> Iterator[Floats]:
+    """The same of rows that are counted: how many of each were drawn."""
+    rng = np.random.default_rng(seed)
+    at_once = max(1, CHUNK // len(counts))
+    for start in range(0, RESAMPLES, at_once):
+        size = min(at_once, RESAMPLES - start)
+        yield rng.multinomial(counts.sum(), counts / counts.sum(), size).astype(np.float64)

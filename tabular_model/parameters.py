@@ -26,7 +26,7 @@ class LogisticParameters(Parameters, frozen=True, kw_only=True, forbid_unknown_f
 
     C: Positive = 1.0
     max_iter: Rounds = 1000
-    tol: Positive = 1e-4
+    tol: Positive = 1e-8  # else coefficients are right to three digits only, and depend on how they were found
     class_weight: Literal["balanced"] | None = None
 
 

@@ -1,5 +1,6 @@
 """What tests of every room share."""
 
+import fcntl
 import itertools
 import logging
 import os
@@ -21,6 +22,7 @@ from threadpoolctl import threadpool_limits
 
 from loan_model.synthetic import generate
 from tabular_model.registry import Registry
+from tests import second_model
 from training_job.progress import Progress
 from training_job.run import Training, run_training
 
@@ -60,22 +62,60 @@ def wait_for() -> Callable[..., None]:
     return wait
 
 
+Makes = Callable[[str, Callable[[Path], object]], Path]
+
+
 @pytest.fixture(scope="session")
-def data_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def made_once(tmp_path_factory: pytest.TempPathFactory) -> Makes:
+    """Makes a folder of that name, which all processes of this run of pytest share; not to be changed."""
+    of_all = tmp_path_factory.getbasetemp()
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        of_all = of_all.parent
+
+    def make(name: str, fill: Callable[[Path], object]) -> Path:
+        folder, unfinished = of_all / name, tmp_path_factory.mktemp(name)
+        with (of_all / f"{name}.lock").open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            if not folder.exists():
+                fill(unfinished)
+                unfinished.rename(folder)
+        return folder
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def data_file(made_once: Makes) -> Path:
     """A small synthetic data set."""
-    path = tmp_path_factory.mktemp("data") / "dataset.csv"
-    generate(2000, 0).to_csv(path, index=False)
-    return path
+
+    def fill(folder: Path) -> None:
+        generate(2000, 0).to_csv(folder / "dataset.csv", index=False)
+
+    return made_once("data", fill) / "dataset.csv"
 
 
 @pytest.fixture(scope="session")
-def trained_registry(tmp_path_factory: pytest.TempPathFactory, data_file: Path) -> Path:
+def trained_registry(made_once: Makes, data_file: Path) -> Path:
     """A registry with v1, gradient boosting, and v2, logistic; not to be changed."""
-    root = tmp_path_factory.mktemp("models") / "registry"
-    registry = Registry.open(root, create=True)
-    for algorithm in ("gradient_boosting", "logistic"):
-        run_training(Training(data=str(data_file), algorithm=algorithm), registry, Progress())
-    return root
+
+    def fill(root: Path) -> None:
+        registry = Registry.open(root, create=True)
+        for algorithm in ("gradient_boosting", "logistic"):
+            run_training(Training(data=str(data_file), algorithm=algorithm), registry, Progress())
+
+    return made_once("registry", fill)
+
+
+@pytest.fixture(scope="session")
+def cards_registry(made_once: Makes) -> Path:
+    """A registry with v1 of a model with 30 columns, a third of them words; not to be changed."""
+
+    def fill(root: Path) -> None:
+        _, data = second_model.write(root)
+        training = Training(data=str(data), declaration=second_model.DECLARATION, algorithm="gradient_boosting")
+        run_training(training, Registry.open(root / "registry", create=True), Progress())
+
+    return made_once("cards", fill) / "registry"
 
 
 @contextmanager

@@ -1,7 +1,8 @@
 """Loads a data set and rejects what cannot be trained on, naming the row and the column."""
 
 from bisect import bisect_right
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -48,16 +49,24 @@ class _Batch(NamedTuple):
     times: NDArray[np.datetime64] | None
 
 
-def load(source: str, declaration: Declaration) -> Dataset:
-    """The data set at a path or URL, see `open_rows`; DataError with one sentence if it cannot be trained on."""
+@contextmanager
+def opened(source: str) -> Iterator[Rows]:
+    """The rows at a path or URL, see `open_rows`."""
     try:
         with open_rows(source) as rows:
-            return _loaded(rows, declaration)
+            yield rows
     except NoFile as error:
         raise NoFile(f"{str(error).rstrip('.')}; `loan data --output FILE` writes one.") from None
 
 
-def _loaded(rows: Rows, declaration: Declaration) -> Dataset:
+def load(source: str, declaration: Declaration) -> Dataset:
+    """The data set at a path or URL; DataError with one sentence if it cannot be trained on."""
+    with opened(source) as rows:
+        return loaded(rows, declaration)
+
+
+def loaded(rows: Rows, declaration: Declaration) -> Dataset:
+    """The data set of these rows."""
     columns = declaration.columns
     special = [name for name in (declaration.group, declaration.time) if name]
     require(rows.source, rows.names, [*declaration.schema.names, declaration.target.name, *special])
@@ -67,9 +76,9 @@ def _loaded(rows: Rows, declaration: Declaration) -> Dataset:
         raise DataError(f"{rows.source} has column names but no rows.")
     matrix = np.concatenate([batch.matrix for batch in batches])
     approved = np.concatenate([batch.target for batch in batches])
-    _check_enough(rows.source, matrix, approved, declaration)
+    check_enough(rows.source, (~np.isnan(matrix)).sum(axis=0), np.bincount(approved, minlength=2), declaration)
     places = _Places(batches)
-    notes = [*rows.notes, *_dropped(rows.names, declaration)]
+    notes = [*rows.notes, *dropped(rows.names, declaration)]
     notes += [note for index, column in enumerate(columns) for note in _outside(column, matrix[:, index], places)]
     groups = None
     if declaration.group:
@@ -84,11 +93,11 @@ def _taken(batch: Batch, parser: Parser, declaration: Declaration) -> _Batch:
     matrix = parser.matrix(batch)
     approved = target(batch, declaration.target)
     groups = text_of(batch, declaration.group) if declaration.group else None
-    times = _times(batch, declaration.time) if declaration.time else None
+    times = times_of(batch, declaration.time) if declaration.time else None
     return _Batch(batch.place, matrix, approved, groups, times)
 
 
-def _times(batch: Batch, column: str) -> NDArray[np.datetime64]:
+def times_of(batch: Batch, column: str) -> NDArray[np.datetime64]:
     """Dates and times as in ISO 8601, those with a zone as of UTC."""
     text = text_of(batch, column).to_pandas()
     times = pd.to_datetime(text, format="ISO8601", errors="coerce", utc=True).dt.tz_localize(None)
@@ -108,7 +117,7 @@ def _groups(columns: Iterable[pa.Array]) -> tuple[NDArray[np.str_], int]:
     return groups.to_numpy(str), len(alone)
 
 
-def _dropped(names: Iterable[str], declaration: Declaration) -> list[str]:
+def dropped(names: Iterable[str], declaration: Declaration) -> list[str]:
     """Notes on the columns that are not used."""
     roles = {declaration.target.name, declaration.id, declaration.group, declaration.time}
     taken = {*declaration.schema.names, *roles} - {""}
@@ -124,23 +133,22 @@ def _dropped(names: Iterable[str], declaration: Declaration) -> list[str]:
     return notes
 
 
-def _check_enough(
-    source: str, matrix: NDArray[np.float64], approved: NDArray[np.int64], declaration: Declaration
-) -> None:
-    """DataError for too few values of a column, or too few rows of a class, to train on."""
-    present = (~np.isnan(matrix)).sum(axis=0)
+def check_enough(source: str, present: NDArray[np.int64], classes: NDArray[np.int64], declaration: Declaration) -> None:
+    """DataError for too few values of a column, or too few rows of a class, to train on.
+
+    `present` [columns] are the values of each, and `classes` the rows rejected and approved.
+    """
     if present.min() < FEWEST:
         name = declaration.columns[int(present.argmin())].name
         raise DataError(f"{source} has a value in only {present.min()} rows of column {name}; {FEWEST} are needed.")
     declared = declaration.target
-    counts = np.bincount(approved, minlength=2)
     words = (declared.rejected, declared.approved)
-    if counts.min() == 0:
-        raise DataError(f"{source} has only one class: {declared.name} is {words[int(counts.argmax())]} in every row.")
-    if counts.min() < FEWEST:
+    if classes.min() == 0:
+        raise DataError(f"{source} has only one class: {declared.name} is {words[int(classes.argmax())]} in every row.")
+    if classes.min() < FEWEST:
         raise DataError(
-            f"{source} has too few rows with {declared.name} {words[int(counts.argmin())]} to learn from and to be "
-            f"judged on: {counts.min()}, where {FEWEST} are needed."
+            f"{source} has too few rows with {declared.name} {words[int(classes.argmin())]} to learn from and to be "
+            f"judged on: {classes.min()}, where {FEWEST} are needed."
         )
 
 
@@ -157,26 +165,38 @@ class _Places:
         return f"{place.file}, {place.row(index - self._starts[number])}"
 
 
-def _outside(column: Column, values: NDArray[np.float64], places: _Places) -> list[str]:
-    """A note on values out of range.
+def beyond(column: Column, values: NDArray[np.float64]) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
+    """Which of the values [n] are out of the column's range, and which are not what it is declared to be.
 
-    DataError where more than `WRONG_SHARE` of the rows have values that are not what the column is declared to be: of
-    a flag any but 0 and 1, of a number those beyond its range by more than `FAR` times its width.
+    Those are of a flag any but 0 and 1, of a number those beyond its range by more than `FAR` times its width.
     """
     if column.range is None:
-        return []
+        none = np.zeros(len(values), dtype=np.bool_)
+        return none, none
     low, high = column.range
-    outside = (values < low) | (values > high)
-    if not outside.any():
-        return []
-    beyond = 0.0 if column.flag else FAR * (high - low)
-    wrong = (values < low - beyond) | (values > high + beyond)
+    margin = 0.0 if column.flag else FAR * (high - low)
+    return (values < low) | (values > high), (values < low - margin) | (values > high + margin)
+
+
+def not_of(column: Column, where: str, value: float, share: float) -> DataError:
+    """The error for a column of which this share of the rows has values that do not belong to it."""
+    return DataError(
+        f"{where}, column {column.name}: {value:g} does not belong to a column of {column.minimum:g} to "
+        f"{column.maximum:g}, and {share:.1%} of the rows have such values; correct the data or the declared range."
+    )
+
+
+def outside_note(column: Column, count: int) -> list[str]:
+    """A sentence on that many values out of range, none on none."""
+    values_are = "1 value is" if count == 1 else f"{count} values are"
+    note = f"{column.name}: {values_are} outside {column.minimum:g} to {column.maximum:g}; kept unchanged."
+    return [note] * (count > 0)
+
+
+def _outside(column: Column, values: NDArray[np.float64], places: _Places) -> list[str]:
+    """A note on values out of range; DataError where more than `WRONG_SHARE` of the rows have wrong ones."""
+    outside, wrong = beyond(column, values)
     if wrong.mean() > WRONG_SHARE:
         first = int(wrong.argmax())
-        raise DataError(
-            f"{places.row(first)}, column {column.name}: {values[first]:g} does not belong to a column of {low:g} "
-            f"to {high:g}, and {wrong.mean():.1%} of the rows have such values; correct the data or the declared range."
-        )
-    count = int(outside.sum())
-    values_are = "1 value is" if count == 1 else f"{count} values are"
-    return [f"{column.name}: {values_are} outside {low:g} to {high:g}; kept unchanged."]
+        raise not_of(column, places.row(first), values[first], wrong.mean())
+    return outside_note(column, int(outside.sum()))

@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,6 +24,18 @@ from training_job.progress import Progress
 from training_job.split import Rows
 
 Candidates = Mapping[str, tuple[Family, Parameters]]
+
+
+class Fit(Protocol):
+    """How the chosen algorithm is fitted."""
+
+    def __call__(self, algorithm: str, parameters: Parameters, pipeline: Pipeline, train: Rows, /) -> Pipeline:
+        """The fitted pipeline, from one that is not."""
+
+
+def fit_to_rows(algorithm: str, parameters: Parameters, pipeline: Pipeline, train: Rows) -> Pipeline:  # noqa: ARG001
+    """To the rows that it was chosen on."""
+    return pipeline.fit(train.frame, train.target)
 
 
 @dataclass(frozen=True)
@@ -53,8 +66,10 @@ class Fitting:
     threshold: float | None
     progress: Progress
 
-    def choose(self, train: Rows, candidates: Candidates, settings: int, given: Sequence[str]) -> Fitted:
-        """The candidate of least cross-validated log loss, fitted to all rows.
+    def choose(
+        self, train: Rows, candidates: Candidates, settings: int, given: Sequence[str], fit: Fit = fit_to_rows
+    ) -> Fitted:
+        """The candidate of least cross-validated log loss, fitted by `fit`.
 
         That many settings are tried of its parameters that were not `given`; 0 for none.
         """
@@ -75,8 +90,8 @@ class Fitting:
             if found.better:
                 parameters = found.applied(parameters)
                 validated[chosen] = self._validated(train, family, parameters)
-        with self.progress.step(f"Fit {chosen} to {len(train.target)} rows"), refusals(chosen, family):
-            pipeline = self._built(family, parameters).fit(train.frame, train.target)
+        with self.progress.step(f"Fit {chosen}"), refusals(chosen, family):
+            pipeline = fit(chosen, parameters, self._built(family, parameters), train)
         threshold = self._threshold(train, pipeline, validated[chosen][1])
         with self.progress.step("Compile the model and compare"):
             compiled = family.compile(pipeline, self.schema)

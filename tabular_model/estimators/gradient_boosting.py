@@ -1,10 +1,14 @@
-"""Boosted trees: categories and missing values as they are, and monotone where the schema gives a direction."""
+"""Boosted trees: categories and missing values as they are, and monotone where the schema gives a direction.
+
+scikit-learn learns them from rows in memory, XGBoost from more.
+"""
 
 from collections.abc import Sequence
 
 from sklearn.ensemble import HistGradientBoostingClassifier
 from sklearn.pipeline import Pipeline
 
+from tabular_model.estimators import xgboost_trees
 from tabular_model.estimators.family import Compiled, on_columns, positions
 from tabular_model.estimators.histogram_trees import trees_of
 from tabular_model.estimators.tree_files import tree_files
@@ -26,5 +30,9 @@ def build(schema: Schema, features: Sequence[str], parameters: Parameters, seed:
 
 def compile(pipeline: Pipeline, schema: Schema) -> Compiled:
     """ONNX in float64, tables where the trees are small enough for them, and the leaves for explanations."""
-    trees = trees_of(pipeline["model"], positions(pipeline), [len(column.levels) for column in schema.columns])
-    return tree_files(trees, len(schema))
+    model, levels = pipeline["model"], [len(column.levels) for column in schema.columns]
+    if isinstance(model, HistGradientBoostingClassifier):
+        return tree_files(trees_of(model, positions(pipeline), levels), len(schema))
+    trees = xgboost_trees.trees_of(model.get_booster(), positions(pipeline), levels)
+    # XGBoost itself adds the leaves in float32.
+    return tree_files(trees, len(schema))._replace(arithmetic="float32")

@@ -1,9 +1,11 @@
 """Logistic regression: numbers imputed by their mean and scaled, categories one-hot with missing as one more level."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
 from onnx import NodeProto, helper
 from sklearn.compose import ColumnTransformer
@@ -14,11 +16,13 @@ from sklearn.preprocessing import OneHotEncoder, StandardScaler
 
 from tabular_model.estimators.family import Compiled
 from tabular_model.estimators.graph import Constants, log_odds_graph
+from tabular_model.estimators.newton import regress
 from tabular_model.explain.linear import FILE as EXPLANATION
 from tabular_model.explain.linear import Additive, Levels, Linear
 from tabular_model.parameters import Parameters
 from tabular_model.schema import Schema
 from tabular_model.scoring.scorer import ONNX
+from tabular_model.totals import Added, Total
 
 NUMBERS, CATEGORIES = "numbers", "categories"
 
@@ -35,6 +39,75 @@ def build(schema: Schema, features: Sequence[str], parameters: Parameters, seed:
     chosen = [(NUMBERS, scaled, schema.positions(numbers)), (CATEGORIES, one_hot, schema.positions(categories))]
     model = LogisticRegression(**_given(parameters), random_state=seed)
     return Pipeline([("columns", ColumnTransformer([each for each in chosen if each[2]])), ("model", model)])
+
+
+@dataclass(frozen=True)
+class Moments(Added):
+    """How many rows there are, how many approved, and of each column its values, their sum and that of their squares.
+
+    Values are less `centre` [columns], a number near their mean, so that squares lose no digits.
+    """
+
+    rows: int
+    approved: int
+    values: NDArray[np.int64]
+    sums: NDArray[np.float64]
+    squares: NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class MomentsOf:
+    """The moments of some rows' columns at these positions."""
+
+    positions: list[int]
+    centre: NDArray[np.float64]
+
+    def __call__(self, matrix: NDArray[np.float64], target: NDArray[np.int64]) -> Moments:
+        """Of rows [n, columns of the schema] and their target [n]."""
+        values = matrix[:, self.positions] - self.centre
+        present = ~np.isnan(values)
+        held = np.where(present, values, 0.0)
+        return Moments(len(target), int(target.sum()), present.sum(axis=0), held.sum(axis=0), (held**2).sum(axis=0))
+
+
+@dataclass(frozen=True)
+class OfMatrix:
+    """Fitted columns, for a matrix in place of a frame."""
+
+    columns: ColumnTransformer
+
+    def transform(self, matrix: NDArray[np.float64]) -> NDArray[np.float64]:
+        """[n, columns of the schema] to [n, d]."""
+        return np.asarray(self.columns.transform(pd.DataFrame(matrix, columns=self.columns.feature_names_in_)))
+
+
+def fit_to_all(pipeline: Pipeline, total: Total) -> Pipeline:
+    """The pipeline, fitted to a sample, fitted to the rows that `total` sums over: as if they had been in memory."""
+    columns, model = pipeline["columns"], pipeline["model"]
+    moments = _take_moments(columns, total)
+    balanced = (moments.rows / (2 * (moments.rows - moments.approved)), moments.rows / (2 * moments.approved))
+    weights = balanced if model.class_weight == "balanced" else (1.0, 1.0)
+    start = np.append(model.coef_[0], model.intercept_)
+    found = regress(total, OfMatrix(columns), start, model.C, model.max_iter, weights)
+    model.coef_, model.intercept_ = found[None, :-1], found[-1:]
+    return pipeline
+
+
+def _take_moments(columns: ColumnTransformer, total: Total) -> Moments:
+    """Sets the means and scales of the numbers."""
+    scaled = columns.named_transformers_.get(NUMBERS)
+    if scaled is None:
+        return total(MomentsOf([], np.empty(0)))
+    (positions,) = (positions for name, _, positions in columns.transformers_ if name == NUMBERS)
+    imputer, scaler = scaled["impute"], scaled["scale"]
+    centre = imputer.statistics_
+    moments = total(MomentsOf(positions, centre))
+    shift = moments.sums / np.maximum(moments.values, 1)
+    imputer.statistics_ = scaler.mean_ = centre + shift
+    scaler.var_ = (moments.squares - moments.values * shift**2) / moments.rows
+    scaler.scale_ = np.where(scaler.var_ > 0, np.sqrt(scaler.var_), 1.0)
+    scaler.n_samples_seen_ = moments.rows
+    return moments
 
 
 def compile(pipeline: Pipeline, schema: Schema) -> Compiled:

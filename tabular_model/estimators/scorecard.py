@@ -5,8 +5,10 @@ that its value is in (Siddiqi, "Intelligent Credit Scoring", 2nd ed., Wiley 2017
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from itertools import pairwise
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -16,17 +18,23 @@ from sklearn.pipeline import Pipeline
 from sklearn.utils.validation import check_is_fitted
 
 from tabular_model.estimators.family import Compiled, on_columns, positions
+from tabular_model.estimators.newton import regress
 from tabular_model.estimators.tree_files import tree_files
-from tabular_model.estimators.weight_of_evidence import Binner, Binning
+from tabular_model.estimators.weight_of_evidence import Binner, Binning, Counts
 from tabular_model.parameters import Parameters
 from tabular_model.points import FILE, Bin, Card, Variable
 from tabular_model.schema import Column, Schema
+from tabular_model.totals import Total
 from tabular_model.trees import Leaf, Node, Split, Trees
 
 DECIMALS = 2  # of points
+MOST_COUNTED = 200_000  # rows of which every value is counted
+MOST_VALUES = 10_000  # of a column that are counted of more rows
+SOLVER = {"solver": "newton-cholesky", "tol": 1e-8}  # so near that more rows' sums give the same card
 
 Floats = NDArray[np.float64]
 Integers = NDArray[np.int64]
+Regressed = Callable[[NDArray[np.intp]], Floats]  # the coefficients of some features, and the intercept, last
 
 
 class Scorecard(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
@@ -60,22 +68,41 @@ class Scorecard(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
     def fit(self, X: ArrayLike, y: ArrayLike) -> "Scorecard":
         """For y [n] of 0 and 1."""
         matrix, target = np.asarray(X, dtype=np.float64), np.asarray(y)
-        self.classes_ = np.unique(target)
         binner = Binner(self.max_bins, self.min_bin_share)
+        self.classes_ = np.unique(target)
         self.binnings_ = [
             binner.category(values, target, levels) if levels else binner.number(values, target, direction)
             for values, levels, direction in zip(matrix.T, self.levels, self.directions, strict=True)
         ]
         evidence = self._evidence(matrix)
-        kept = np.flatnonzero(np.ptp(evidence, axis=0) > 0)
-        self.coef_, self.intercept_ = np.zeros(matrix.shape[1]), float(np.log(target.sum() / (1 - target).sum()))
+
+        def regressed(kept: NDArray[np.intp]) -> Floats:
+            model = LogisticRegression(C=self.C, max_iter=self.max_iter, **SOLVER).fit(evidence[:, kept], target)
+            return np.append(model.coef_[0], model.intercept_)
+
+        return self._weigh(regressed)
+
+    def fit_counts(self, columns: Sequence[Counts], regressed: Regressed) -> "Scorecard":
+        """From the counts of each feature's values."""
+        binner = Binner(self.max_bins, self.min_bin_share)
+        self.classes_ = np.array([0, 1])
+        self.binnings_ = [
+            binner.category_of(counts, levels) if levels else binner.number_of(counts, direction)
+            for counts, levels, direction in zip(columns, self.levels, self.directions, strict=True)
+        ]
+        return self._weigh(regressed)
+
+    def _weigh(self, regressed: Regressed) -> "Scorecard":
+        """Sets the coefficients, from a function that gives those of some features, and the intercept, last."""
+        approved, rejected = (int(each.sum()) for each in (self.binnings_[0].approved, self.binnings_[0].rejected))
+        self.coef_, self.intercept_ = np.zeros(len(self.binnings_)), math.log(approved / rejected)
+        kept = np.flatnonzero([binning.varies() for binning in self.binnings_])
         while len(kept):
-            model = LogisticRegression(C=self.C, max_iter=self.max_iter).fit(evidence[:, kept], target)
-            coefficients, self.intercept_ = model.coef_[0], float(model.intercept_[0])
-            if (coefficients > 0).all():
+            *coefficients, self.intercept_ = regressed(kept).tolist()
+            if min(coefficients) > 0:
                 self.coef_[kept] = coefficients
                 break
-            kept = np.delete(kept, coefficients.argmin())
+            kept = np.delete(kept, int(np.argmin(coefficients)))
         return self
 
     def predict_proba(self, X: ArrayLike) -> Floats:
@@ -90,6 +117,74 @@ class Scorecard(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
 
     def _evidence(self, matrix: Floats) -> Floats:
         return np.column_stack([b.evidence[b.find(values)] for b, values in zip(self.binnings_, matrix.T, strict=True)])
+
+
+class Evidence(NamedTuple):
+    """The evidence of the features `kept`, whose columns of the matrix have these positions and bins."""
+
+    positions: tuple[int, ...]
+    binnings: tuple[Binning, ...]
+
+    def transform(self, matrix: Floats) -> Floats:
+        """[n, columns of the schema] to [n, features]."""
+        pairs = zip(self.positions, self.binnings, strict=True)
+        return np.column_stack([binning.evidence[binning.find(matrix[:, place])] for place, binning in pairs])
+
+
+@dataclass(frozen=True)
+class ColumnCounts:
+    """The counts of each feature."""
+
+    columns: tuple[Counts, ...]
+
+    def __add__(self, other: "ColumnCounts") -> "ColumnCounts":
+        return ColumnCounts(tuple(a + b for a, b in zip(self.columns, other.columns, strict=True)))
+
+
+@dataclass(frozen=True)
+class CountsOf:
+    """Counts rows' values in the columns at these positions, each raised to the next of its grid if it has one."""
+
+    positions: list[int]
+    grids: tuple[Floats | None, ...]
+
+    def __call__(self, matrix: Floats, target: Integers) -> ColumnCounts:
+        """Of rows [n, columns of the schema] and their target [n]."""
+        columns = zip(self.positions, self.grids, strict=True)
+        return ColumnCounts(tuple(Counts.of(_raised(matrix[:, place], grid), target) for place, grid in columns))
+
+
+def fit_to_all(pipeline: Pipeline, total: Total, rows: int, sample: Floats) -> Pipeline:
+    """The pipeline, fitted to the `sample` [n, columns of the schema], fitted to the `rows` that `total` sums over.
+
+    It is as if they had been in memory; with more rows than `MOST_COUNTED`, columns of many values are cut at
+    quantiles of the sample.
+    """
+    model: Scorecard = pipeline["model"]
+    places = positions(pipeline)
+    grids = tuple(_grid(sample[:, place]) if rows > MOST_COUNTED else None for place in places)
+
+    def regressed(kept: NDArray[np.intp]) -> Floats:
+        evidence = Evidence(tuple(places[i] for i in kept), tuple(model.binnings_[i] for i in kept))
+        return regress(total, evidence, np.zeros(len(kept) + 1), model.C, model.max_iter)
+
+    model.fit_counts(total(CountsOf(places, grids)).columns, regressed)
+    return pipeline
+
+
+def _grid(values: Floats) -> Floats | None:
+    """The values at which a column of many is cut; None where each value is counted."""
+    distinct = np.unique(values[~np.isnan(values)])
+    if len(distinct) <= MOST_VALUES:
+        return None
+    return np.unique(np.quantile(distinct, np.linspace(0, 1, MOST_VALUES), method="inverted_cdf"))
+
+
+def _raised(values: Floats, grid: Floats | None) -> Floats:
+    if grid is None:
+        return values
+    places = np.minimum(np.searchsorted(grid, values), len(grid) - 1)
+    return np.where(np.isnan(values), np.nan, grid[places])
 
 
 def build(schema: Schema, features: Sequence[str], parameters: Parameters, seed: int) -> Pipeline:  # noqa: ARG001 - it draws nothing

@@ -95,8 +95,14 @@ class Release:
 
     def train(self, job: str) -> Any:
         """Trains by a Job made from the chart's CronJob; the result that the training left."""
+        self.start_training(job)
+        return self.trained(job)
+
+    def start_training(self, job: str) -> None:
         self.kubectl("create", "job", job, f"--from=cronjob/{self.service}-training")
-        self.wait(f"job/{job}", "condition=Complete")
+
+    def trained(self, job: str, seconds: int = 180) -> Any:
+        self.wait(f"job/{job}", "condition=Complete", seconds)
         pod = self.get("pods", f"--selector=job-name={job}")["items"][0]
         return json.loads(pod["status"]["containerStatuses"][0]["state"]["terminated"]["message"])
 

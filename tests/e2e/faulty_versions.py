@@ -20,7 +20,7 @@ from tabular_model.registry import Artifact, Registry
 
 CREDIT_SCORE = LOAN.schema.names.index("Credit_Score")
 OF_TWENTY = 20.0  # a credit score divisible by it comes once in twenty
-SLOWNESS = 128  # size of the matrices that are multiplied for nothing
+SLOWNESS = 256  # size of the matrices multiplied for nothing: several times latencyMargin on a fast machine too
 MORE_APPROVALS = 0.3  # which is seen also where a slow machine gives few requests a step
 
 

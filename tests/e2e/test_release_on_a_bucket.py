@@ -1,6 +1,7 @@
 """The same release on a bucket behind a proxy, with a certificate of a private authority; a Secret that is wrong.
 
-And two million applications in that bucket, scored by Spark on the cluster while its processes are killed.
+And two million applications in that bucket, scored by Spark on the cluster while its processes are killed; a version
+that Spark trains on what is there.
 """
 
 import io
@@ -44,6 +45,13 @@ SCORING = {
     "driver": SMALL,
     "executors": SMALL | {"instances": 2},
     "conf": {"spark.sql.files.maxPartitionBytes": "4m"},
+}
+HISTORY, PARTS_OF_HISTORY = 300_000, 3
+TRAINING = {
+    "engine": "spark",
+    "data": {"type": "bucket", "bucket": {"url": "s3://models/history"}},
+    "parameters": {"algorithm": "gradient_boosting"},  # whose workers connect to each other and to the driver
+    "spark": {"driver": SMALL | {"memoryOverhead": "2g"}, "executors": SMALL | {"instances": 2}},
 }
 # What a platform may ask of pods beside it.
 POD = {
@@ -116,18 +124,21 @@ def test_every_endpoint_gives_the_probabilities_of_the_version_in_the_bucket(end
     assert np.abs(np.array(probabilities) - expected).max() <= 1e-9
 
 
+def put_parquet(rows, key):
+    body = io.BytesIO()
+    rows.to_parquet(body, index=False)
+    boto3.client("s3", region_name=KEYS["AWS_REGION"]).put_object(Bucket="models", Key=key, Body=body.getvalue())
+
+
 @pytest.fixture(scope="module")
 def portfolio():
     """Two million applications as Parquet in the bucket, one in a thousand of which has a flaw; a sample of them."""
-    client = boto3.client("s3", region_name=KEYS["AWS_REGION"])
     samples = []
     for part in range(PARTS):
         rows = generate(PORTFOLIO // PARTS, seed=100 + part)[list(LOAN.schema.names)].astype(float)
         rows.insert(0, "Customer", np.arange(len(rows)) + part * len(rows))
         rows.loc[rows.index % 1000 == 0, "Had_Past_Default"] = 0.5
-        body = io.BytesIO()
-        rows.to_parquet(body, index=False)
-        client.put_object(Bucket="models", Key=f"portfolio/part-{part:02}.parquet", Body=body.getvalue())
+        put_parquet(rows, f"portfolio/part-{part:02}.parquet")
         samples.append(rows.sample(1000 // PARTS, random_state=part))
     return pd.concat(samples).set_index("Customer")
 
@@ -183,6 +194,25 @@ def test_every_row_is_there_once_with_the_answer_of_the_endpoint(release, portfo
         application = {name: None if np.isnan(value) else value for name, value in flawed.items()}
         sentence = http.post("/predict", json=application).json()["error"]
     assert set(refused["refused"]) == {sentence}
+
+
+def test_spark_trains_a_version_on_two_executors(release, spark_image, figure):
+    for part in range(PARTS_OF_HISTORY):
+        put_parquet(generate(HISTORY // PARTS_OF_HISTORY, seed=200 + part), f"history/part-{part}.parquet")
+    started = time.monotonic()
+    release.upgrade(*of_image("spark", spark_image), "--set-json", f"training={json.dumps(TRAINING)}")
+    release.start_training("on-spark")
+    wait_for(lambda: len(running(release, "training-executor")) == 2, 180, "two executors")
+    assert len(running(release, "training")) == 1
+    result = release.trained("on-spark", seconds=400)
+    figure("training on Spark", f"{HISTORY:,} rows, two executors: {time.monotonic() - started:.0f} s")
+    assert result["passed"], result["reasons"]
+    manifest = Registry.open(VALUES["storage.bucket.url"]).manifest(result["version"])
+    assert manifest.engine == "spark"
+    assert manifest.data.source == "s3://models/history"
+    assert manifest.data.rows == HISTORY
+    wait_for(lambda: not running(release, "training-executor"), 60, "the executors to go")
+    release.upgrade("--set", "training.engine=auto", "--set", "training.parameters.algorithm=")
 
 
 def test_a_wrong_secret_is_named_and_the_old_version_keeps_serving(release, figure):

@@ -7,22 +7,22 @@ from typing import Any
 
 import pytest
 
-SETTINGS = {
-    "spark.sql.shuffle.partitions": "2",
-    "spark.default.parallelism": "2",
-    "spark.sql.codegen.wholeStage": "false",
-}
+from tests.loan_spark import quick
 
 
 @pytest.fixture(scope="session")
-def spark() -> Iterator[Any]:
-    """A session as `loan predict --engine spark` makes it."""
+def java() -> None:
+    """Skips where Spark cannot start; processes that the tests start compile little, too."""
     pytest.importorskip("pyspark", reason="pyspark is not installed: `make test` installs it where there is Java")
     if not shutil.which("java"):
         pytest.skip("there is no Java on the PATH, which Spark needs")
+    os.environ["JAVA_TOOL_OPTIONS"] = quick.JAVA
+
+
+@pytest.fixture(scope="session")
+def spark(java: None) -> Iterator[Any]:
+    """A session as `loan predict --engine spark` makes it, which tries a task twice."""
     from loan_spark.session import session  # noqa: PLC0415
 
-    # Small data: compiling costs more than it saves. Processes that the tests start have this too.
-    os.environ["JAVA_TOOL_OPTIONS"] = "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC"
-    with session("local[2]", SETTINGS) as made:
+    with session("local[2,2]", quick.SETTINGS) as made:
         yield made

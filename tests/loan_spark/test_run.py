@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+from contextlib import contextmanager
 
 import numpy as np
 import pandas as pd
@@ -35,8 +36,17 @@ def run(spark, trained_registry, tmp_path):
     return run
 
 
-def write(spark, rows, folder, format="parquet", partitions=3, **options):
-    spark.createDataFrame(rows).repartition(partitions).write.format(format).options(**options).save(str(folder))
+def write(rows, folder, format="parquet", files=1):
+    """A folder as Spark writes it, with files that are none of its data."""
+    folder.mkdir()
+    for name in ("_SUCCESS", "._SUCCESS.crc"):
+        (folder / name).touch()
+    for place in range(files):
+        part, path = rows[place::files].reset_index(drop=True), folder / f"part-{place}.{format}"
+        if format == "json":
+            path.write_text("".join(f"{json.dumps(row, ensure_ascii=False)}\n" for row in part.to_dict("records")))
+        else:
+            getattr(part, f"to_{format}")(path, index=False)
 
 
 def flawed(rows, share):
@@ -52,7 +62,7 @@ def left_in(folder):
 @pytest.mark.parametrize("format", ["parquet", "csv", "json", "orc"])
 def test_scored_and_refused_rows_are_written_apart(spark, run, model, tmp_path, format):
     rows = flawed(1000, 0.005)
-    write(spark, rows, tmp_path / "in", format, header="true")
+    write(rows, tmp_path / "in", format, files=2)
     run(output_format=format, explain=True)
     read = spark.read.format(format).options(**({"header": "true", "inferSchema": "true"} if format == "csv" else {}))
     scored = read.load(str(tmp_path / "out")).toPandas().sort_values("Customer", ignore_index=True)
@@ -66,9 +76,9 @@ def test_scored_and_refused_rows_are_written_apart(spark, run, model, tmp_path, 
     assert left_in(tmp_path) == ["in", "out"]
 
 
-def test_the_manifest_says_what_was_done(spark, run, model, tmp_path):
+def test_the_manifest_says_what_was_done(run, model, tmp_path):
     rows = flawed(2000, 0.0025)
-    write(spark, rows, tmp_path / "in")
+    write(rows, tmp_path / "in", files=3)
     returned = run(name="nightly-29403300")
     manifest = json.loads((tmp_path / "out" / "_manifest.json").read_bytes())
     assert json.loads(returned.encode()) == manifest
@@ -87,16 +97,16 @@ def test_the_manifest_says_what_was_done(spark, run, model, tmp_path):
     assert run(overwrite=True).input.sha256 != manifest["input"]["sha256"]
 
 
-def test_too_many_refused_rows_fail_it_before_anything_is_written(spark, run, tmp_path):
-    write(spark, flawed(1000, 0.02), tmp_path / "in")
+def test_too_many_refused_rows_fail_it_before_anything_is_written(run, tmp_path):
+    write(flawed(1000, 0.02), tmp_path / "in")
     with pytest.raises(DataError, match=r"20 of 1000 rows .* which is more than 0.01 of them; nothing was written"):
         run()
     assert left_in(tmp_path) == ["in"]
     assert run(most_refused=0.02).counts.refused == 20
 
 
-def test_an_output_is_replaced_only_on_request_and_then_whole(spark, run, tmp_path):
-    write(spark, applications(100), tmp_path / "in")
+def test_an_output_is_replaced_only_on_request_and_then_whole(run, tmp_path):
+    write(applications(100), tmp_path / "in")
     run()
     with pytest.raises(DataError, match="already exists; choose another name, or use --overwrite"):
         run(version="v2")
@@ -106,19 +116,19 @@ def test_an_output_is_replaced_only_on_request_and_then_whole(spark, run, tmp_pa
     assert left_in(tmp_path) == ["in", "out"]
 
 
-def test_an_output_is_partitioned_by_columns_of_the_input(spark, run, tmp_path):
+def test_an_output_is_partitioned_by_columns_of_the_input(run, tmp_path):
     rows = applications(100).assign(Region=["north", "south"] * 50, Year=2026)
-    write(spark, rows, tmp_path / "in")
+    write(rows, tmp_path / "in")
     run(partition_by=("Region", "Year"))
     found = pd.read_parquet(tmp_path / "out")
     assert found.groupby("Region", observed=True).size().to_dict() == {"north": 50, "south": 50}
     assert (tmp_path / "out" / "Region=north" / "Year=2026").is_dir()
 
 
-def test_what_a_killed_run_left_is_never_seen_and_goes_with_the_next(spark, run, tmp_path, monkeypatch):
+def test_what_a_killed_run_left_is_never_seen_and_goes_with_the_next(run, tmp_path, monkeypatch):
     from loan_spark.output import Output  # noqa: PLC0415
 
-    write(spark, applications(100), tmp_path / "in")
+    write(applications(100), tmp_path / "in")
     with monkeypatch.context() as patched:
         patched.setattr(Output, "commit", lambda *_: None)  # as a driver that dies before the commit
         run()
@@ -128,10 +138,10 @@ def test_what_a_killed_run_left_is_never_seen_and_goes_with_the_next(spark, run,
     assert len(pd.read_parquet(tmp_path / "out")) == 100
 
 
-def test_a_run_that_comes_second_is_told(spark, run, tmp_path, monkeypatch):
+def test_a_run_that_comes_second_is_told(run, tmp_path, monkeypatch):
     from loan_spark.output import Staging  # noqa: PLC0415
 
-    write(spark, applications(10), tmp_path / "in")
+    write(applications(10), tmp_path / "in")
     written = Staging.write
 
     def meanwhile(staging, frame):
@@ -144,47 +154,44 @@ def test_a_run_that_comes_second_is_told(spark, run, tmp_path, monkeypatch):
     assert left_in(tmp_path) == ["in", "out"]
 
 
-FAILING_ONCE = """
-import sys
-from pyspark import TaskContext
-from loan_spark import run
-from loan_spark.session import session
+def test_a_retried_task_duplicates_no_row(run, tmp_path, monkeypatch):
+    from pyspark import TaskContext  # noqa: PLC0415
 
-source, target, registry = sys.argv[1:]
-scored = run.scored
+    from loan_spark.run import scored  # noqa: PLC0415
 
-def failing_once(*arguments):
-    frame = scored(*arguments)
-    def batches(rows):
-        yield from rows
-        if TaskContext.get().attemptNumber() == 0:
-            raise RuntimeError("the first attempt fails, after all its rows")
-    return frame.mapInArrow(batches, frame.schema)
+    def failing_once(*arguments):
+        frame = scored(*arguments)
 
-run.scored = failing_once
-with session("local[2,2]", {}) as spark:
-    print(run.Run(source=source, target=target, registry=registry)(spark).counts.rows)
-"""
+        def batches(rows):
+            yield from rows
+            if TaskContext.get().attemptNumber() == 0:
+                raise RuntimeError("the first attempt fails, after all its rows")
 
+        return frame.mapInArrow(batches, frame.schema)
 
-def test_a_retried_task_duplicates_no_row(spark, tmp_path, trained_registry):
     rows = applications(1000)
-    write(spark, rows, tmp_path / "in", partitions=4)
-    places = [str(place) for place in (tmp_path / "in", tmp_path / "out", trained_registry)]
-    done = subprocess.run([sys.executable, "-c", FAILING_ONCE, *places], capture_output=True, text=True, check=True)
-    assert done.stdout.splitlines()[-1] == "1000"
+    write(rows, tmp_path / "in", files=4)
+    monkeypatch.setattr("loan_spark.run.scored", failing_once)
+    assert run().counts.rows == 1000
     assert sorted(pd.read_parquet(tmp_path / "out")["Customer"]) == rows["Customer"].tolist()
     assert left_in(tmp_path) == ["in", "out"]
 
 
-def test_the_command_says_what_it_did(spark, tmp_path, trained_registry):
-    write(spark, flawed(400, 0.005), tmp_path / "in", "csv", header="true")
-    command = [sys.executable, "-m", "loan_cli", "predict", "--engine", "spark", "--registry", str(trained_registry)]
+def test_the_command_says_what_it_did(spark, tmp_path, trained_registry, monkeypatch):
+    asked = []
+
+    @contextmanager
+    def session(*how):
+        asked.append(how)
+        yield spark
+
+    monkeypatch.setattr("loan_spark.session.session", session)
+    write(flawed(400, 0.005), tmp_path / "in", "csv")
+    command = ["predict", "--engine", "spark", "--registry", str(trained_registry)]
     command += ["--input", str(tmp_path / "in"), "--output", str(tmp_path / "{date}" / "scores.csv")]
-    done = subprocess.run(
-        command, check=False, capture_output=True, text=True, env=os.environ | {"LOAN_RUN": "nightly-29403300"}
-    )
-    assert done.returncode == 0, done.stderr
+    done = CliRunner().invoke(app, command, env={"LOAN_RUN": "nightly-29403300"})
+    assert done.exit_code == 0, done.output
+    assert asked == [("local[*]", {})]
     output = tmp_path / "2025-11-26" / "scores.csv"
     assert done.stdout.splitlines() == [
         f"Scored 398 applications into {output}.",
@@ -243,10 +250,10 @@ def test_what_is_not_installed_is_said(lacking, sentence):
         ({"version": "v7"}, "has no version v7"),
     ],
 )
-def test_what_is_wrong_is_one_sentence(spark, run, tmp_path, options, sentence):
+def test_what_is_wrong_is_one_sentence(run, tmp_path, options, sentence):
     from loan_spark.session import failing_in_a_sentence  # noqa: PLC0415
 
-    write(spark, applications(10), tmp_path / "in")
+    write(applications(10), tmp_path / "in")
     with pytest.raises(ModelError, match=sentence) as error, failing_in_a_sentence():
         run(**options)
     assert "\n" not in str(error.value)

@@ -36,7 +36,7 @@ def test_the_code_scores_a_table(spark, home):
     assert pd.read_parquet(home / "scored")["probability"].between(0, 1).sum() == 1000
 
 
-def test_the_command_gives_what_is_shown(spark, home):
-    ((command, shown),) = re.findall(r"(?m)^\$ (.*)\n(.*)\n```", PAGE)
+@pytest.mark.parametrize(("command", "shown"), re.findall(r"(?m)^\$ (.*)\n(.*)\n```", PAGE))
+def test_the_commands_give_what_is_shown(spark, home, command, shown):
     done = subprocess.run(command, shell=True, cwd=home, check=True, capture_output=True, text=True)
     assert done.stdout.strip() == shown

@@ -1,19 +1,18 @@
 """`score`: the rows of a Spark frame are checked and scored as every endpoint checks and scores them."""
 
+import os
 import shutil
 
 import httpx
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 import pytest
 
 from loan_model.synthetic import LOAN, generate
 from tabular_model.errors import DataError, IntegrityError, NotSigned, VersionNotFound
-from tabular_model.registry import Registry
 from tests import second_model
 from tests.model_server.serving import in_process, v2_frame
-from training_job.progress import Progress
-from training_job.run import Training, run_training
 
 NAMES = list(LOAN.schema.names)
 FLAWS = [
@@ -45,6 +44,11 @@ def applications(rows, seed=7):
     return frame.assign(Customer=[f"c{place:05}" for place in range(rows)], Note="née")
 
 
+def as_table(rows):
+    """The rows for Spark: what is no number stays so, beside what is missing."""
+    return pa.table({name: rows[name].to_numpy() for name in rows})
+
+
 def in_order(frame):
     return frame.toPandas().sort_values("Customer", ignore_index=True)
 
@@ -59,7 +63,7 @@ def by_rest(http: httpx.Client, rows: pd.DataFrame, explain: bool = False) -> di
 
 def test_probabilities_are_those_of_rest_to_the_last_bit(spark, score, http, trained_registry):
     rows = applications(3000)
-    scored = in_order(score(spark.createDataFrame(rows), trained_registry, "v1", explain=True))
+    scored = in_order(score(spark.createDataFrame(as_table(rows)), trained_registry, "v1", explain=True))
     answer = by_rest(http, rows, explain=True)
     assert scored["probability"].tolist() == answer["probability"]
     assert scored["decision"].tolist() == answer["decision"]
@@ -70,12 +74,13 @@ def test_probabilities_are_those_of_rest_to_the_last_bit(spark, score, http, tra
 
 
 def test_the_callers_columns_stay_as_they_are(spark, score, trained_registry):
-    frame = spark.createDataFrame(applications(20))
+    frame = spark.createDataFrame(as_table(applications(20)))
     scored = score(frame, trained_registry)
     assert scored.columns == [*frame.columns, "probability", "decision", "model_version", "refused"]
     assert scored.schema.fields[: len(frame.columns)] == frame.schema.fields
-    assert in_order(scored)[frame.columns].equals(in_order(frame))
-    assert set(in_order(scored)["model_version"]) == {"v2"}  # the registry's default
+    found = in_order(scored)
+    assert found[frame.columns].equals(in_order(frame))
+    assert set(found["model_version"]) == {"v2"}  # the registry's default
 
 
 @pytest.mark.parametrize("share", [0.0, 0.01, 0.5, 1.0])
@@ -83,12 +88,12 @@ def test_a_refused_row_has_the_sentence_of_the_endpoint_and_the_others_are_score
     spark, score, http, trained_registry, share
 ):
     random = np.random.default_rng(1)
-    rows = applications(400)
+    rows = applications(400).astype(dict.fromkeys(NAMES, object))  # in which a value is missing, or no number
     flawed = np.flatnonzero(random.random(len(rows)) < share)
     for place, row in enumerate(flawed):
         column, value = FLAWS[place % len(FLAWS)]
         rows.loc[row, column] = value
-    scored = in_order(score(spark.createDataFrame(rows), trained_registry, "v1"))
+    scored = in_order(score(spark.createDataFrame(as_table(rows)), trained_registry, "v1"))
     assert np.flatnonzero(scored["refused"].notna()).tolist() == flawed.tolist()
     assert np.flatnonzero(scored["probability"].isna()).tolist() == flawed.tolist()
     good = rows.drop(flawed)
@@ -108,7 +113,7 @@ def test_text_is_read_as_from_a_file_of_text(spark, score, http, trained_registr
     text.loc[3, "Credit_Score"] = "abc"
     text.loc[4, "Annual_Income"] = " 56989.50 "
     rows.loc[4, "Annual_Income"] = 56989.5
-    scored = in_order(score(spark.createDataFrame(text), trained_registry, "v1"))
+    scored = in_order(score(spark.createDataFrame(as_table(text)), trained_registry, "v1"))
     assert scored.drop(3)["probability"].tolist() == by_rest(http, rows.drop(3))["probability"]
     application = rows.loc[3, NAMES].to_dict() | {"Credit_Score": "abc"}
     application = {name: None if pd.isna(value) else value for name, value in application.items()}
@@ -116,7 +121,7 @@ def test_text_is_read_as_from_a_file_of_text(spark, score, http, trained_registr
 
 
 def test_values_of_other_types_are_numbers_too(spark, score, http, trained_registry):
-    frame = spark.createDataFrame(applications(50)).selectExpr(
+    frame = spark.createDataFrame(as_table(applications(50))).selectExpr(
         *("Customer", "try_cast(Age as decimal(10, 2)) as Age", "cast(Annual_Income as float) as Annual_Income"),
         *(
             "try_cast(Credit_Score as smallint) as Credit_Score",
@@ -132,20 +137,16 @@ def test_values_of_other_types_are_numbers_too(spark, score, http, trained_regis
     assert scored["probability"].tolist() == by_rest(http, rows)["probability"]
 
 
-def test_categories_and_booleans_are_scored_and_unknown_levels_refused(spark, score, tmp_path_factory):
-    folder = tmp_path_factory.mktemp("cards")
-    _, data = second_model.write(folder)
-    training = Training(data=str(data), declaration=second_model.DECLARATION, algorithm="gradient_boosting")
-    run_training(training, Registry.open(folder / "registry", create=True), Progress())
+def test_categories_and_booleans_are_scored_and_unknown_levels_refused(spark, score, cards_registry, tmp_path):
     rows = second_model.generate(300, seed=5)
     columns = second_model.DECLARATION.columns
     refusing = next(column for column in columns if column.type == "category" and column.unknown == "refused")
     rows[refusing.name] = rows[refusing.name].astype(object)
     rows.loc[11, refusing.name] = "Atlantis"
     rows.insert(0, "Customer", [f"c{place:05}" for place in range(len(rows))])
-    rows.to_parquet(folder / "rows.parquet")
-    scored = in_order(score(spark.read.parquet(str(folder / "rows.parquet")), folder / "registry"))
-    with in_process(folder / "registry") as http:
+    rows.to_parquet(tmp_path / "rows.parquet")
+    scored = in_order(score(spark.read.parquet(str(tmp_path / "rows.parquet")), cards_registry))
+    with in_process(cards_registry) as http:
         name = second_model.DECLARATION.model
         answer = http.post(f"/v2/models/{name}/infer", json=v2_frame(rows.drop(11), columns)).json()
         assert scored.drop(11)["probability"].tolist() == answer["outputs"][0]["data"]
@@ -153,25 +154,31 @@ def test_categories_and_booleans_are_scored_and_unknown_levels_refused(spark, sc
     assert scored.loc[11, "refused"] == refused
 
 
-def test_a_version_is_loaded_once_in_each_worker(spark, score, trained_registry):
-    frame = spark.createDataFrame(applications(64)).repartition(16)
-    scored = score(frame, trained_registry, "v1")
+def test_a_version_is_loaded_once_in_each_worker(spark, trained_registry, tmp_path):
+    from loan_spark.scoring import scored  # noqa: PLC0415
+    from loan_spark.version import ShippedVersion  # noqa: PLC0415
 
-    def loads(_):
-        import os  # noqa: PLC0415
+    loads = tmp_path / "loads"
 
-        from loan_spark import worker  # noqa: PLC0415
+    class Noted(ShippedVersion):
+        def scorer(self, *arguments):
+            with loads.open("a") as file:
+                file.write(f"{os.getpid()}\n")
+            return super().scorer(*arguments)
 
-        yield os.getpid(), worker._scorer.cache_info().misses
-
-    scored.count()
-    scored.collect()
-    found = dict(spark.sparkContext.parallelize(range(16), 16).mapPartitions(loads).collect())
-    assert all(misses <= 2 for misses in found.values())  # one for count, which needs no columns, if it ran at all
+    version = Noted(*ShippedVersion.of(trained_registry, "v1"))
+    frame = spark.createDataFrame(as_table(applications(64))).repartition(8)
+    rows = scored(frame, version, explain=False, source="A table of this test alone")
+    rows.count()
+    rows.collect()
+    driver, *workers = loads.read_text().splitlines()
+    assert driver == str(os.getpid())
+    assert workers
+    assert len(set(workers)) == len(workers)
 
 
 def test_what_cannot_be_scored_is_said_before_anything_runs(spark, score, trained_registry, tmp_path):
-    frame = spark.createDataFrame(applications(5))
+    frame = spark.createDataFrame(as_table(applications(5)))
     with pytest.raises(VersionNotFound, match="has no version v9; it has v1, v2"):
         score(frame, trained_registry, "v9")
     with pytest.raises(DataError, match=r"has no column Credit_Score; it has 'credit_score', but the model's is"):
@@ -189,7 +196,7 @@ def test_what_cannot_be_scored_is_said_before_anything_runs(spark, score, traine
 def test_a_changed_or_unsigned_version_is_not_used(spark, score, trained_registry, tmp_path):
     from tabular_model import signing  # noqa: PLC0415
 
-    frame = spark.createDataFrame(applications(5))
+    frame = spark.createDataFrame(as_table(applications(5)))
     signing.make(tmp_path / "keys")
     with pytest.raises(NotSigned, match="is not signed"):
         score(frame, trained_registry, "v1", verify_key=tmp_path / "keys" / "signing.pub")
@@ -209,7 +216,7 @@ def test_a_worker_verifies_what_the_driver_sent(spark, score, trained_registry):
 
     version = ShippedVersion.of(trained_registry, "v1")
     version.files["tables.npz"] += b"x"
-    frame = spark.createDataFrame(applications(5))
+    frame = spark.createDataFrame(as_table(applications(5)))
     scoring = Scoring(version, "What was changed on the way", tuple(frame.columns), explain=False)
     with pytest.raises(PythonException) as error:
         frame.mapInArrow(scoring.batches, frame.schema).collect()

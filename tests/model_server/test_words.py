@@ -17,22 +17,14 @@ from tabular_model.model import TabularModel
 from tabular_model.registry import Registry
 from tests import second_model
 from tests.model_server.serving import Server, infer_by_grpc, outputs, sent, serving, v2_frame
-from training_job.progress import Progress
-from training_job.run import Training, run_training
 
 COLUMNS = second_model.DECLARATION.columns
 TRUTHS = {"yes": 1.0, "no": 0.0}
 
 
 @pytest.fixture(scope="module")
-def registry(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """v1 of a model with 30 columns, a third of them words."""
-    folder = tmp_path_factory.mktemp("cards")
-    _, data = second_model.write(folder)
-    root = folder / "registry"
-    training = Training(data=str(data), declaration=second_model.DECLARATION, algorithm="gradient_boosting")
-    run_training(training, Registry.open(root, create=True), Progress())
-    return root
+def registry(cards_registry: Path) -> Path:
+    return cards_registry
 
 
 @pytest.fixture(scope="module")

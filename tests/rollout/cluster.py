@@ -40,6 +40,7 @@ CRONJOB = {
             "spec": {
                 "template": {
                     "spec": {
+                        "automountServiceAccountToken": True,
                         "initContainers": [{"name": "wait", "image": "i"}, {"name": "data", "image": "i"}],
                         "containers": [{"name": "training", "image": "i", "args": ["train"]}],
                     }

@@ -130,6 +130,7 @@ def test_the_registry_is_looked_into_by_a_pod_as_the_platform_wants_pods(cluster
     assert rollout("--to", "v2", "--dry-run").exit_code == 0
     metadata, pod = cluster.last_job["metadata"], cluster.last_job["spec"]["template"]["spec"]
     assert [each["name"] for each in pod["initContainers"]] == ["wait"]  # not the chart's own, which makes data
+    assert pod["automountServiceAccountToken"] is False  # which a training on Spark has
     assert metadata["annotations"] == {"sidecar.istio.io/inject": "false"}
 
 

@@ -89,3 +89,26 @@ def test_all_scores_alike_are_chance_and_have_no_slope() -> None:
     slope, intercept = calibration(target, score, np.ones((1, 4)))
     assert np.isnan(slope[0])
     assert intercept[0] == pytest.approx(np.log(3) - np.log(1.5))
+
+
+@given(rows=rows_with_ties)
+def test_counted_rows_are_measured_as_the_rows_that_they_stand_for(rows: list[tuple[int, int, int]]) -> None:
+    target, score, counts = (np.array(values) for values in zip(*rows, strict=True))
+    repeated, scores = np.repeat(target, counts), np.repeat((1 + score) / 6, counts)
+    assume(0 < repeated.sum() < len(repeated))
+    counted, each = Quality.of(target, (1 + score) / 6, 0, counts), Quality.of(repeated, scores, 0)
+    assert (counted.rows, counted.approved) == (each.rows, pytest.approx(each.approved))
+    for name in ("auc", "ks", "log_loss", "brier"):
+        assert getattr(counted, name).value == pytest.approx(getattr(each, name).value)
+
+
+def test_counted_rows_have_the_intervals_of_the_rows_that_they_stand_for() -> None:
+    target, probability = drawn(rows=3000)
+    probability = probability.round(2)
+    cells, counts = np.unique(np.column_stack([target, probability]), axis=0, return_counts=True)
+    counted = Quality.of(cells[:, 0].astype(np.int64), cells[:, 1], 0, counts)
+    each = Quality.of(target, probability, 0)
+    for name in ("auc", "ks", "brier", "calibration_slope"):
+        mine, theirs = getattr(counted, name), getattr(each, name)
+        assert mine.value == pytest.approx(theirs.value)
+        assert mine.high - mine.low == pytest.approx(theirs.high - theirs.low, rel=0.15)

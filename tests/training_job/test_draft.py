@@ -9,6 +9,7 @@ import typer
 from typer.testing import CliRunner
 
 import training_job.cli
+from loan_cli.train_cli import train
 from loan_model import DECLARATION
 from loan_model.synthetic import generate
 from tabular_model.data import Parser, cells, open_rows
@@ -334,7 +335,7 @@ def test_german_credit() -> None:
 def test_the_command_writes_the_file_and_says_what_it_guessed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     app = typer.Typer()
     app.command()(training_job.cli.init)
-    app.command()(training_job.cli.train)
+    app.command()(train)
     monkeypatch.chdir(tmp_path)
     pd.DataFrame({"Score": SCORE, "target": GOOD, "n": np.arange(ROWS)}).to_csv("my data.csv", index=False)
     done = CliRunner().invoke(app, ["init", "--data", "my data.csv"])

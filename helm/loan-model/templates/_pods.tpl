@@ -35,7 +35,7 @@ podAffinity:
           {{- include "loan-model.selectorLabels" .root | nindent 10 }}
         matchExpressions:
           # These do not mount it.
-          - {key: app.kubernetes.io/component, operator: NotIn, values: [rollout, test, scoring-executor]}
+          - {key: app.kubernetes.io/component, operator: NotIn, values: [rollout, test, scoring-executor{{ if include "loan-model.trainsOnSpark" .root }}, training-executor{{ end }}]}
 {{- end }}
 {{- end }}
 
@@ -47,6 +47,12 @@ podAffinity:
 {{/* The server's variables that other values than its settings decide. */}}
 {{- define "loan-model.serverNames" -}}
 LOAN_REGISTRY LOAN_VERSION LOAN_MODEL_NAME LOAN_HTTP_PORT LOAN_GRPC_PORT LOAN_GRACE_SECONDS LOAN_ACCESS LOAN_ACCESS_SERVICE LOAN_ACCESS_NAMESPACE LOAN_ACCESS_AUDIENCE LOAN_ANYONE_MAY LOAN_VERIFY_KEY LOAN_TLS_CERTIFICATE LOAN_TLS_KEY LOAN_TRAIN_SOURCES LOAN_TRAIN_CRONJOB LOAN_TRAIN_NAMESPACE OTEL_EXPORTER_OTLP_ENDPOINT OTEL_TRACES_SAMPLER OTEL_TRACES_SAMPLER_ARG OTEL_SERVICE_NAME
+{{- end }}
+
+{{/* The names of the volumes that the chart gives a training. */}}
+{{- define "loan-model.trainingVolumes" -}}
+tmp model registry data signing verify credentials bucket-ca
+{{- if include "loan-model.trainsOnSpark" . }} spark spark-local-dir-1{{ end }}
 {{- end }}
 
 {{/* A training's variables that other values decide, which depend on where its data and model are. */}}

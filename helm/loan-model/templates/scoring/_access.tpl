@@ -1,5 +1,5 @@
-{{/* How the driver reaches the registry and the tables, and an executor the tables. */}}
-{{- define "loan-model.driverEnv" -}}
+{{/* How the driver reaches the registry and the tables. */}}
+{{- define "loan-model.scoringDriverEnv" -}}
 - name: LOAN_REGISTRY
   value: {{ include "loan-model.registry" .root }}
 # The drivers that are tried for one run share its name. That of a CronJob's Job ends in the time when it was due.
@@ -9,14 +9,7 @@
       {{- $job := empty .root.Values.scoring.schedule | ternary "controller-uid" "job-name" | printf "batch.kubernetes.io/%s" }}
       fieldPath: metadata.labels['{{ .operator | ternary "sparkoperator.k8s.io/app-name" $job }}']
 {{- if not .operator }}
-- name: POD_NAME
-  valueFrom:
-    fieldRef:
-      fieldPath: metadata.name
-- name: POD_IP
-  valueFrom:
-    fieldRef:
-      fieldPath: status.podIP
+{{- include "loan-model.sparkDriverEnv" . | nindent 0 }}
 {{- end }}
 {{- if hasKey .root.Values.serving.settings "LOAN_REFUSE_OUT_OF_RANGE" }}
 # A row is judged as a request is.
@@ -27,45 +20,48 @@
 {{- include "loan-model.registryEnv" .root }}
 {{- end }}
 
-{{- define "loan-model.driverEnvFrom" -}}
+{{- define "loan-model.scoringDriverEnvFrom" -}}
 {{- include "loan-model.registryEnvFrom" . }}
 {{- end }}
 
-{{- define "loan-model.driverMounts" -}}
+{{- define "loan-model.scoringDriverMounts" -}}
 {{- include "loan-model.registryMounts" (dict "root" . "readOnly" true) }}
 {{- include "loan-model.verifyMount" . }}
 {{- end }}
 
-{{- define "loan-model.driverVolumes" -}}
+{{- define "loan-model.scoringDriverVolumes" -}}
 {{- include "loan-model.registryVolumes" (dict "root" . "readOnly" true) }}
 {{- include "loan-model.verifyVolume" . }}
 {{- end }}
 
-{{/* Spark reads no other buckets than S3's. */}}
-{{- define "loan-model.executorsReadBucket" -}}
-{{- if and (eq .Values.storage.type "bucket") (hasPrefix "s3://" .Values.storage.bucket.url) }}true{{ end }}
-{{- end }}
-
-{{- define "loan-model.executorEnv" -}}
-{{- if include "loan-model.executorsReadBucket" .root }}
-{{- include "loan-model.bucketEnv" .root }}
-{{- end }}
-{{- end }}
-
-{{- define "loan-model.executorEnvFrom" -}}
-{{- if include "loan-model.executorsReadBucket" . }}
-{{- include "loan-model.registryEnvFrom" . }}
+{{/* Where the tables are, for driver and executors. */}}
+{{- define "loan-model.scoringDataMounts" -}}
+{{- range $index, $claim := .Values.scoring.claims }}
+- name: claim-{{ $index }}
+  mountPath: {{ $claim.mountPath }}
+  {{- if $claim.readOnly }}
+  readOnly: true
+  {{- end }}
 {{- end }}
 {{- end }}
 
-{{- define "loan-model.executorMounts" -}}
-{{- if and (include "loan-model.executorsReadBucket" .) (include "loan-model.hasBucketCa" .) }}
-{{- include "loan-model.bucketCaMount" . }}
+{{- define "loan-model.scoringDataVolumes" -}}
+{{- range $index, $claim := .Values.scoring.claims }}
+- name: claim-{{ $index }}
+  persistentVolumeClaim:
+    claimName: {{ $claim.name }}
+    {{- if $claim.readOnly }}
+    readOnly: true
+    {{- end }}
 {{- end }}
 {{- end }}
 
-{{- define "loan-model.executorVolumes" -}}
-{{- if and (include "loan-model.executorsReadBucket" .) (include "loan-model.hasBucketCa" .) }}
-{{- include "loan-model.bucketCaVolume" . }}
+{{/* The names of the volumes, and of the variables, that the chart gives a driver or an executor. */}}
+{{- define "loan-model.scoringVolumes" -}}
+tmp spark-local-dir-1 spark registry oci credentials bucket-ca verify
+{{- range $index, $_ := .Values.scoring.claims }} claim-{{ $index }}{{ end }}
 {{- end }}
+
+{{- define "loan-model.scoringNames" -}}
+{{- range include "loan-model.scoringDriverEnv" (dict "root" . "operator" false) | fromYamlArray }}{{ .name }} {{ end }}
 {{- end }}

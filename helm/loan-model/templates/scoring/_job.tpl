@@ -14,7 +14,7 @@ podFailurePolicy:
         - type: DisruptionTarget
           status: "True"
 template:
-  {{- include "loan-model.scoringPod" (dict "root" .root "role" "driver" "operator" false) | nindent 2 }}
+  {{- include "loan-model.sparkPod" (dict "root" .root "part" "scoring" "role" "driver" "operator" false) | nindent 2 }}
 {{- end }}
 
 {{/* Labels of a scoring Job, beside the chart's own. */}}
@@ -31,6 +31,6 @@ kueue.x-k8s.io/queue-name: {{ . }}
 {{/* The name of what runs once: another one where it runs something else, because a Job cannot be changed. */}}
 {{- define "loan-model.scoringName" -}}
 {{- $job := include "loan-model.scoringJob" (dict "root" . "keep" true) | fromYaml -}}
-{{- $executor := include "loan-model.scoringPod" (dict "root" . "role" "executor" "operator" false) | fromYaml -}}
+{{- $executor := include "loan-model.sparkPod" (dict "root" . "part" "scoring" "role" "executor" "operator" false) | fromYaml -}}
 {{ include "loan-model.fullname" . }}-scoring-{{ list $job $executor | toJson | sha256sum | trunc 8 }}
 {{- end }}

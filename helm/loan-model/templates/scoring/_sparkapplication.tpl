@@ -32,18 +32,18 @@ driver:
   serviceAccount: {{ include "loan-model.fullname" . }}-scoring
   # Instead of the application's, which the operator gives to its pods.
   labels:
-    {{- include "loan-model.scoringSelector" (dict "root" . "role" "driver") | nindent 4 }}
+    {{- include "loan-model.sparkSelector" (dict "root" . "part" "scoring" "role" "driver") | nindent 4 }}
   template:
-    {{- include "loan-model.scoringPod" (dict "root" . "role" "driver" "operator" true) | nindent 4 }}
+    {{- include "loan-model.sparkPod" (dict "root" . "part" "scoring" "role" "driver" "operator" true) | nindent 4 }}
 executor:
   instances: {{ $scoring.executors.instances }}
   cores: {{ $scoring.executors.cores }}
   {{- include "loan-model.sparkResources" $scoring.executors | nindent 2 }}
   serviceAccount: {{ include "loan-model.fullname" . }}-scoring-executor
   labels:
-    {{- include "loan-model.scoringSelector" (dict "root" . "role" "executor") | nindent 4 }}
+    {{- include "loan-model.sparkSelector" (dict "root" . "part" "scoring" "role" "executor") | nindent 4 }}
   template:
-    {{- include "loan-model.scoringPod" (dict "root" . "role" "executor" "operator" true) | nindent 4 }}
+    {{- include "loan-model.sparkPod" (dict "root" . "part" "scoring" "role" "executor" "operator" true) | nindent 4 }}
 {{- end }}
 
 {{- define "loan-model.sparkResources" -}}

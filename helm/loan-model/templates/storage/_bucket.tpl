@@ -102,3 +102,20 @@ InferenceService has no fields for the initializer's environment and mounts.
 {{- end }}
 {{- include "loan-model.proxyEnv" . }}
 {{- end }}
+
+{{/* The account of pods that reach the bucket, if by workload identity. Call it with a dict of `root` and `name`. */}}
+{{- define "loan-model.bucketAccount" -}}
+apiVersion: v1
+kind: ServiceAccount
+metadata:
+  name: {{ .name }}
+  labels:
+    {{- include "loan-model.labels" .root | nindent 4 }}
+  {{- if eq .root.Values.storage.type "bucket" }}
+  {{- with .root.Values.storage.bucket.serviceAccountAnnotations }}
+  annotations:
+    {{- toYaml . | nindent 4 }}
+  {{- end }}
+  {{- end }}
+automountServiceAccountToken: false
+{{- end }}

@@ -9,6 +9,8 @@ With `keep` the Job is not deleted after it finished.
 {{- $source := $training.data -}}
 {{- $pod := $training.pod -}}
 {{- $credentials := include "loan-model.registryEnvFrom" .root -}}
+{{- $spark := include "loan-model.trainsOnSpark" .root -}}
+{{- $image := include ($spark | empty | ternary "loan-model.trainingImage" "loan-model.sparkImage") .root -}}
 backoffLimit: {{ $training.backoffLimit }}
 activeDeadlineSeconds: {{ $training.activeDeadlineSeconds }}
 {{- if not .keep }}
@@ -36,7 +38,7 @@ template:
   spec:
     restartPolicy: Never
     serviceAccountName: {{ include "loan-model.fullname" .root }}-training
-    automountServiceAccountToken: false
+    automountServiceAccountToken: {{ not (empty $spark) }}
     enableServiceLinks: false
     securityContext:
       {{- include "loan-model.podSecurityContext" .root | nindent 6 }}
@@ -73,7 +75,7 @@ template:
     {{- end }}
     containers:
       - name: training
-        image: {{ include "loan-model.trainingImage" .root }}
+        image: {{ $image }}
         imagePullPolicy: {{ .root.Values.image.pullPolicy }}
         args:
           - train
@@ -90,6 +92,10 @@ template:
           {{- end }}
           {{- range $name, $value := $training.parameters.set }}
           - --set={{ $name }}={{ $value | toJson }}
+          {{- end }}
+          {{- if $spark }}
+          - --master={{ include "loan-model.sparkMaster" .root }}
+          {{- include "loan-model.sparkArgs" (dict "root" .root "part" "training") | trim | nindent 10 }}
           {{- end }}
         env:
           {{- include "loan-model.trainingEnv" . | nindent 10 }}
@@ -109,18 +115,21 @@ template:
         securityContext:
           {{- include "loan-model.securityContext" .root | nindent 10 }}
         resources:
+          {{- if $spark }}
+          {{- include "loan-model.sparkDriverResources" $training.spark.driver | nindent 10 }}
+          {{- else }}
           {{- toYaml $training.resources | nindent 10 }}
+          {{- end }}
         volumeMounts:
+          {{- if $spark }}
+          {{- include "loan-model.sparkMounts" .root | nindent 10 }}
+          {{- include "loan-model.sparkDriverMount" .root | nindent 10 }}
+          {{- else }}
           - name: tmp
             mountPath: /tmp
-          {{- include "loan-model.registryMounts" (dict "root" .root) | nindent 10 }}
-          {{- if ne $source.type "bucket" }}
-          - name: data
-            mountPath: /data
-            {{- if ne $source.type "synthetic" }}
-            readOnly: true
-            {{- end }}
           {{- end }}
+          {{- include "loan-model.registryMounts" (dict "root" .root) | nindent 10 }}
+          {{- include "loan-model.trainingDataMounts" .root | nindent 10 }}
           {{- if $training.model.configMap.name }}
           - name: model
             mountPath: /model
@@ -131,27 +140,21 @@ template:
           {{- toYaml . | nindent 10 }}
           {{- end }}
     volumes:
+      {{- if $spark }}
+      {{- include "loan-model.sparkVolumes" $training.spark.sizes | nindent 6 }}
+      {{- include "loan-model.sparkDriverVolume" (dict "root" .root "part" "training") | nindent 6 }}
+      {{- else }}
       - name: tmp
-        emptyDir: {}
+        emptyDir:
+          sizeLimit: {{ $training.sizes.scratch }}
+      {{- end }}
       {{- if $training.model.configMap.name }}
       - name: model
         configMap:
           name: {{ $training.model.configMap.name }}
       {{- end }}
       {{- include "loan-model.registryVolumes" (dict "root" .root) | nindent 6 }}
-      {{- if eq $source.type "synthetic" }}
-      - name: data
-        emptyDir: {}
-      {{- else if eq $source.type "configMap" }}
-      - name: data
-        configMap:
-          name: {{ $source.configMap.name }}
-      {{- else if eq $source.type "pvc" }}
-      - name: data
-        persistentVolumeClaim:
-          claimName: {{ $source.pvc.claim }}
-          readOnly: true
-      {{- end }}
+      {{- include "loan-model.trainingDataVolumes" .root | nindent 6 }}
       {{- include "loan-model.signingVolumes" .root | nindent 6 }}
       {{- with $pod.volumes }}
       {{- toYaml . | nindent 6 }}
@@ -165,6 +168,8 @@ template:
   value: {{ include "loan-model.registry" .root }}
 - name: LOAN_DATA
   value: {{ include "loan-model.data" .root }}
+- name: LOAN_ENGINE
+  value: {{ $training.engine }}
 {{- if $training.model.configMap.name }}
 - name: LOAN_MODEL
   value: /model/{{ $training.model.configMap.key }}
@@ -183,8 +188,40 @@ template:
     fieldRef:
       fieldPath: metadata.labels['batch.kubernetes.io/controller-uid']
   {{- end }}
+{{- if include "loan-model.trainsOnSpark" .root }}
+{{- include "loan-model.sparkDriverEnv" .root | nindent 0 }}
+{{- end }}
 {{- include "loan-model.signingEnv" .root | nindent 0 }}
 {{- include "loan-model.registryEnv" .root | nindent 0 }}
+{{- end }}
+
+{{/* Where the data are, for the training, and for its executors on Spark. */}}
+{{- define "loan-model.trainingDataMounts" -}}
+{{- $type := .Values.training.data.type -}}
+{{- if ne $type "bucket" }}
+- name: data
+  mountPath: /data
+  {{- if ne $type "synthetic" }}
+  readOnly: true
+  {{- end }}
+{{- end }}
+{{- end }}
+
+{{- define "loan-model.trainingDataVolumes" -}}
+{{- $source := .Values.training.data -}}
+{{- if ne $source.type "bucket" }}
+- name: data
+  {{- if eq $source.type "synthetic" }}
+  emptyDir: {}
+  {{- else if eq $source.type "configMap" }}
+  configMap:
+    name: {{ $source.configMap.name }}
+  {{- else }}
+  persistentVolumeClaim:
+    claimName: {{ $source.pvc.claim }}
+    readOnly: true
+  {{- end }}
+{{- end }}
 {{- end }}
 
 {{- define "loan-model.data" -}}

@@ -1,0 +1,129 @@
+"""A training's data on Spark: sums and boosting by the executors, nothing collected but a sample."""
+
+import logging
+import pickle
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any, TypeVar
+
+import numpy as np
+import pyarrow as pa
+import pyspark
+from pyspark import TaskContext
+from pyspark.sql import DataFrame, SparkSession
+
+from loan_spark import tables
+from loan_spark.session import failing_in_a_sentence
+from tabular_model.data import Batch, Place, require
+from tabular_model.declaration import Declaration
+from tabular_model.errors import DataError
+from tabular_model.totals import Summable
+from training_job.data import dropped
+from training_job.out_of_core.table import Block, Blocks, Boosting, Facts
+from training_job.training import Training
+
+S = TypeVar("S", bound=Summable)
+
+
+class _Anywhere(Place):
+    """The place of rows that have no number, because Spark parts their files as it likes."""
+
+    def row(self, index: int) -> str:  # noqa: ARG002
+        return "one of its rows"
+
+
+class SparkTable:
+    """The table that a training names, as `loan predict --engine spark` reads it."""
+
+    def __init__(self, session: SparkSession, training: Training) -> None:
+        declaration = training.declaration
+        found = tables.read(session, training.data)
+        special = [name for name in (declaration.group, declaration.time) if name]
+        used = [*declaration.schema.names, declaration.target.name, *special]
+        names = found.frame.columns
+        require(training.data, names, used)
+        self._frame = found.frame.select(*(f"`{name}`" for name in dict.fromkeys(used)))
+        self._declaration = declaration
+        notes = tuple(dropped(names, declaration))
+        identity = found.identity
+        self.facts = Facts(identity.source, identity.sha256, notes, "spark", {"pyspark": pyspark.__version__})
+
+    def sum(self, of: Callable[[Block], S]) -> S:
+        """Each task sums its part; the parts' sums are added in the order of the parts."""
+        blocks = _Made(self._declaration, self.facts.source)
+
+        def summed(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+            total: S | None = None
+            for block in blocks.of(batches):
+                found = of(block)
+                total = found if total is None else total + found
+            if total is not None:
+                context = TaskContext.get()
+                part = context.partitionId() if context else 0
+                yield pa.RecordBatch.from_pydict({"part": [part], "total": [pickle.dumps(total)]})
+
+        with failing_in_a_sentence():
+            rows = self._frame.mapInArrow(summed, "part long, total binary").collect()
+        if not rows:
+            raise DataError(f"{self.facts.source} has no rows.")
+        first, *others = (pickle.loads(row.total) for row in sorted(rows))  # noqa: S301 - of this run's own tasks
+        total: S = first
+        for each in others:
+            total = total + each
+        return total
+
+    def boost(self, boosting: Boosting) -> Any:
+        """By XGBoost's own estimator, which keeps the rows in the executors' memory."""
+        from xgboost.spark import SparkXGBClassifier  # noqa: PLC0415 - slow to import
+
+        names = [f"feature_{place}" for place in boosting.positions]
+        blocks = _Made(self._declaration, self.facts.source)
+
+        def features(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+            for block in blocks.of(batches):
+                kept = boosting.trained(block)
+                columns = block.matrix[kept][:, boosting.positions].astype(np.float32).T
+                arrays = [pa.array(np.ascontiguousarray(column)) for column in columns]
+                yield pa.RecordBatch.from_arrays([*arrays, pa.array(block.target[kept])], [*names, "target"])
+
+        schema = ", ".join([*(f"{name} float" for name in names), "target long"])
+        settings = dict(boosting.settings)
+        settings.pop("objective")
+        classifier = SparkXGBClassifier(
+            features_col=names,
+            label_col="target",
+            num_workers=(workers := self._workers()),
+            missing=np.nan,
+            verbose=False,
+            feature_types=boosting.types,
+            **settings,
+        )
+        logging.getLogger("XGBoost-PySpark").setLevel(logging.WARNING)
+        with failing_in_a_sentence():
+            return classifier.fit(_parted(self._frame.mapInArrow(features, schema), workers)).get_booster()
+
+    def _workers(self) -> int:
+        """As many as tasks run at a time: a worker of XGBoost is a task, and all must run together."""
+        context = self._frame.sparkSession.sparkContext
+        executors = int(context.getConf().get("spark.executor.instances", "0"))
+        cores = int(context.getConf().get("spark.executor.cores", "1"))
+        return executors * cores or context.defaultParallelism
+
+
+def _parted(frame: DataFrame, parts: int) -> DataFrame:
+    """In that many parts, without a shuffle where there are as many: then the same rows are in the same parts."""
+    return frame.coalesce(parts) if frame.rdd.getNumPartitions() >= parts else frame.repartition(parts)
+
+
+class _Made:
+    """Makes blocks of a task's batches."""
+
+    def __init__(self, declaration: Declaration, source: str) -> None:
+        self._declaration = declaration
+        self._source = source
+
+    def of(self, batches: Iterable[pa.RecordBatch]) -> Iterator[Block]:
+        made = Blocks(self._declaration)
+        for rows in batches:
+            batch = Batch(rows, _Anywhere(self._source, 0, delimiter="")).without_empty_rows()
+            if batch.rows.num_rows:
+                yield made.of(batch)

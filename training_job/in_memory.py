@@ -1,0 +1,76 @@
+"""Training on rows that fit memory."""
+
+from threadpoolctl import threadpool_limits
+
+from tabular_model import evaluate
+from tabular_model.data import Rows
+from tabular_model.evaluate import Judged
+from tabular_model.manifest import Data
+from tabular_model.parameters import named_as
+from tabular_model.reference import Reference
+from tabular_model.registry import Registry
+from tabular_model.storage import without_secrets
+from training_job.data import loaded, opened
+from training_job.fit import Fitted, Fitting
+from training_job.learned import Learned, Measured, Shown, results
+from training_job.progress import Progress
+from training_job.split import Split, split
+from training_job.training import Training
+
+
+class InMemory:
+    """All rows in one matrix."""
+
+    def learn(self, training: Training, registry: Registry, progress: Progress) -> Learned:
+        """DataError for a file that cannot be trained on, CompileError for a model that cannot be compiled."""
+        with opened(training.data) as rows:
+            return self.learn_from(rows, training, registry, progress)
+
+    def learn_from(self, rows: Rows, training: Training, registry: Registry, progress: Progress) -> Learned:
+        """From rows that are opened."""
+        declaration = training.declaration
+        features = declaration.schema.features(training.use_protected)
+        candidates = training.candidates()
+        with progress.step(f"Load {without_secrets(training.data)}"):
+            data = loaded(rows, declaration)
+            parts = split(data, training.holdout, training.seed)
+        notes = (*data.notes, *parts.notes)
+        for note in notes:
+            progress.say(note)
+        with threadpool_limits(limits=1):  # the same sums on every machine, and no waiting where cores are shared
+            fitting = Fitting(declaration.schema, features, training.seed, training.threshold, progress)
+            given = tuple(named_as(training.asked, training.given))
+            fitted = fitting.choose(parts.train, candidates, training.search, given)
+            with progress.step(f"Evaluate it on {len(parts.holdout.target)} rows of the holdout"):
+                measured = _measured(fitted, parts, training)
+                found = results(fitted, measured, parts.train, training, registry, notes)
+        train = parts.train.frame.to_numpy()
+        return Learned(
+            fitted=fitted,
+            results=found,
+            reference=Reference.of(declaration.schema, train, fitted.score(parts.train), fitted.threshold.value),
+            data=Data(
+                source=data.source,
+                rows=len(data.target),
+                sha256=data.sha256,
+                holdout=training.holdout,
+                group=declaration.group,
+                time=declaration.time,
+            ),
+            how=parts.how,
+            shown=Shown(data.frame, data.target, parts.holdout.target, measured.score),
+        )
+
+
+def _measured(fitted: Fitted, parts: Split, training: Training) -> Measured:
+    holdout, seed = parts.holdout, training.seed
+    target, score = holdout.target, fitted.score(holdout)
+    segments = {
+        column.name: evaluate.by_segment(
+            column, holdout.frame[column.name].to_numpy(), target, score, fitted.threshold.value, seed
+        )
+        for column in training.declaration.columns
+        if column.protected
+    }
+    periods = [] if holdout.times is None else evaluate.by_period(holdout.times, target, score, seed)
+    return Measured(Judged(target, score), segments, periods, holdout, score)
