@@ -173,7 +173,7 @@ def _category(column: Column, cells: pa.Array) -> Values | BadText:
     levels = pa.array([level.strip() for level in column.levels], pa.string())
     encoded = _text(cells).dictionary_encode()  # each distinct text is looked up once
     found = pc.index_in(pc.utf8_trim_whitespace(encoded.dictionary), levels)
-    places = encoded.indices.fill_null(len(found)).to_numpy(zero_copy_only=False)
+    places: NDArray[np.intp] = encoded.indices.fill_null(len(found)).to_numpy(zero_copy_only=False)
     if found.null_count:
         bare = pc.replace_substring_regex(without_missing(encoded.dictionary), r"^([+-]?\d+)\.0+$", r"\1")
         found = pc.coalesce(found, pc.index_in(bare, levels))
