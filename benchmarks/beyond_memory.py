@@ -13,7 +13,7 @@ from benchmarks.load import CACHE
 from benchmarks.scale import MILLION, Way
 from benchmarks.servers import BIN
 
-ENGINES = {"memory": [MILLION], "stream": [MILLION, 10 * MILLION], "spark": [MILLION, 10 * MILLION]}
+ENGINES = {"stream": [MILLION, 10 * MILLION], "spark": [10 * MILLION], "memory": [MILLION]}
 GRID = 50  # steps of a number from one to the next whole number
 
 

@@ -15,7 +15,7 @@ from sklearn.pipeline import Pipeline
 from sklearn.tree import DecisionTreeClassifier
 
 from tabular_model.estimators import probability
-from tabular_model.metrics import Estimate, Quality, auc, bootstrap, discrimination, losses
+from tabular_model.metrics import Estimate, Quality, auc, bootstrap, discrimination, few, losses
 from tabular_model.schema import Column
 
 FOLDS = 5
@@ -144,9 +144,14 @@ def cross_validate(
     scores = CrossValidation(
         log_loss=tuple(float(losses(target[test], unseen[test])[0].mean()) for _, test in folds),
         auc=tuple(auc(target[test], unseen[test]) for _, test in folds),
-        pooled_auc=bootstrap(lambda w: discrimination(target, unseen, w)[0][:, None], len(target), seed)[0],
+        pooled_auc=_auc(target, unseen, seed),
     )
     return scores, unseen
+
+
+def _auc(target: Integers, score: Floats, seed: int) -> Estimate:
+    target, score, counts = few(target, score)
+    return bootstrap(lambda w: discrimination(target, score, w)[0][:, None], len(target), seed, counts)[0]
 
 
 def folder(seed: int, groups: Integers | None) -> StratifiedKFold | StratifiedGroupKFold:
@@ -172,6 +177,7 @@ def choose_threshold(target: Integers, unseen: Floats, scores: Floats) -> Thresh
 
 def reliability(target: Integers, score: Floats, seed: int, counts: Integers | None = None) -> list[Bin]:
     """At most `BINS` bins of equally many rows, by probability."""
+    target, score, counts = few(target, score, counts)
     shares = np.linspace(0, 1, BINS + 1)[1:-1]
     if counts is None:
         inner = np.quantile(score, shares)

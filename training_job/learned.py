@@ -23,6 +23,8 @@ from training_job.progress import Progress
 from training_job.split import Rows
 from training_job.training import Training
 
+MOST = 50_000  # rows of the holdout on which importance, leaks and the champion are judged
+
 
 class Shown(NamedTuple):
     """What the report draws: rows with their target [n], and of the holdout the target and the score [m]."""
@@ -72,6 +74,7 @@ def results(
 ) -> Results:
     """The metrics and the gate's verdict on them."""
     schema, seed = training.declaration.schema, training.seed
+    measured = _few(measured, seed)
     judged, holdout = measured.judged, measured.rows
     quality = judged.quality(seed)
     rival, unlike = _against(registry, schema, measured, seed)
@@ -92,6 +95,16 @@ def results(
         compiled=fitted.compiled,
         notes=(*notes, *unlike),
     )
+
+
+def _few(measured: Measured, seed: int) -> Measured:
+    """With at most `MOST` of the rows, drawn by chance: as many as what is judged row by row needs."""
+    rows = measured.rows
+    if len(rows.target) <= MOST:
+        return measured
+    drawn = np.sort(np.random.default_rng(seed).choice(len(rows.target), MOST, replace=False))
+    few = Rows(rows.frame.iloc[drawn], rows.target[drawn], None, None)
+    return measured._replace(rows=few, score=measured.score[drawn])
 
 
 def _against(

@@ -171,15 +171,17 @@ def _truth(cells: pa.Array, true: tuple[str, ...], false: tuple[str, ...]) -> Va
 
 def _category(column: Column, cells: pa.Array) -> Values | BadText:
     levels = pa.array([level.strip() for level in column.levels], pa.string())
-    text = pc.utf8_trim_whitespace(_text(cells))
-    found = pc.index_in(text, levels)
+    encoded = _text(cells).dictionary_encode()  # each distinct text is looked up once
+    found = pc.index_in(pc.utf8_trim_whitespace(encoded.dictionary), levels)
+    places: NDArray[np.intp] = encoded.indices.fill_null(len(found)).to_numpy(zero_copy_only=False)
     if found.null_count:
-        bare = pc.replace_substring_regex(without_missing(text), r"^([+-]?\d+)\.0+$", r"\1")
+        bare = pc.replace_substring_regex(without_missing(encoded.dictionary), r"^([+-]?\d+)\.0+$", r"\1")
         found = pc.coalesce(found, pc.index_in(bare, levels))
         refused = column.unknown == "refused" or not column.nullable
         if refused and len(unknown := _unknown(found, bare)):
-            return BadText(unknown, f"is not {column.expected()}")
-    return _float64(found)
+            return BadText(np.flatnonzero(np.isin(places, unknown)), f"is not {column.expected()}")
+    codes: Values = np.append(_float64(found), np.nan)
+    return codes[places]
 
 
 _PARSERS: dict[str, Callable[[Column, pa.Array], Values | BadText]] = {

@@ -37,7 +37,7 @@ def build(schema: Schema, features: Sequence[str], parameters: Parameters, seed:
     levels = [np.append(np.arange(len(schema[name].levels), dtype=np.float64), np.nan) for name in categories]
     one_hot = OneHotEncoder(categories=levels, handle_unknown="ignore", sparse_output=False)
     chosen = [(NUMBERS, scaled, schema.positions(numbers)), (CATEGORIES, one_hot, schema.positions(categories))]
-    model = LogisticRegression(**_given(parameters), random_state=seed)
+    model = LogisticRegression(**_given(parameters), solver="newton-cholesky", random_state=seed)
     return Pipeline([("columns", ColumnTransformer([each for each in chosen if each[2]])), ("model", model)])
 
 

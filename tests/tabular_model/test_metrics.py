@@ -9,6 +9,7 @@ from scipy.stats import ks_2samp
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import brier_score_loss, log_loss, roc_auc_score
 
+from tabular_model import metrics
 from tabular_model.metrics import Estimate, Quality, auc, bootstrap, calibration, discrimination
 
 
@@ -111,4 +112,16 @@ def test_counted_rows_have_the_intervals_of_the_rows_that_they_stand_for() -> No
     for name in ("auc", "ks", "brier", "calibration_slope"):
         mine, theirs = getattr(counted, name), getattr(each, name)
         assert mine.value == pytest.approx(theirs.value)
+        assert mine.high - mine.low == pytest.approx(theirs.high - theirs.low, rel=0.15)
+
+
+def test_many_rows_are_counted_before_they_are_resampled(monkeypatch: pytest.MonkeyPatch) -> None:
+    target, probability = drawn(rows=6000)
+    each = Quality.of(target, probability, 0)
+    monkeypatch.setattr(metrics, "MOST", 1000)
+    counted = Quality.of(target, probability, 0)
+    assert (counted.rows, counted.approved) == (6000, pytest.approx(each.approved))
+    for name in ("auc", "ks", "log_loss", "brier", "calibration_slope", "calibration_intercept"):
+        mine, theirs = getattr(counted, name), getattr(each, name)
+        assert mine.value == pytest.approx(theirs.value, abs=2e-4)
         assert mine.high - mine.low == pytest.approx(theirs.high - theirs.low, rel=0.15)
