@@ -120,7 +120,7 @@ class _Course:
 
     def _sampled(self, survey: Survey) -> tuple[Holdout, Rows, Rows]:
         training, declaration = self._training, self._training.declaration
-        start = survey.days.starts(100)[round(100 * (1 - training.holdout))] if declaration.time else None
+        start = survey.days.newest(training.holdout) if declaration.time else None
         holdout = Holdout(training.holdout, training.seed, start)
         both = bool(declaration.time and declaration.group)
         sample = self._table.sum(Sampler(ROWS / survey.rows, holdout, both))

@@ -1,11 +1,13 @@
 """The first pass over the rows: how many there are, and whether they can be trained on."""
 
 from dataclasses import dataclass
+from typing import cast
 
 import numpy as np
 from numpy.typing import NDArray
 
 from tabular_model.declaration import Declaration
+from tabular_model.errors import DataError
 from tabular_model.totals import Added
 from training_job.data import WRONG_SHARE, beyond, check_enough, not_of, outside_note
 from training_job.out_of_core.table import Block
@@ -40,6 +42,13 @@ class Days:
         """The first days of at most `parts` parts of about equally many rows."""
         places = np.searchsorted(self.rows.cumsum(), np.arange(parts) * self.rows.sum() / parts, side="right")
         return np.unique(self.days[places])
+
+    def newest(self, share: float) -> np.datetime64:
+        """The day from which on are about this share of the rows; DataError where no row is older."""
+        place = int(np.searchsorted(self.rows.cumsum(), (1 - share) * self.rows.sum(), side="right"))
+        if place == 0:
+            raise DataError("The oldest day has too many rows: none would be older than the holdout.")
+        return cast(np.datetime64, self.days[place])
 
     def since(self, day: np.datetime64) -> "Days":
         """From that day on."""
