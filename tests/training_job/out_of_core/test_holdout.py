@@ -27,8 +27,8 @@ def test_about_the_share_is_held_out_and_chosen_by_the_seed(seed: int, share: fl
 
 @given(order=st.permutations(range(8)))
 def test_a_row_is_held_out_wherever_it_stands(order: list[int]) -> None:
-    some = block(ROWS[:8])
-    moved = block(ROWS[:8][order])
+    some = block(ROWS[:8], TARGET[:8])
+    moved = block(ROWS[:8][order], TARGET[:8])
     assert np.array_equal(Holdout(0.5, 7).of(moved), Holdout(0.5, 7).of(some)[order])
 
 
