@@ -1,7 +1,8 @@
 """Every decision into the record, without holding up a request.
 
-A request leaves its arrays on a list. One thread takes the list four times a second: a thread that is woken by each
-request would want the interpreter just when the next one does, and one that has a second's worth would want it longer.
+A request leaves its arrays on a list. One thread looks at the list four times a second, and takes it if it is worth it
+or a part is due: a thread that is woken by each request would want the interpreter just when the next one does, and one
+that has thousands of rows would want it longer.
 """
 
 import re
@@ -23,6 +24,7 @@ from tabular_model.errors import ModelError
 log = structlog.get_logger(__name__)
 
 TAKE_SECONDS = 0.25
+TAKE_ROWS = 250  # fewer cost nearly as much
 PART_ROWS = 50_000
 WAITING_REQUESTS = 20_000  # on the list, about 1 kB each
 WAITING_ROWS = 200_000  # on the list and in parts that the store has not taken yet, about 100 bytes each
@@ -42,7 +44,7 @@ class DecisionLog:
         self._with_refused = with_refused
         self._lock = threading.Lock()
         self._list: list[Made] = []
-        self._waiting = 0
+        self._listed = self._waiting = 0
         self._cut_at = time.monotonic()
         self._failing = False
         self._stopping = threading.Event()
@@ -83,13 +85,15 @@ class DecisionLog:
         with self._lock:
             if self._waiting + rows <= WAITING_ROWS and len(self._list) < WAITING_REQUESTS:
                 self._list.append(made)
+                self._listed += rows
                 self._waiting += rows
                 return
         self._metrics.recorded("full", rows)
 
     def _run(self) -> None:
         while not self._stopping.wait(TAKE_SECONDS):
-            self._take()
+            if self._listed >= TAKE_ROWS or time.monotonic() - self._cut_at >= self._seconds:
+                self._take()
             self._write()
         self._take()
         self._writer.close()
@@ -98,7 +102,7 @@ class DecisionLog:
 
     def _take(self) -> None:
         with self._lock:
-            taken, self._list = self._list, []
+            taken, self._list, self._listed = self._list, [], 0
         writer, now = self._writer, time.monotonic()
         try:
             writer.add(taken)

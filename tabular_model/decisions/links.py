@@ -35,8 +35,8 @@ class Place(NamedTuple):
     @classmethod
     def parse(cls, name: str) -> "Place | None":
         """None where the name is not that of a part."""
-        found = _PART.fullmatch(name)
-        return cls(date.fromisoformat(found[1]), found[2], found[3], int(found[4])) if found else None
+        found, day = _PART.fullmatch(name), day_of(name)
+        return cls(day, found[2], found[3], int(found[4])) if found and day else None
 
 
 class Link(msgspec.Struct, frozen=True, kw_only=True):
@@ -63,6 +63,14 @@ class Closing(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     rows: int
     previous: str
     previous_sha256: str
+
+
+def day_of(name: str) -> date | None:
+    """The day (UTC) that an object is of; None where the name, which may have been changed, has none."""
+    try:
+        return date.fromisoformat(name[5:15])
+    except ValueError:
+        return None
 
 
 def closing_name(day: date, writer: str) -> str:

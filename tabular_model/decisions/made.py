@@ -10,6 +10,8 @@ if TYPE_CHECKING:
     from tabular_model.model import Scores
     from tabular_model.scoring.scorer import Matrix
 
+APPLICATION = "application"  # the column of the record that has what was asked
+
 
 class Decided(NamedTuple):
     """The rows of one request that was answered.

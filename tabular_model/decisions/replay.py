@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 from tabular_model.decisions import parts
 from tabular_model.decisions.applications import matrix_of
 from tabular_model.decisions.links import Link, Place
+from tabular_model.decisions.made import APPLICATION
 from tabular_model.decisions.records import Records
-from tabular_model.decisions.rows import APPLICATION
 from tabular_model.errors import RecordError
 from tabular_model.model import TabularModel
 from tabular_model.registry import Registry

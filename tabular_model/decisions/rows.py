@@ -1,42 +1,42 @@
-"""Decisions as columns of the record."""
+"""Decisions as columns of the record, in Arrow."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from itertools import chain
 from typing import Any
 
 import numpy as np
+from arro3.core import Array, DataType, Field, RecordBatch, Schema, list_array, struct_array
 from numpy.typing import NDArray
 
-from tabular_model.decisions.made import Decided, Made, Refused, without_protected
-from tabular_model.decisions.parquet import Field, Kind, Values, flags, numbers, texts
-from tabular_model.manifest import Manifest
+from tabular_model.decisions.made import APPLICATION, Decided, Made, Refused, without_protected
 from tabular_model.schema import Column
 
-APPLICATION = "application"
-_RECORD, _ID = Field("record", required=True), Field("id")
-_BEFORE = (
-    _RECORD,
-    _ID,
-    Field("request_id"),
-    Field("row", "small", required=True),
-    Field("time", "time", required=True),
-    Field("traceparent"),
-    Field("model", required=True),
-    Field("version", required=True),
-)
-_AFTER = (
-    Field("probability", "number"),
-    Field("decision", "integer"),
-    Field("reason_codes", is_list=True),
-    Field("status", "small", required=True),
-    Field("refused"),
-)
+_TEXT, _NUMBER, _SMALL = DataType.string(), DataType.float64(), DataType.int32()
+_TIME = DataType.timestamp("us", tz="UTC")
+_CODES = DataType.list(Field("element", _TEXT, nullable=False))
+_KINDS = {"category": _TEXT, "boolean": DataType.bool()}
+_NAMED = [Field("record", _TEXT, nullable=False), Field("id", _TEXT)]
+_BEFORE = [
+    Field("request_id", _TEXT),
+    Field("row", _SMALL, nullable=False),
+    Field("time", _TIME, nullable=False),
+    Field("traceparent", _TEXT),
+    Field("model", _TEXT, nullable=False),
+    Field("version", _TEXT, nullable=False),
+]
+_AFTER = [
+    Field("probability", _NUMBER),
+    Field("decision", DataType.int64()),
+    Field("reason_codes", _CODES),
+    Field("status", _SMALL, nullable=False),
+    Field("refused", _TEXT),
+]
 _OK = 200
 _MICROSECONDS = 1e6
-_KINDS: dict[str, Kind] = {"category": "text", "boolean": "boolean"}
 
 
 class Rows:
-    """Decisions by one version: `fields`, and the values of each; both of the protected columns alone, empty if none.
+    """Decisions by one version: `whole`, and beside it the `protected` columns alone, None if there are none.
 
     The application is a struct of the version's own columns, without those that are protected. `id` is the caller's,
     `record` one that no other row has; `refused` is why a request got no decision.
@@ -47,120 +47,106 @@ class Rows:
         self._manifest = made[0].manifest
         self._made = made
         self._counts = [each.rows for each in made]
-        self.count = sum(self._counts)
         self._answered = [each if isinstance(each, Decided) else None for each in made]
-        self._there = np.repeat([each is not None for each in self._answered], self._counts)
+        self._refused = np.repeat([each is None for each in self._answered], self._counts)
         empty = np.full((1, len(self._manifest.schema)), np.nan)
         self._matrix = np.concatenate([empty if each is None else each.matrix for each in self._answered])
-        named = [
-            Values(texts([b"%b-%d" % (writer.encode(), number) for number in range(first, first + self.count)])),
-            self._ids(),
-        ]
-        self.values = [*named, *self._before(), *self._application(protected=False), *self._after()]
-        self.protected = [*named, *self._application(protected=True)] if self._manifest.protected else []
+        self.count = len(self._matrix)
+        records = [f"{writer}-{number}" for number in range(first, first + self.count)]
+        named = [Array(records, _TEXT), self._ids()]
+        fields, values = self._application(protected=False)
+        self.whole = _batch([*_NAMED, *_BEFORE, *fields, *_AFTER], [*named, *self._before(), *values, *self._after()])
+        fields, values = self._application(protected=True)
+        self.protected = _batch([*_NAMED, *fields], [*named, *values]) if fields else None
 
-    def _before(self) -> list[Values]:
-        made, counts = self._made, self._counts
-        places = np.concatenate([np.arange(count, dtype=np.int32) for count in counts]) if self._many else self._zeros()
+    def _before(self) -> list[Array]:
+        made, manifest = self._made, self._manifest
         times = np.rint(np.array([each.time.timestamp() for each in made]) * _MICROSECONDS).astype(np.int64)
         return [
-            _optional(self._spread([each.request_id for each in made])),
-            Values(numbers(places)),
-            Values(numbers(np.repeat(times, counts))),
-            _optional(self._spread([each.traceparent for each in made])),
-            Values(texts([self._manifest.model.encode()]) * self.count),
-            Values(texts([self._manifest.version.encode()]) * self.count),
+            _texts(self._spread(each.request_id for each in made)),
+            Array(_chained(map(range, self._counts)), _SMALL),
+            Array(np.repeat(times, self._counts)).cast(_TIME),
+            _texts(self._spread(each.traceparent for each in made)),
+            Array([manifest.model] * self.count, _TEXT),
+            Array([manifest.version] * self.count, _TEXT),
         ]
 
-    def _after(self) -> list[Values]:
-        scores = [each.scores for each in self._answered if each]
-        none = np.empty(0)
-        there = self._there.astype(np.int8)
-        status = np.array([each.status if isinstance(each, Refused) else _OK for each in self._made], np.int32)
+    def _after(self) -> list[Array]:
+        scores = [each and each.scores for each in self._answered]
+        status = [each.status if isinstance(each, Refused) else _OK for each in self._made]
         return [
-            Values(numbers(np.concatenate([none, *(each.probability for each in scores)])), there),
-            Values(numbers(np.concatenate([none, *(each.decision for each in scores)]).astype(np.int64)), there),
+            Array(_chained(each.probability.tolist() if each else [None] for each in scores), _NUMBER),
+            Array(_chained(each.decision.tolist() if each else [None] for each in scores), DataType.int64()),
             self._reasons(),
-            Values(numbers(np.repeat(status, self._counts))),
-            _optional(self._spread([_why(each) for each in self._made])),
+            Array(self._spread(status), _SMALL),
+            _texts(self._spread(_why(each) for each in self._made)),
         ]
 
-    def _ids(self) -> Values:
-        if not any(each and each.ids for each in self._answered):
-            return _optional([""] * self.count)
-        found: list[str] = []
-        for each, count in zip(self._answered, self._counts, strict=True):
-            found += each.ids if each and each.ids else [""] * count
-        return _optional(found)
+    def _ids(self) -> Array:
+        return _texts(self._of_rows([each.ids if each else None for each in self._answered]))
 
-    def _reasons(self) -> Values:
-        """Levels are 0 where there is no list, 1 where it is empty, 2 for each code."""
-        if not any(each and each.reasons for each in self._answered):
-            return Values(b"", self._zeros(np.int8), self._zeros(np.int8))
-        codes: list[bytes] = []
-        levels: list[int] = []
-        repeats: list[int] = []
-        for each, count in zip(self._answered, self._counts, strict=True):
-            for listed in each.reasons if each and each.reasons else [None] * count:
-                kept = [code.encode() for code in listed or () if code]
-                codes += kept
-                levels += [2] * len(kept) or [0 if listed is None else 1]
-                repeats += [0, *[1] * (len(kept) - 1)]
-        return Values(texts(codes), np.array(levels, np.int8), np.array(repeats, np.int8))
+    def _reasons(self) -> Array:
+        """Without the codes that are empty."""
+        listed = self._of_rows([each.reasons if each else None for each in self._answered])
+        kept = [[code for code in codes or () if code] for codes in listed]
+        offsets = np.cumsum([0, *map(len, kept)], dtype=np.int32)
+        missing = Array.from_numpy(np.array([codes is None for codes in listed]))
+        return list_array(Array(offsets), Array(_chained(kept), _TEXT), type=_CODES, mask=missing)
 
-    def _application(self, protected: bool) -> list[Values]:
-        """Levels are 0 where a request was refused, 1 where the value is missing, 2 where it is there."""
-        found = []
-        for index, column in enumerate(self._manifest.schema):
-            if (column.name in self._manifest.protected) is protected:
-                values = self._matrix[:, index]
-                known = ~np.isnan(values)
-                levels = (self._there.astype(np.int8) + known).astype(np.int8)
-                found.append(Values(_plain(column, values[known]), levels))
-        return found
+    def _application(self, protected: bool) -> tuple[list[Field], list[Array]]:
+        """The struct, where a request was refused missing; nothing if it has no columns."""
+        schema = enumerate(self._manifest.schema)
+        own = [(at, column) for at, column in schema if (column.name in self._manifest.protected) is protected]
+        if not own:
+            return [], []
+        # A whole number is float64 too: what is out of range may be more than an integer holds.
+        fields = [Field(column.name, _KINDS.get(column.type, _NUMBER)) for _, column in own]
+        values = [
+            Array(_values(column, self._matrix[:, at]), field.type)
+            for (at, column), field in zip(own, fields, strict=True)
+        ]
+        struct = struct_array(values, fields=fields, mask=Array.from_numpy(self._refused))
+        return [Field(APPLICATION, struct.type)], [struct]
 
-    @property
-    def _many(self) -> bool:
-        return self.count > len(self._made)
+    def _of_rows(self, values: Sequence[Sequence[Any] | None]) -> list[Any]:
+        """What each row has, None where its request has nothing."""
+        if not any(values):
+            return [None] * self.count
+        return _chained(each or [None] * count for each, count in zip(values, self._counts, strict=True))
 
-    def _zeros(self, kind: Any = np.int32) -> NDArray[Any]:
-        return np.zeros(self.count, kind)
-
-    def _spread(self, values: list[str]) -> list[str]:
+    def _spread(self, values: Iterable[Any]) -> list[Any]:
         """What each request has, for each of its rows."""
-        if not self._many:
-            return values
-        return [value for value, count in zip(values, self._counts, strict=True) for _ in range(count)]
+        if self.count == len(self._made):
+            return list(values)
+        return _chained([value] * count for value, count in zip(values, self._counts, strict=True))
 
 
-def fields(manifest: Manifest) -> tuple[Field, ...]:
-    """Those of `Rows.values`."""
-    return (*_BEFORE, *_struct(manifest, protected=False), *_AFTER)
+def _batch(fields: Sequence[Field], values: Sequence[Array]) -> RecordBatch:
+    return RecordBatch.from_arrays(values, schema=Schema(fields))
 
 
-def protected_fields(manifest: Manifest) -> tuple[Field, ...]:
-    """Those of `Rows.protected`: the rows in the same order, with the protected columns alone."""
-    return (_RECORD, _ID, *_struct(manifest, protected=True))
+def _chained(lists: Iterable[Iterable[Any]]) -> list[Any]:
+    return list(chain.from_iterable(lists))
 
 
-def _struct(manifest: Manifest, protected: bool) -> list[Field]:
-    columns = [column for column in manifest.schema if (column.name in manifest.protected) is protected]
-    # A whole number is float64 too: what is out of range may be more than an integer holds.
-    of = tuple(Field(column.name, _KINDS.get(column.type, "number")) for column in columns)
-    return [Field(APPLICATION, of=of)] if of else []
-
-
-def _plain(column: Column, values: NDArray[np.float64]) -> bytes:
-    if column.type == "category":
-        levels = [level.encode() for level in column.levels]
-        return texts([levels[code] for code in values.astype(np.intp).tolist()])
-    return flags(values != 0) if column.type == "boolean" else numbers(values)
-
-
-def _optional(values: Sequence[str]) -> Values:
+def _texts(values: Iterable[str | None]) -> Array:
     """Text that is missing where it is empty."""
-    there = np.array([bool(value) for value in values], np.int8)
-    return Values(texts([value.encode(errors="replace") for value in values if value]), there)
+    found = [value or None for value in values]
+    try:
+        return Array(found, _TEXT)
+    except UnicodeEncodeError:  # half a surrogate pair, which JSON may hold
+        return Array([value and value.encode(errors="replace").decode() for value in found], _TEXT)
+
+
+def _values(column: Column, values: NDArray[np.float64]) -> list[Any]:
+    missing = np.isnan(values)
+    found: NDArray[Any] = values
+    if column.type == "category":
+        found = np.array(column.levels, object)[np.where(missing, 0, values).astype(np.intp)]
+    elif column.type == "boolean":
+        found = values != 0
+    there: list[Any] = np.where(missing, np.array(None, object), found).tolist()
+    return there
 
 
 def _why(made: Made) -> str:

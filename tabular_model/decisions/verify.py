@@ -100,9 +100,8 @@ class _Verification:
             try:
                 self._seen[previous] = sha256(self._records.read(previous))
             except RecordError:
-                place = Place.parse(previous)
-                day = place.day if place else date.fromisoformat(previous[5:15])
-                if day < self._first:
+                day = links.day_of(previous)
+                if day and day < self._first:
                     return  # it has expired
                 raise RecordError(f"{previous} is missing: {name} was written after it.") from None
         if self._seen[previous] != expected:

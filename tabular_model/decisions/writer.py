@@ -3,33 +3,34 @@
 from collections import deque
 from collections.abc import Iterator, Sequence
 from datetime import date
-from typing import NamedTuple
+from io import BytesIO
+from typing import TYPE_CHECKING, NamedTuple
 
 import msgspec
+from arro3.core import RecordBatch, Table
+from arro3.io import write_parquet
 from msgspec import UNSET
 
-from tabular_model.decisions import links, parquet
+from tabular_model.decisions import links
 from tabular_model.decisions.links import Closing, Link, Place
 from tabular_model.decisions.made import Made
-from tabular_model.decisions.parquet import Values
-from tabular_model.decisions.rows import Rows, fields, protected_fields
+from tabular_model.decisions.rows import Rows
 from tabular_model.errors import RecordError
 from tabular_model.manifest import Manifest, sha256
 from tabular_model.storage import Objects
+
+if TYPE_CHECKING:
+    from typing_extensions import Buffer
+
+_GROUP_ROWS = 5_000
 
 
 class _Buffered(NamedTuple):
     """Rows of one day and version that are in no part yet."""
 
     manifest: Manifest
-    chunks: list[list[Values]]
-    protected: list[list[Values]]
-    counts: list[int]
-
-    @property
-    def rows(self) -> int:
-        """How many there are."""
-        return sum(self.counts)
+    whole: list[RecordBatch]
+    protected: list[RecordBatch]
 
 
 class _Ready(NamedTuple):
@@ -114,9 +115,8 @@ class Writer:
     def _add(self, made: Sequence[Made]) -> None:
         manifest = made[0].manifest
         rows = Rows(made, self._name, self._rows)
-        buffered = self._buffer.setdefault(manifest.version, _Buffered(manifest, [], [], []))
-        buffered.chunks.append(rows.values)
-        buffered.counts.append(rows.count)
+        buffered = self._buffer.setdefault(manifest.version, _Buffered(manifest, [], []))
+        buffered.whole.append(rows.whole)
         if rows.protected and self._protected:
             buffered.protected.append(rows.protected)
         self._rows += rows.count
@@ -125,24 +125,44 @@ class Writer:
     def _part(self, buffered: _Buffered) -> _Ready:
         manifest = buffered.manifest
         self._number += 1
-        beside = None
-        if buffered.protected:
-            beside = parquet.encode(protected_fields(manifest), buffered.protected, buffered.rows)
+        rows = sum(batch.num_rows for batch in buffered.whole)
+        beside = encode(buffered.protected) if buffered.protected else None
         link = Link(
             name=Place(self._day, manifest.version, self._name, self._number).name,
-            rows=buffered.rows,
+            rows=rows,
             previous=self._last[0],
             previous_sha256=self._last[1],
             manifest=manifest.digest,
             protected=sha256(beside) if beside else "",
             law=() if manifest.law is UNSET else manifest.law,
         )
-        metadata = {links.KEY: msgspec.json.encode(link)}
-        content = parquet.encode(fields(manifest), buffered.chunks, buffered.rows, metadata)
+        content = encode(buffered.whole, {links.KEY: msgspec.json.encode(link).decode()})
         self._last = link.name, sha256(content)
         count, total = self._today
-        self._today = count + 1, total + buffered.rows
-        return _Ready(link.name, content, beside, buffered.rows)
+        self._today = count + 1, total + rows
+        return _Ready(link.name, content, beside, rows)
+
+
+def encode(batches: Sequence[RecordBatch], metadata: dict[str, str] | None = None) -> bytes:
+    """A file of Parquet with all rows."""
+    content = _Content()
+    write_parquet(
+        Table.from_batches(batches),
+        content,
+        compression="zstd(1)",
+        dictionary_enabled=False,  # most values come once
+        key_value_metadata=metadata,
+        max_row_group_size=_GROUP_ROWS,
+        skip_arrow_metadata=True,  # beside which PyArrow would not show the metadata
+    )
+    return content.getvalue()
+
+
+class _Content(BytesIO):
+    """Python between two row groups, so that other threads get the interpreter, which the library never lets go."""
+
+    def write(self, content: "Buffer", /) -> int:
+        return super().write(content)
 
 
 def _create(store: Objects, name: str, content: bytes) -> None:

@@ -142,6 +142,7 @@ class Stuck:
 @pytest.fixture
 def quick(monkeypatch):
     monkeypatch.setattr(decision_log, "TAKE_SECONDS", 0.01)
+    monkeypatch.setattr(decision_log, "TAKE_ROWS", 1)
 
 
 @pytest.mark.usefixtures("quick")
@@ -180,6 +181,13 @@ def test_parts_are_cut_by_seconds_or_by_rows(metrics, offer, tmp_path, wait_for,
     assert metrics.counts().record_rows["written"] == 0
     offer(log, 1)
     wait_for(lambda: metrics.counts().record_rows["written"] == 5)
+    log.stop()
+
+
+def test_a_few_rows_are_written_when_their_time_has_come(metrics, offer, tmp_path, wait_for):
+    log = DecisionLog(Writer(open_store(str(tmp_path), create=True), None, "pod"), metrics, 0.1, False)
+    offer(log, 3)
+    wait_for(lambda: metrics.counts().record_rows["written"] == 3)
     log.stop()
 
 

@@ -5,17 +5,19 @@ from datetime import UTC, datetime
 
 import msgspec
 import numpy as np
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from tabular_model.decisions import parquet, parts
+from tabular_model.decisions import parts
 from tabular_model.decisions.applications import matrix_of
 from tabular_model.decisions.links import KEY, Link
-from tabular_model.decisions.made import Decided, Refused
-from tabular_model.decisions.rows import APPLICATION, Rows, fields, protected_fields
+from tabular_model.decisions.made import APPLICATION, Decided, Refused
+from tabular_model.decisions.rows import Rows
+from tabular_model.decisions.writer import encode
 from tabular_model.errors import RecordError
 from tabular_model.model import Scores
 from tests import second_model
@@ -43,10 +45,8 @@ matrices = st.lists(st.tuples(*map(values, CARDS.schema)), min_size=1, max_size=
 
 def tables(made, writer="pod", first=0):
     """The rows as PyArrow reads them from Parquet, and the protected columns beside them."""
-    rows, manifest = Rows(made, writer, first), made[0].manifest
-    whole = parquet.encode(fields(manifest), [rows.values], rows.count)
-    beside = parquet.encode(protected_fields(manifest), [rows.protected], rows.count)
-    return pq.read_table(io.BytesIO(whole)), pq.read_table(io.BytesIO(beside))
+    rows = Rows(made, writer, first)
+    return [pq.read_table(io.BytesIO(encode([batch]))) for batch in (rows.whole, rows.protected)]
 
 
 @given(matrices, st.data())
@@ -75,7 +75,7 @@ LAWS = st.sampled_from([(), ("eu",)])
 @settings(max_examples=15)
 def test_a_link_is_read_back_as_it_was_written(link):
     rows = Rows([decided("a")], "pod", 0)
-    content = parquet.encode(fields(V1), [rows.values], 1, {KEY: msgspec.json.encode(link)})
+    content = encode([rows.whole], {KEY: msgspec.json.encode(link).decode()})
     assert parts.decode_link(content, "x") == link
 
 
@@ -119,3 +119,41 @@ def test_a_version_whose_columns_are_all_protected_has_no_application_beside_the
     batch, beside = tables([made, Refused(only, NOW, "", 400, "No.")])
     assert APPLICATION not in batch.schema.names
     assert beside.column(APPLICATION).to_pylist() == [{"Age": 41.0}, None]
+
+
+def test_the_columns_are_of_the_documented_types_and_only_those_are_required_that_every_row_has():
+    text, small = pa.string(), pa.int32()
+    of = [(column.name, pa.bool_() if column.type == "boolean" else pa.float64()) for column in V1.schema]
+    codes = pa.list_(pa.field("element", text, nullable=False))
+    batch, _ = tables([decided("a")])
+    assert batch.schema == pa.schema(
+        [
+            pa.field("record", text, nullable=False),
+            ("id", text),
+            ("request_id", text),
+            pa.field("row", small, nullable=False),
+            pa.field("time", pa.timestamp("us", "UTC"), nullable=False),
+            ("traceparent", text),
+            pa.field("model", text, nullable=False),
+            pa.field("version", text, nullable=False),
+            (APPLICATION, pa.struct([each for each in of if each[0] != "Age"])),
+            ("probability", pa.float64()),
+            ("decision", pa.int64()),
+            ("reason_codes", codes),
+            pa.field("status", small, nullable=False),
+            ("refused", text),
+        ]
+    )
+    assert batch["time"].to_pylist() == [NOW.replace(hour=0)]
+
+
+def test_an_id_that_is_no_text_is_recorded_with_question_marks():
+    batch, _ = tables([decided("a\ud800", "ü")])
+    assert batch["id"].to_pylist() == ["a?", "ü"]
+
+
+def test_many_batches_are_one_file_in_their_order():
+    batches = [Rows([decided(*["a"] * 1_001)], "pod", 1_001 * number).whole for number in range(12)]
+    file = pq.ParquetFile(io.BytesIO(encode(batches)))
+    assert file.read()["record"].to_pylist() == [f"pod-{number}" for number in range(12_012)]
+    assert file.num_row_groups == 3

@@ -66,6 +66,15 @@ def test_any_changed_byte_of_any_object_is_found(whole, tmp_path_factory, number
         assert any(each.faults for each in after)
 
 
+@pytest.mark.parametrize("name", ["date=2026,11-30", "date=2026-13-30", "x"])
+def test_a_predecessor_with_a_name_that_was_changed_is_missing(whole, tmp_path, name):
+    copy = shutil.copytree(whole, tmp_path / "records")
+    (path,) = (copy / "date=2026-11-30/_closed").iterdir()
+    path.write_text(path.read_text().replace('"previous":"date=2026-11-30', f'"previous":"{name}'))
+    (fault,) = faults(copy)
+    assert f"{name}/version=v2/pod-000008.parquet is missing" in fault
+
+
 @pytest.mark.parametrize("number", range(OBJECTS))
 def test_an_object_that_is_taken_out_is_found(whole, tmp_path, number):
     copy = shutil.copytree(whole, tmp_path / "records")
