@@ -17,7 +17,7 @@ RESTRICTED = ("--read-only", "--tmpfs=/tmp", "--cap-drop=ALL", "--security-opt=n
 UID, ANOTHER_UID = "1234567890:0", "1000660000:0"
 REGISTRY = "/registry"
 SPARK_BYTES = 1_000_000_000  # over the base and Java, a third of it what trains; PySpark as published is 280 MB more
-SERVER_BYTES = 262_000_000  # over the base, 33 MB of it what writes Parquet; KServe's package alone was 250 MB more
+SERVER_BYTES = 262_000_000  # over the base, 33 MB of it what writes Parquet; it was twice as much with KServe's package
 
 
 def docker(image: str, user: str, *options: str, command: tuple[str, ...] = ()) -> str:
