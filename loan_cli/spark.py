@@ -23,7 +23,7 @@ def score_on_spark(
     master: str, settings: Mapping[str, str], name: str, *, source: str, target: str, **run: Any
 ) -> None:
     """Scores one table; ModelError where pyspark is missing, and for what `Run` refuses."""
-    with _installed():
+    with _installed("Scoring"):
         from loan_spark.run import Run  # noqa: PLC0415 - an extra
         from loan_spark.session import session  # noqa: PLC0415
     date = f"{scheduled(name):%Y-%m-%d}"
@@ -39,7 +39,7 @@ def score_on_spark(
 
 def training_on_spark(master: str, settings: Mapping[str, str]) -> "Opened":
     """Opens a training's data on Spark; ModelError where pyspark is missing."""
-    with _installed():
+    with _installed("Training"):
         from loan_spark.session import session  # noqa: PLC0415 - an extra
         from loan_spark.training import SparkTable  # noqa: PLC0415
 
@@ -52,12 +52,12 @@ def training_on_spark(master: str, settings: Mapping[str, str]) -> "Opened":
 
 
 @contextmanager
-def _installed() -> Iterator[None]:
+def _installed(doing: str) -> Iterator[None]:
     try:
         yield
     except ModuleNotFoundError as error:
         lacking = str(error.name).partition(".")[0]
-        raise ModelError(f"Spark needs {lacking}: pip install 'loan-model[spark]'.") from None
+        raise ModelError(f"{doing} on Spark needs {lacking}: pip install 'loan-model[spark]'.") from None
 
 
 def scheduled(name: str) -> datetime:
