@@ -95,11 +95,10 @@ def ask(server: Running, rate: float) -> Seen:
                 raise RuntimeError(f"{count - len(took)} requests were not answered")
             for key, _ in ready:
                 came = key.fileobj.recv(1 << 16)  # type: ignore[union-attr]
-                answers = came.count(b"HTTP/1.1 200 ")
-                refused += came.count(b"HTTP/1.1 503 ")
-                if came.count(b"HTTP/1.1 ") != answers + came.count(b"HTTP/1.1 503 ") or not came:
+                answers, good, full = (came.count(b"HTTP/1.1 " + status) for status in (b"", b"200 ", b"503 "))
+                if answers != good + full or not came:
                     raise RuntimeError(f"a request was answered with {came[:200]!r}")
-                answers = came.count(b"HTTP/1.1 ")
+                refused += full
                 now = time.perf_counter()
                 took += [now - due[key.fileobj].pop(0) for _ in range(answers)]  # type: ignore[index]
     p50, p99 = (float(each) * 1e3 for each in np.percentile(took, (50, 99)))

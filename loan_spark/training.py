@@ -3,7 +3,7 @@
 import logging
 import pickle
 from collections.abc import Callable, Iterable, Iterator
-from typing import Any, TypeVar
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -16,12 +16,10 @@ from loan_spark.session import failing_in_a_sentence
 from tabular_model.data import Batch, Place, require
 from tabular_model.declaration import Declaration
 from tabular_model.errors import DataError
-from tabular_model.totals import Summable
-from training_job.data import dropped
+from tabular_model.totals import S, added
+from training_job.data import dropped, used
 from training_job.out_of_core.table import Block, Blocks, Boosting, Facts
 from training_job.training import Training
-
-S = TypeVar("S", bound=Summable)
 
 
 class _Anywhere(Place):
@@ -37,11 +35,9 @@ class SparkTable:
     def __init__(self, session: SparkSession, training: Training) -> None:
         declaration = training.declaration
         found = tables.read(session, training.data)
-        special = [name for name in (declaration.group, declaration.time) if name]
-        used = [*declaration.schema.names, declaration.target.name, *special]
         names = found.frame.columns
-        require(training.data, names, used)
-        self._frame = found.frame.select(*(f"`{name}`" for name in dict.fromkeys(used)))
+        require(training.data, names, used(declaration))
+        self._frame = found.frame.select(*(f"`{name}`" for name in used(declaration)))
         self._declaration = declaration
         notes = tuple(dropped(names, declaration))
         identity = found.identity
@@ -49,13 +45,10 @@ class SparkTable:
 
     def sum(self, of: Callable[[Block], S]) -> S:
         """Each task sums its part; the parts' sums are added in the order of the parts."""
-        blocks = _Made(self._declaration, self.facts.source)
+        declaration, source = self._declaration, self.facts.source
 
         def summed(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-            total: S | None = None
-            for block in blocks.of(batches):
-                found = of(block)
-                total = found if total is None else total + found
+            total = added(map(of, _blocks(batches, declaration, source)))
             if total is not None:
                 context = TaskContext.get()
                 part = context.partitionId() if context else 0
@@ -63,12 +56,9 @@ class SparkTable:
 
         with failing_in_a_sentence():
             rows = self._frame.mapInArrow(summed, "part long, total binary").collect()
-        if not rows:
+        total: S | None = added(pickle.loads(row.total) for row in sorted(rows))  # noqa: S301 - of this run's own tasks
+        if total is None:
             raise DataError(f"{self.facts.source} has no rows.")
-        first, *others = (pickle.loads(row.total) for row in sorted(rows))  # noqa: S301 - of this run's own tasks
-        total: S = first
-        for each in others:
-            total = total + each
         return total
 
     def boost(self, boosting: Boosting) -> Any:
@@ -76,10 +66,10 @@ class SparkTable:
         from xgboost.spark import SparkXGBClassifier  # noqa: PLC0415 - slow to import
 
         names = [f"feature_{place}" for place in boosting.positions]
-        blocks = _Made(self._declaration, self.facts.source)
+        declaration, source = self._declaration, self.facts.source
 
         def features(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-            for block in blocks.of(batches):
+            for block in _blocks(batches, declaration, source):
                 kept = boosting.trained(block)
                 columns = block.matrix[kept][:, boosting.positions].astype(np.float32).T
                 arrays = [pa.array(np.ascontiguousarray(column)) for column in columns]
@@ -114,16 +104,10 @@ def _parted(frame: DataFrame, parts: int) -> DataFrame:
     return frame.coalesce(parts) if frame.rdd.getNumPartitions() >= parts else frame.repartition(parts)
 
 
-class _Made:
-    """Makes blocks of a task's batches."""
-
-    def __init__(self, declaration: Declaration, source: str) -> None:
-        self._declaration = declaration
-        self._source = source
-
-    def of(self, batches: Iterable[pa.RecordBatch]) -> Iterator[Block]:
-        made = Blocks(self._declaration)
-        for rows in batches:
-            batch = Batch(rows, _Anywhere(self._source, 0, delimiter="")).without_empty_rows()
-            if batch.rows.num_rows:
-                yield made.of(batch)
+def _blocks(batches: Iterable[pa.RecordBatch], declaration: Declaration, source: str) -> Iterator[Block]:
+    """The blocks of a task's batches."""
+    made = Blocks(declaration)
+    for rows in batches:
+        batch = Batch(rows, _Anywhere(source, 0, delimiter="")).without_empty_rows()
+        if batch.rows.num_rows:
+            yield made.of(batch)

@@ -96,11 +96,27 @@ def few(
     """The rows as they are, or if they are many for each bin and class the mean probability and how many they are."""
     if counts is not None or len(target) <= MOST:
         return target, probability, counts
-    inner = np.unique(np.quantile(probability, np.linspace(0, 1, BINS + 1)[1:-1]))
-    cell = 2 * np.searchsorted(inner, probability, side="right") + target
-    rows, sums = np.bincount(cell), np.bincount(cell, probability)
-    (cells,) = np.nonzero(rows)
-    return cells % 2, sums[cells] / rows[cells], rows[cells]
+    edges = np.unique(np.quantile(probability, np.linspace(0, 1, BINS + 1)[1:-1]))
+    return counted(*tallied(cells(edges, target, probability), probability, len(edges) + 1))
+
+
+def cells(edges: Floats, target: NDArray[np.int64], probability: Floats) -> NDArray[np.int64]:
+    """Each row's cell [n]: there are two in each of the bins that the rising `edges` part, one for each class."""
+    return 2 * np.searchsorted(edges, probability, side="right") + target
+
+
+def tallied(cell: NDArray[np.int64], probability: Floats, bins: int) -> tuple[NDArray[np.int64], Floats]:
+    """The rows in each cell, and the sum of their probabilities [bins, 2]."""
+    rows: NDArray[np.int64] = np.bincount(cell, minlength=2 * bins)
+    sums = np.asarray(np.bincount(cell, probability, minlength=2 * bins), np.float64)
+    return rows.reshape(bins, 2), sums.reshape(bins, 2)
+
+
+def counted(rows: NDArray[np.int64], sums: Floats) -> tuple[NDArray[np.int64], Floats, NDArray[np.int64]]:
+    """Of each cell that has rows the class, the mean probability and how many they are."""
+    bins, target = np.nonzero(rows)
+    counts = rows[bins, target]
+    return target, sums[bins, target] / counts, counts
 
 
 def discrimination(target: NDArray[np.int64], probability: Floats, weights: Floats) -> tuple[Floats, Floats]:

@@ -1,7 +1,9 @@
 """Sums over rows that are passed over part by part, and need not be in one memory."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, fields
+from functools import reduce
+from operator import add
 from typing import Protocol, Self, TypeVar
 
 import numpy as np
@@ -24,6 +26,13 @@ class Added:
 
 
 S = TypeVar("S", bound=Summable)
+
+
+def added(parts: Iterable[S]) -> S | None:
+    """The sum of the parts, in their order; None of none."""
+    each = iter(parts)
+    first = next(each, None)
+    return None if first is None else reduce(add, each, first)
 
 
 class Total(Protocol):

@@ -21,6 +21,8 @@ import structlog
 from threadpoolctl import threadpool_limits
 
 from loan_model.synthetic import generate
+from tabular_model import evaluate, metrics
+from tabular_model.estimators import equality
 from tabular_model.registry import Registry
 from tests import second_model
 from training_job.progress import Progress
@@ -82,6 +84,14 @@ def made_once(tmp_path_factory: pytest.TempPathFactory) -> Makes:
         return folder
 
     return make
+
+
+@pytest.fixture
+def fewer_repetitions(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Trainings resample, permute and compare less than they do for users, for tests that look at other things."""
+    monkeypatch.setattr(metrics, "RESAMPLES", 100)
+    monkeypatch.setattr(evaluate, "REPEATS", 1)
+    monkeypatch.setattr(equality, "RANDOM_ROWS", 2000)
 
 
 @pytest.fixture(scope="session")

@@ -68,8 +68,7 @@ def load(source: str, declaration: Declaration) -> Dataset:
 def loaded(rows: Rows, declaration: Declaration) -> Dataset:
     """The data set of these rows."""
     columns = declaration.columns
-    special = [name for name in (declaration.group, declaration.time) if name]
-    require(rows.source, rows.names, [*declaration.schema.names, declaration.target.name, *special])
+    require(rows.source, rows.names, used(declaration))
     parser = Parser(columns)
     batches = [_taken(batch, parser, declaration) for batch in rows]
     if not any(len(batch.target) for batch in batches):
@@ -117,10 +116,15 @@ def _groups(columns: Iterable[pa.Array]) -> tuple[NDArray[np.str_], int]:
     return groups.to_numpy(str), len(alone)
 
 
+def used(declaration: Declaration) -> list[str]:
+    """The columns of the data that a training reads."""
+    every = (*declaration.schema.names, declaration.target.name, declaration.group, declaration.time)
+    return list(dict.fromkeys(filter(None, every)))
+
+
 def dropped(names: Iterable[str], declaration: Declaration) -> list[str]:
     """Notes on the columns that are not used."""
-    roles = {declaration.target.name, declaration.id, declaration.group, declaration.time}
-    taken = {*declaration.schema.names, *roles} - {""}
+    taken = {*used(declaration), declaration.id} - {""}
     others = [name for name in names if name not in taken]
     notes = []
     if ignored := [name for name in others if name in declaration.ignored]:

@@ -16,12 +16,13 @@ from tabular_model.estimators import Family, probability
 from tabular_model.estimators.equality import check_equal
 from tabular_model.estimators.own_pipeline import OwnPipeline
 from tabular_model.evaluate import CrossValidation, Threshold
-from tabular_model.parameters import Parameters
+from tabular_model.parameters import Parameters, named_as
 from tabular_model.schema import Schema
 from tabular_model.scoring.scorer import Scorer
 from tabular_model.search import Search
 from training_job.progress import Progress
 from training_job.split import Rows
+from training_job.training import Training
 
 Candidates = Mapping[str, tuple[Family, Parameters]]
 
@@ -58,33 +59,49 @@ class Fitted:
 
 @dataclass(frozen=True)
 class Fitting:
-    """How to fit: the columns to train on, and in place of a chosen `threshold` one that is given."""
+    """How to fit: the columns to train on, and in place of a chosen `threshold` one that is given.
+
+    That many `settings` are tried of the chosen candidate's parameters that were not `given`; 0 for none.
+    """
 
     schema: Schema
     features: Sequence[str]
     seed: int
     threshold: float | None
+    candidates: Candidates
+    settings: int
+    given: Sequence[str]
     progress: Progress
 
-    def choose(
-        self, train: Rows, candidates: Candidates, settings: int, given: Sequence[str], fit: Fit = fit_to_rows
-    ) -> Fitted:
-        """The candidate of least cross-validated log loss, fitted by `fit`.
+    @classmethod
+    def of(cls, training: Training, progress: Progress) -> "Fitting":
+        """As the training asks; ModelError for algorithms or parameters that there are not."""
+        schema = training.declaration.schema
+        return cls(
+            schema=schema,
+            features=schema.features(training.use_protected),
+            seed=training.seed,
+            threshold=training.threshold,
+            candidates=training.candidates(),
+            settings=training.search,
+            given=tuple(named_as(training.asked, training.given)),
+            progress=progress,
+        )
 
-        That many settings are tried of its parameters that were not `given`; 0 for none.
-        """
+    def choose(self, train: Rows, fit: Fit = fit_to_rows) -> Fitted:
+        """The candidate of least cross-validated log loss, fitted by `fit`."""
         validated: dict[str, tuple[CrossValidation, NDArray[np.float64]]] = {}
-        for algorithm, (family, parameters) in candidates.items():
+        for algorithm, (family, parameters) in self.candidates.items():
             with self.progress.step(f"Cross-validate {algorithm}"), refusals(algorithm, family):
                 validated[algorithm] = self._validated(train, family, parameters)
         chosen = min(validated, key=lambda algorithm: validated[algorithm][0].mean_log_loss)
-        family, parameters = candidates[chosen]
+        family, parameters = self.candidates[chosen]
         found = None
-        if settings:
+        if self.settings:
             with self.progress.step(f"Search the settings of {chosen}"), refusals(chosen, family):
                 tried = self._built(family, parameters)
                 found = search.halving(
-                    chosen, tried, given, settings, train.frame, train.target, self.seed, train.groups
+                    chosen, tried, self.given, self.settings, train.frame, train.target, self.seed, train.groups
                 )
             self.progress.say(found.said())
             if found.better:

@@ -5,8 +5,6 @@ from threadpoolctl import threadpool_limits
 from tabular_model import evaluate
 from tabular_model.data import Rows
 from tabular_model.evaluate import Judged
-from tabular_model.manifest import Data
-from tabular_model.parameters import named_as
 from tabular_model.reference import Reference
 from tabular_model.registry import Registry
 from tabular_model.storage import without_secrets
@@ -29,8 +27,7 @@ class InMemory:
     def learn_from(self, rows: Rows, training: Training, registry: Registry, progress: Progress) -> Learned:
         """From rows that are opened."""
         declaration = training.declaration
-        features = declaration.schema.features(training.use_protected)
-        candidates = training.candidates()
+        fitting = Fitting.of(training, progress)
         with progress.step(f"Load {without_secrets(training.data)}"):
             data = loaded(rows, declaration)
             parts = split(data, training.holdout, training.seed)
@@ -38,9 +35,7 @@ class InMemory:
         for note in notes:
             progress.say(note)
         with threadpool_limits(limits=1):  # the same sums on every machine, and no waiting where cores are shared
-            fitting = Fitting(declaration.schema, features, training.seed, training.threshold, progress)
-            given = tuple(named_as(training.asked, training.given))
-            fitted = fitting.choose(parts.train, candidates, training.search, given)
+            fitted = fitting.choose(parts.train)
             with progress.step(f"Evaluate it on {len(parts.holdout.target)} rows of the holdout"):
                 measured = _measured(fitted, parts, training)
                 found = results(fitted, measured, parts.train, training, registry, notes)
@@ -49,14 +44,7 @@ class InMemory:
             fitted=fitted,
             results=found,
             reference=Reference.of(declaration.schema, train, fitted.score(parts.train), fitted.threshold.value),
-            data=Data(
-                source=data.source,
-                rows=len(data.target),
-                sha256=data.sha256,
-                holdout=training.holdout,
-                group=declaration.group,
-                time=declaration.time,
-            ),
+            data=training.described(data.source, len(data.target), data.sha256),
             how=parts.how,
             shown=Shown(data.frame, data.target, parts.holdout.target, measured.score),
         )

@@ -11,6 +11,7 @@ import loan_model
 from tabular_model.declaration import Declaration
 from tabular_model.estimators import FAMILIES, Family
 from tabular_model.estimators.own_pipeline import OwnPipeline
+from tabular_model.manifest import Data
 from tabular_model.parameters import OWN, PARAMETERS, Parameters, parse
 from training_job.own_code import own_pipeline
 
@@ -49,6 +50,18 @@ class Training:
     def own(self) -> OwnPipeline | None:
         """The pipeline that the declaration names, or that is beside it."""
         return own_pipeline(self.declaration, self.folder)
+
+    def described(self, source: str, rows: int, sha256: str) -> Data:
+        """The data as the manifest tells of them."""
+        declared = self.declaration
+        return Data(
+            source=source,
+            rows=rows,
+            sha256=sha256,
+            holdout=self.holdout,
+            group=declared.group,
+            time=declared.time,
+        )
 
     @property
     def _declared(self) -> str:

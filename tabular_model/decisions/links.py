@@ -15,6 +15,7 @@ from tabular_model.schema import Law
 
 CLOSED = "_closed"  # readers of partitioned Parquet pass over names that begin so
 KEY = "loan.record"  # of the link in a part's metadata
+_DAY = re.compile(r"date=(\d{4}-\d\d-\d\d)(?=/|\Z)")
 _PART = re.compile(r"date=(\d{4}-\d\d-\d\d)/version=(v[1-9]\d*)/(.+)-(\d{6,})\.parquet")
 _CLOSING = re.compile(rf"date=(\d{{4}}-\d\d-\d\d)/{CLOSED}/(.+)\.json")
 
@@ -66,9 +67,10 @@ class Closing(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
 
 
 def day_of(name: str) -> date | None:
-    """The day (UTC) that an object is of; None where the name, which may have been changed, has none."""
+    """The day (UTC) that an object, or a folder, is of; None where the name, which may have been changed, has none."""
+    found = _DAY.match(name)
     try:
-        return date.fromisoformat(name[5:15])
+        return date.fromisoformat(found[1]) if found else None
     except ValueError:
         return None
 

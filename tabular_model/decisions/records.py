@@ -6,8 +6,8 @@ from datetime import date
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from tabular_model.decisions import parts
-from tabular_model.decisions.links import Place
+from tabular_model.decisions import links, parts
+from tabular_model.decisions.links import Link, Place
 from tabular_model.decisions.store import open_store
 from tabular_model.errors import RecordError, RegistryNotFound
 from tabular_model.storage import Objects
@@ -31,7 +31,7 @@ class Records:
 
     def days(self, since: date | None = None, until: date | None = None) -> list[date]:
         """The days (UTC) of which there is anything, ascending, from `since` to `until`, both included."""
-        found = [day for name in self.store.names() if (day := _day(name))]
+        found = [day for name in self.store.names() if (day := links.day_of(name))]
         return sorted(day for day in found if (not since or day >= since) and (not until or day <= until))
 
     def parts(self, day: date) -> list[Place]:
@@ -63,21 +63,17 @@ class Records:
             for place in self.parts(day):
                 yield parts.decode_columns(self.read(place.name), place.name, list(columns))
 
-    def find(self, name: str, since: date | None = None, until: date | None = None) -> Iterator[tuple[Place, pa.Table]]:
-        """The parts with rows of this name, and these rows; the name is the caller's or the record's."""
+    def find(
+        self, name: str, since: date | None = None, until: date | None = None
+    ) -> Iterator[tuple[Place, Link, pa.Table]]:
+        """The parts with rows of this name, their links and these rows; the name is the caller's or the record's."""
         for day in self.days(since, until):
             for place in self.parts(day):
                 content = self.read(place.name)
                 names = parts.decode_columns(content, place.name, list(NAMES))
                 if _named(names, name).num_rows:
-                    yield place, _named(parts.decode(content, place.name)[1], name)
-
-
-def _day(name: str) -> date | None:
-    try:
-        return date.fromisoformat(name.removeprefix("date=")) if name.startswith("date=") else None
-    except ValueError:
-        return None
+                    link, rows = parts.decode(content, place.name)
+                    yield place, link, _named(rows, name)
 
 
 def _named(table: pa.Table, name: str) -> pa.Table:

@@ -56,17 +56,16 @@ def replay(
     recorded or is not in `protected`; VersionNotFound and IntegrityError where the version is not as it was.
     """
     found = False
-    for place, rows in records.find(name, since, until):
+    for place, link, rows in records.find(name, since, until):
         found = True
-        yield from _replayed(records, registry, protected, place, rows)
+        yield from _replayed(registry, protected, place, link, rows)
     if not found:
         raise RecordError(f"The record {records.store.url} has no decision with the id {name}{_within(since, until)}.")
 
 
 def _replayed(
-    records: Records, registry: Registry, protected: Records | None, place: Place, rows: pa.Table
+    registry: Registry, protected: Records | None, place: Place, link: Link, rows: pa.Table
 ) -> Iterator[Replayed]:
-    link = parts.decode_link(records.read(place.name), place.name)
     refused = [why for why in rows["refused"].to_pylist() if why]
     if refused:
         raise RecordError(f"The request got no decision from {place.version}: {refused[0]}")

@@ -6,7 +6,8 @@ nothing is left be missed, nor one whose whole chain was written anew: against t
 and delete helps, or the day's digest, kept elsewhere.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import date
 
 import msgspec
@@ -111,20 +112,10 @@ class _Verification:
         if self._protected and expected and sha256(self._protected.read(name)) != expected:
             raise RecordError(f"{name} in {self._protected.store.url}, the protected columns, was changed.")
 
-    def _faults(self) -> "_Faults":
-        return _Faults(self._found.faults.append)
-
-
-class _Faults:
-    """Takes a RecordError as a sentence, so that the next part is looked at too."""
-
-    def __init__(self, say: Callable[[str], None]) -> None:
-        self._say = say
-
-    def __enter__(self) -> None: ...
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _: object) -> bool:
-        if isinstance(error, RecordError):
-            self._say(str(error))
-            return True
-        return False
+    @contextmanager
+    def _faults(self) -> Iterator[None]:
+        """Takes a RecordError as a sentence, so that the next part is looked at too."""
+        try:
+            yield
+        except RecordError as error:
+            self._found.faults.append(str(error))

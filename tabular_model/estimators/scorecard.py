@@ -5,7 +5,7 @@ that its value is in (Siddiqi, "Intelligent Credit Scoring", 2nd ed., Wiley 2017
 """
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import NamedTuple
@@ -68,29 +68,27 @@ class Scorecard(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
     def fit(self, X: ArrayLike, y: ArrayLike) -> "Scorecard":
         """For y [n] of 0 and 1."""
         matrix, target = np.asarray(X, dtype=np.float64), np.asarray(y)
-        binner = Binner(self.max_bins, self.min_bin_share)
-        self.classes_ = np.unique(target)
-        self.binnings_ = [
-            binner.category(values, target, levels) if levels else binner.number(values, target, direction)
-            for values, levels, direction in zip(matrix.T, self.levels, self.directions, strict=True)
-        ]
-        evidence = self._evidence(matrix)
 
         def regressed(kept: NDArray[np.intp]) -> Floats:
-            model = LogisticRegression(C=self.C, max_iter=self.max_iter, **SOLVER).fit(evidence[:, kept], target)
+            evidence = self.evidence(kept, range(matrix.shape[1])).transform(matrix)
+            model = LogisticRegression(C=self.C, max_iter=self.max_iter, **SOLVER).fit(evidence, target)
             return np.append(model.coef_[0], model.intercept_)
 
-        return self._weigh(regressed)
+        return self.fit_counts([Counts.of(values, target) for values in matrix.T], regressed)
 
     def fit_counts(self, columns: Sequence[Counts], regressed: Regressed) -> "Scorecard":
         """From the counts of each feature's values."""
         binner = Binner(self.max_bins, self.min_bin_share)
         self.classes_ = np.array([0, 1])
         self.binnings_ = [
-            binner.category_of(counts, levels) if levels else binner.number_of(counts, direction)
+            binner.category(counts, levels) if levels else binner.number(counts, direction)
             for counts, levels, direction in zip(columns, self.levels, self.directions, strict=True)
         ]
         return self._weigh(regressed)
+
+    def evidence(self, kept: Iterable[int], places: Sequence[int]) -> "Evidence":
+        """Of the features `kept`, where `places` are all features' positions in a matrix."""
+        return Evidence(tuple((places[feature], self.binnings_[feature]) for feature in kept))
 
     def _weigh(self, regressed: Regressed) -> "Scorecard":
         """Sets the coefficients, from a function that gives those of some features, and the intercept, last."""
@@ -108,27 +106,24 @@ class Scorecard(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
     def predict_proba(self, X: ArrayLike) -> Floats:
         """[n, 2]: of rejection and of approval."""
         check_is_fitted(self)
-        approval = 1 / (1 + np.exp(-(self._evidence(np.asarray(X, dtype=np.float64)) @ self.coef_ + self.intercept_)))
+        every = range(len(self.binnings_))
+        evidence = self.evidence(every, every).transform(np.asarray(X, dtype=np.float64))
+        approval = 1 / (1 + np.exp(-(evidence @ self.coef_ + self.intercept_)))
         return np.column_stack([1 - approval, approval])
 
     def predict(self, X: ArrayLike) -> Integers:
         """Int64 [n], 1 where approval has a probability of at least 0.5, whatever threshold the version will have."""
         return (self.predict_proba(X)[:, 1] >= 0.5).astype(np.int64)
 
-    def _evidence(self, matrix: Floats) -> Floats:
-        return np.column_stack([b.evidence[b.find(values)] for b, values in zip(self.binnings_, matrix.T, strict=True)])
-
 
 class Evidence(NamedTuple):
-    """The evidence of the features `kept`, whose columns of the matrix have these positions and bins."""
+    """The evidence of some features, each with its position in a matrix and its bins."""
 
-    positions: tuple[int, ...]
-    binnings: tuple[Binning, ...]
+    features: tuple[tuple[int, Binning], ...]
 
     def transform(self, matrix: Floats) -> Floats:
-        """[n, columns of the schema] to [n, features]."""
-        pairs = zip(self.positions, self.binnings, strict=True)
-        return np.column_stack([binning.evidence[binning.find(matrix[:, place])] for place, binning in pairs])
+        """[n, columns of the matrix] to [n, features]."""
+        return np.column_stack([binning.evidence[binning.find(matrix[:, place])] for place, binning in self.features])
 
 
 @dataclass(frozen=True)
@@ -165,8 +160,7 @@ def fit_to_all(pipeline: Pipeline, total: Total, rows: int, sample: Floats) -> P
     grids = tuple(_grid(sample[:, place]) if rows > MOST_COUNTED else None for place in places)
 
     def regressed(kept: NDArray[np.intp]) -> Floats:
-        evidence = Evidence(tuple(places[i] for i in kept), tuple(model.binnings_[i] for i in kept))
-        return regress(total, evidence, np.zeros(len(kept) + 1), model.C, model.max_iter)
+        return regress(total, model.evidence(kept, places), np.zeros(len(kept) + 1), model.C, model.max_iter)
 
     model.fit_counts(total(CountsOf(places, grids)).columns, regressed)
     return pipeline

@@ -91,12 +91,8 @@ class Binner(NamedTuple):
     most: int
     share: float
 
-    def number(self, values: Floats, target: Integers, direction: int) -> Binning:
-        """Of values [n]; approvals rise from bin to bin with direction 1, fall with -1, and with 0 as tells more."""
-        return self.number_of(Counts.of(values, target), direction)
-
-    def number_of(self, values: Counts, direction: int) -> Binning:
-        """The same of values that are counted."""
+    def number(self, values: Counts, direction: int) -> Binning:
+        """Approvals rise from bin to bin with direction 1, fall with -1, and with 0 as tells more."""
         present = values.present()
         found = []
         for each in [direction] if direction else [1, -1]:
@@ -104,12 +100,8 @@ class Binner(NamedTuple):
             found.append(_counted(edges, np.empty(0, dtype=np.intp), values, len(edges) + 1))
         return max(found, key=Binning.information)
 
-    def category(self, codes: Floats, target: Integers, levels: int) -> Binning:
+    def category(self, codes: Counts, levels: int) -> Binning:
         """The levels in the order of their share of approvals, cut as a number is; a level without rows is missing."""
-        return self.category_of(Counts.of(codes, target), levels)
-
-    def category_of(self, codes: Counts, levels: int) -> Binning:
-        """The same of codes that are counted."""
         present = codes.present()
         level = present.values.astype(np.intp)
         approved, rejected = (_summed(level, each, levels) for each in present.classes)

@@ -14,10 +14,10 @@ from typer.testing import CliRunner
 
 from loan_cli.app import app
 from loan_model.synthetic import LOAN, generate
-from tabular_model import evaluate, metrics
+from tabular_model import metrics
 from tabular_model.data import open_rows
 from tabular_model.errors import ModelError
-from tabular_model.estimators import equality, probability
+from tabular_model.estimators import probability
 from tabular_model.parameters import GradientBoostingParameters
 from tabular_model.registry import Registry
 from tabular_model.scoring.scorer import Scorer
@@ -29,12 +29,7 @@ from training_job.progress import Progress
 from training_job.split import Rows
 from training_job.training import Training
 
-
-@pytest.fixture(autouse=True)
-def fewer_repetitions(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(metrics, "RESAMPLES", 100)
-    monkeypatch.setattr(evaluate, "REPEATS", 1)
-    monkeypatch.setattr(equality, "RANDOM_ROWS", 2000)
+pytestmark = pytest.mark.usefixtures("fewer_repetitions")
 
 
 @pytest.fixture(scope="module")

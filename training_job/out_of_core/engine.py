@@ -5,6 +5,7 @@ from contextlib import AbstractContextManager, contextmanager
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
 from tabular_model import evaluate
@@ -12,8 +13,7 @@ from tabular_model.declaration import Declaration
 from tabular_model.errors import ModelError
 from tabular_model.estimators import xgboost_boosting
 from tabular_model.evaluate import Judged
-from tabular_model.manifest import Data
-from tabular_model.parameters import OWN, named_as
+from tabular_model.parameters import OWN
 from tabular_model.reference import Reference
 from tabular_model.registry import Registry
 from tabular_model.storage import without_secrets
@@ -68,12 +68,11 @@ class _Course:
         self._table = table
         self._progress = progress
         self._schema = training.declaration.schema
-        self._features = self._schema.features(training.use_protected)
 
     def learned(self, registry: Registry) -> Learned:
         training, table, progress = self._training, self._table, self._progress
         declaration = training.declaration
-        candidates = training.candidates()
+        fitting = Fitting.of(training, progress)
         with progress.step(f"Count the rows of {without_secrets(training.data)}"):
             survey = table.sum(Surveyed(declaration))
             notes = [*table.facts.notes, *survey.check(table.facts.source, declaration)]
@@ -86,27 +85,18 @@ class _Course:
             )
         for note in notes:
             progress.say(note)
-        fitting = Fitting(self._schema, self._features, training.seed, training.threshold, progress)
-        given = tuple(named_as(training.asked, training.given))
-        fit = FitToAll(table, holdout, survey.rows, self._schema, self._features, training.seed)
-        fitted = fitting.choose(train, candidates, training.search, given, fit)
+        fit = FitToAll(table, holdout, survey.rows, self._schema, fitting.features, training.seed)
+        fitted = fitting.choose(train, fit)
+        score = fitted.score(train)
         with progress.step("Evaluate it on all rows of the holdout"):
-            measured, uncertainty = self._measured(fitted, holdout, survey, train, held)
+            measured, uncertainty = self._measured(fitted, holdout, survey, score, held)
             notes.append(f"Scores of the holdout were counted in bins: its AUC is exact to {uncertainty:.1g}.")
             found = results(fitted, measured, train, training, registry, notes)
-        score = fitted.score(train)
         return Learned(
             fitted=fitted,
             results=found,
             reference=Reference.of(self._schema, train.frame.to_numpy(), score, fitted.threshold.value),
-            data=Data(
-                source=table.facts.source,
-                rows=survey.rows,
-                sha256=table.facts.sha256,
-                holdout=training.holdout,
-                group=declaration.group,
-                time=declaration.time,
-            ),
+            data=training.described(table.facts.source, survey.rows, table.facts.sha256),
             how=_how(holdout, declaration),
             shown=Shown(
                 pd.concat([train.frame, held.frame]),
@@ -130,11 +120,12 @@ class _Course:
         return holdout, _named(train, names), _named(held, names)
 
     def _measured(
-        self, fitted: Fitted, holdout: Holdout, survey: Survey, train: Rows, held: Rows
+        self, fitted: Fitted, holdout: Holdout, survey: Survey, trained: NDArray[np.float64], held: Rows
     ) -> tuple[Measured, float]:
+        """What the model did, and how uncertain its AUC is; `trained` are the sample's scores of rows trained on."""
         threshold, seed = fitted.threshold.value, self._training.seed
         score = fitted.score(held)
-        edges = scores.edges(np.concatenate([fitted.score(train), score]), threshold)
+        edges = scores.edges(np.concatenate([trained, score]), threshold)
         days = None if holdout.start is None else survey.days.since(holdout.start)
         parts = Parts.of(self._schema.columns, held.frame.to_numpy(), days)
         found: Scores = self._table.sum(Scored(fitted.files, edges, parts, holdout))

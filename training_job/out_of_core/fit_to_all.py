@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Generic, TypeVar
+from typing import Generic
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,12 +11,10 @@ from sklearn.pipeline import Pipeline
 from tabular_model.estimators import logistic, scorecard, xgboost_boosting
 from tabular_model.parameters import GradientBoostingParameters, Parameters
 from tabular_model.schema import Schema
-from tabular_model.totals import Summable
+from tabular_model.totals import S
 from training_job.out_of_core.holdout import Holdout
 from training_job.out_of_core.table import Block, Boosting, Table
 from training_job.split import Rows
-
-S = TypeVar("S", bound=Summable)
 
 
 @dataclass(frozen=True)

@@ -28,7 +28,7 @@ class Sample:
     def split(self, holdout: Holdout) -> tuple[Rows, Rows]:
         """The rows to train on and those held out; DataError where either has one class only."""
         block = _together(self.blocks)
-        parts = block_rows(block, holdout.trained(block)), block_rows(block, holdout.of(block))
+        parts = _rows(block, holdout.trained(block)), _rows(block, holdout.of(block))
         for rows, where in zip(parts, ("trained on", "held out"), strict=True):
             if len(np.unique(rows.target)) < 2:
                 raise DataError(
@@ -73,7 +73,7 @@ def _together(blocks: tuple[Block, ...]) -> Block:
     )
 
 
-def block_rows(block: Block, which: NDArray[np.bool_]) -> Rows:
+def _rows(block: Block, which: NDArray[np.bool_]) -> Rows:
     """Some of the rows; `groups` only where a group has more than one."""
     kept = _taken(block, which)
     frame = pd.DataFrame(kept.matrix)

@@ -9,14 +9,13 @@ from numpy.typing import NDArray
 
 from tabular_model import evaluate
 from tabular_model.evaluate import Judged
+from tabular_model.metrics import BINS, cells, counted, tallied
 from tabular_model.schema import Column
 from tabular_model.scoring.scorer import Scorer
 from tabular_model.totals import Added
 from training_job.out_of_core.holdout import Holdout
 from training_job.out_of_core.survey import Days
 from training_job.out_of_core.table import Block
-
-BINS = 4096  # at quantiles of the sample's scores
 
 Floats = NDArray[np.float64]
 Integers = NDArray[np.int64]
@@ -31,9 +30,7 @@ class Scores(Added):
 
     def judged(self, part: int) -> Judged:
         """The rows of a part: for each bin and class one with the mean score, and how many rows it stands for."""
-        bins, target = np.nonzero(self.rows[part])
-        counts = self.rows[part][bins, target]
-        return Judged(target.astype(np.int64), self.sums[part][bins, target] / counts, counts)
+        return Judged(*counted(self.rows[part], self.sums[part]))
 
     def uncertainty(self) -> float:
         """How much the AUC may differ from that of the rows: half the share of pairs whose bin is the same."""
@@ -96,13 +93,10 @@ class Scored:
         held = self.holdout.of(block)
         score = np.zeros(len(held))
         score[held] = self._scorer.probabilities(block.matrix[held])
-        cell = 2 * np.searchsorted(self.edges, score, side="right") + block.target
-        size = 2 * (len(self.edges) + 1)
-        chosen = [held & rows for rows in self.parts.masks(block)]
-        rows = np.array([np.bincount(cell[which], minlength=size) for which in chosen])
-        sums = np.array([np.bincount(cell[which], score[which], minlength=size) for which in chosen])
-        shape = (len(chosen), -1, 2)
-        return Scores(rows.reshape(shape), sums.reshape(shape))
+        cell, bins = cells(self.edges, block.target, score), len(self.edges) + 1
+        chosen = (held & rows for rows in self.parts.masks(block))
+        rows, sums = zip(*(tallied(cell[which], score[which], bins) for which in chosen), strict=True)
+        return Scores(np.array(rows), np.array(sums))
 
 
 def edges(scores: Floats, threshold: float) -> Floats:

@@ -1,7 +1,7 @@
 """Rows to train on, passed over part by part as often as needed."""
 
 from collections.abc import Callable, Iterator, Mapping
-from typing import Any, NamedTuple, Protocol, TypeVar
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 import pandas as pd
@@ -11,10 +11,8 @@ from numpy.typing import NDArray
 from tabular_model.data import Batch, Parser, Rows, require, target, text_of
 from tabular_model.declaration import Declaration
 from tabular_model.errors import DataError
-from tabular_model.totals import Summable
-from training_job.data import dropped, times_of
-
-S = TypeVar("S", bound=Summable)
+from tabular_model.totals import S, added
+from training_job.data import dropped, times_of, used
 
 
 class Block(NamedTuple):
@@ -102,8 +100,7 @@ class StreamedTable:
     """Files, read anew in each pass."""
 
     def __init__(self, rows: Rows, declaration: Declaration) -> None:
-        special = [name for name in (declaration.group, declaration.time) if name]
-        require(rows.source, rows.names, [*declaration.schema.names, declaration.target.name, *special])
+        require(rows.source, rows.names, used(declaration))
         self._rows = rows
         self._declaration = declaration
         notes = (*rows.notes, *dropped(rows.names, declaration))
@@ -116,10 +113,7 @@ class StreamedTable:
 
     def sum(self, of: Callable[[Block], S]) -> S:
         """One part after the other."""
-        total: S | None = None
-        for block in self.blocks():
-            found = of(block)
-            total = found if total is None else total + found
+        total = added(map(of, self.blocks()))
         if total is None:
             raise DataError(f"{self.facts.source} has column names but no rows.")
         return total

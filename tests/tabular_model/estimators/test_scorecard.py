@@ -12,7 +12,7 @@ from loan_model.synthetic import LOAN, generate
 from tabular_model.estimators import FAMILIES, probability
 from tabular_model.estimators.equality import check_equal
 from tabular_model.estimators.scorecard import Scorecard
-from tabular_model.estimators.weight_of_evidence import Binner
+from tabular_model.estimators.weight_of_evidence import Binner, Counts
 from tabular_model.parameters import ScorecardParameters
 from tabular_model.points import FILE, Card
 from tabular_model.schema import Schema
@@ -39,7 +39,7 @@ def test_the_evidence_is_the_log_of_the_shares_ratio() -> None:
     target = np.concatenate(
         [np.repeat([1, 0], [100, 300]), np.repeat([1, 0], [300, 100]), np.repeat([1, 0], [90, 110])]
     )
-    found = Binner(6, 0.05).number(values, target, 0)
+    found = Binner(6, 0.05).number(Counts.of(values, target), 0)
     assert found.edges.tolist() == [1.5]
     assert (found.approved.tolist(), found.rejected.tolist()) == ([100, 300, 90], [300, 100, 110])
     approved, rejected = 490, 510
@@ -52,7 +52,7 @@ def test_bins_of_a_number_are_monotone_and_hold_enough_rows(seed: int, direction
     rng = np.random.default_rng(seed)
     values = rng.normal(size=600)
     target = (rng.random(600) < 1 / (1 + np.exp(-np.sin(2 * values)))).astype(np.int64)
-    found = Binner(most, 0.05).number(values, target, direction)
+    found = Binner(most, 0.05).number(Counts.of(values, target), direction)
     shares = found.approved[:-1] / (found.approved + found.rejected)[:-1]
     assert len(shares) <= most
     assert (np.diff(shares) * direction >= 0).all()
@@ -62,7 +62,7 @@ def test_bins_of_a_number_are_monotone_and_hold_enough_rows(seed: int, direction
 def test_a_level_that_training_does_not_have_counts_as_missing() -> None:
     codes = np.array([0.0] * 50 + [1.0] * 50 + [np.nan] * 20)
     target = np.array([0, 1] * 20 + [0] * 10 + [1] * 50 + [0, 1] * 10)
-    found = Binner(6, 0.05).category(codes, target, levels=3)
+    found = Binner(6, 0.05).category(Counts.of(codes, target), levels=3)
     assert found.find(np.array([2.0, np.nan])).tolist() == [len(found.evidence) - 1] * 2
     assert found.find(np.array([0.0]))[0] != found.find(np.array([1.0]))[0]
 

@@ -13,6 +13,7 @@ from tabular_model.estimators import logistic, probability, scorecard
 from tabular_model.estimators.newton import regress
 from tabular_model.parameters import LogisticParameters, ScorecardParameters
 from tabular_model.schema import Schema
+from tabular_model.totals import added
 from tests import second_model
 
 Data = tuple[Schema, pd.DataFrame, np.ndarray]
@@ -41,10 +42,7 @@ def in_parts(frame: pd.DataFrame, target: np.ndarray) -> Callable[[Any], Any]:
     matrix = frame.to_numpy()
 
     def total(of: Any) -> Any:
-        first, *others = (of(matrix[start : start + 700], target[start : start + 700]) for start in range(0, 3000, 700))
-        for other in others:
-            first = first + other
-        return first
+        return added(of(matrix[start : start + 700], target[start : start + 700]) for start in range(0, 3000, 700))
 
     return total
 

@@ -9,10 +9,9 @@ import pandas as pd
 import pytest
 
 from loan_model.synthetic import LOAN, generate
-from tabular_model import evaluate, metrics
+from tabular_model import metrics
 from tabular_model.declaration import Declaration
 from tabular_model.errors import DataError, ModelError
-from tabular_model.estimators import equality
 from tabular_model.registry import Registry
 from tabular_model.results import Results
 from tests import second_model
@@ -30,14 +29,14 @@ def registry(tmp_path: Path) -> Registry:
     return Registry.open(tmp_path / "registry", create=True)
 
 
+pytestmark = pytest.mark.usefixtures("fewer_repetitions")
+
+
 @pytest.fixture(autouse=True)
 def few_rows_in_memory(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A sample of a third of the rows, several pages, and fewer repetitions of what other tests show."""
+    """A sample of a third of the rows, and several pages."""
     monkeypatch.setattr("training_job.out_of_core.engine.ROWS", 1500)
     monkeypatch.setattr(pages, "PAGE_ROWS", 1000)
-    monkeypatch.setattr(metrics, "RESAMPLES", 100)
-    monkeypatch.setattr(evaluate, "REPEATS", 1)
-    monkeypatch.setattr(equality, "RANDOM_ROWS", 2000)
 
 
 @pytest.fixture(scope="session")
