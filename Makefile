@@ -15,7 +15,7 @@ PIP := $(BIN)/pip --disable-pip-version-check install --require-hashes
 COUNT := awk '/^Collecting/ {printf "\r  %d packages", ++n > "/dev/stderr"} END {print "" > "/dev/stderr"}'
 
 .DEFAULT_GOAL := help
-.PHONY: help serve test faults soak bench bench-quick docs format protocol lock clean
+.PHONY: help serve test go-tools faults soak bench bench-quick docs format protocol lock clean
 
 help: ## List the targets
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -41,14 +41,21 @@ test: $(VENV)/.dev $(VENV)/.spark $(GO_TOOLS) ## Install what tests need; check 
 	@$(MAKE) --no-print-directory chart-check
 
 # A container registry and its client, and the conformance tests of HTTP/2, for tests.
-$(GO_BIN)/registry: MODULE := github.com/distribution/distribution/v3/cmd/registry@v3.0.0
+$(GO_BIN)/registry: MODULE := github.com/distribution/distribution/v3@v3.0.0
 $(GO_BIN)/oras: MODULE := oras.land/oras/cmd/oras@v1.2.3
 $(GO_BIN)/h2spec: MODULE := github.com/summerwind/h2spec/cmd/h2spec@v2.2.1+incompatible
-
-$(GO_TOOLS):
-	@mkdir -p $(@D)
-	@if command -v go >/dev/null; then CGO_ENABLED=0 GOBIN=$(abspath $(@D)) go install $(MODULE); \
+with_go = @mkdir -p $(@D) && if command -v go >/dev/null; then $(1); \
 	  else echo "Without Go there is no $(@F): the tests that need it are skipped" >&2; fi
+
+go-tools: $(GO_TOOLS)
+
+$(GO_BIN)/oras $(GO_BIN)/h2spec:
+	$(call with_go,CGO_ENABLED=0 GOBIN=$(abspath $(@D)) go install $(MODULE))
+
+# Its own program has the clients of four clouds, which take minutes to build.
+$(GO_BIN)/registry: tests/tabular_model/oci/registry.go
+	$(call with_go,rm -rf $@-module && mkdir $@-module && cp $< $@-module/main.go && cd $@-module \
+	  && go mod init registry && go get $(MODULE) && go mod tidy && CGO_ENABLED=0 go build -o ../$(@F))
 
 faults: $(VENV)/.dev $(VENV)/.spark $(GO_TOOLS) ## Kill trainings and servers, fill disks, fail stores, send hostile input (minutes)
 	$(BIN)/pytest -m slow
@@ -120,11 +127,13 @@ $(VENV)/.dev: $(BIN)/pip pyproject.toml hatch_build.py $(PROTO) requirements/bui
 	@$(MAKE) --no-print-directory .install
 	@touch $@ $(VENV)/.serve
 
-# PySpark is published as source alone: its wheel is built by what the lock of builds has.
+# PySpark is published as source alone: its wheel is built by what the lock of builds has, and not compressed, because
+# its jars are.
+STORED := --config-settings=--build-option=--compression=stored
 $(VENV)/.spark: $(VENV)/.dev requirements/spark.txt
 	@if command -v java >/dev/null; then \
 	  echo "Installing PySpark, because there is Java (once; 450 MB, about a minute)" >&2; \
-	  $(PIP) --quiet --no-build-isolation -r requirements/spark.txt && touch $@; \
+	  $(PIP) --quiet --no-build-isolation $(STORED) -r requirements/spark.txt && touch $@; \
 	  else echo "Without Java there is no Spark: the tests that need it are skipped" >&2; fi
 
 .PHONY: .install
