@@ -7,6 +7,7 @@ import shutil
 import subprocess
 import tempfile
 from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from importlib.metadata import version
 from pathlib import Path
 from typing import NamedTuple
@@ -60,34 +61,30 @@ def cluster() -> None:
 
 
 @pytest.fixture(scope="session")
-def images(cluster: None, figure: Callable[[str, str], None]) -> Images:
-    """This checkout's images, in the cluster: built and loaded for kind, else those named by the environment."""
-    named = [os.environ.get(f"E2E_{name.upper()}_IMAGE") for name in Images._fields]
-    if all(named):
-        return Images(*map(str, named))
-    context = kubectl("config", "current-context").strip()
-    if not context.startswith("kind-"):
+def building(cluster: None, figure: Callable[[str, str], None]) -> Iterator[Callable[[str], Future[str]]]:
+    """This checkout's images as they get into the cluster: built and loaded for kind, else named by the environment."""
+    kind = kubectl("config", "current-context").strip().startswith("kind-")
+    if not kind and not all(_named(target) for target in Images._fields):
         pytest.exit(
             "Push the images, and name them by E2E_SERVER_IMAGE, E2E_TRAINING_IMAGE and E2E_ROLLOUT_IMAGE.",
             returncode=1,
         )
-    built = Images(*(_build(target) for target in Images._fields))
-    base = _bytes("python:3.11-slim")
-    for image in built:
-        run("kind", "load", "docker-image", "--name", context.removeprefix("kind-"), image)
-        figure(f"image {image.split(':')[0]}", f"{(_bytes(image) - base) / 1e6:.0f} MB over the base")
-    return built
+    with ThreadPoolExecutor(2) as pool:
+        server = pool.submit(_loaded, "server", figure)
+        server.result()  # its lowest layers are those of the others
+        others = {target: pool.submit(_loaded, target, figure) for target in ("training", "rollout", "spark")}
+        yield {"server": server, **others}.__getitem__
 
 
 @pytest.fixture(scope="session")
-def spark_image(images: Images, figure: Callable[[str, str], None]) -> str:
-    """The image for Spark, in the cluster like the others; only what uses it waits for it."""
-    if named := os.environ.get("E2E_SPARK_IMAGE"):
-        return named
-    built = _build("spark")
-    run("kind", "load", "docker-image", "--name", kubectl("config", "current-context").strip()[5:], built)
-    figure(f"image {built.split(':')[0]}", f"{(_bytes(built) - _bytes('python:3.11-slim')) / 1e6:.0f} MB over the base")
-    return built
+def images(building: Callable[[str], Future[str]]) -> Images:
+    return Images(*(building(name).result() for name in Images._fields))
+
+
+@pytest.fixture(scope="session")
+def spark_image(building: Callable[[str], Future[str]]) -> str:
+    """It takes minutes longer than the others, so only what uses it waits for it."""
+    return building("spark").result()
 
 
 @pytest.fixture(scope="module")
@@ -99,6 +96,20 @@ def release(request: pytest.FixtureRequest, images: Images) -> Iterator[Release]
     if request.session.testsfailed:
         made.describe()
     made.remove()
+
+
+def _named(target: str) -> str | None:
+    return os.environ.get(f"E2E_{target.upper()}_IMAGE")
+
+
+def _loaded(target: str, figure: Callable[[str, str], None]) -> str:
+    if named := _named(target):
+        return named
+    image = _build(target)
+    cluster = kubectl("config", "current-context").strip().removeprefix("kind-")
+    run("kind", "load", "docker-image", "--name", cluster, image)
+    figure(f"image {target}", f"{(_bytes(image) - _bytes('python:3.11-slim')) / 1e6:.0f} MB over the base")
+    return image
 
 
 def _build(target: str) -> str:
