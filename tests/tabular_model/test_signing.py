@@ -122,10 +122,10 @@ def test_any_changed_byte_of_a_signature_is_refused(signer, position, change):
     sealed = published.encode()
     signature = bytearray(signer.sign(sealed))
     trust = Trust(signer._key.public_key())
-    trust.check(published, sealed, bytes(signature), "v1")
+    trust.check(published.signer, sealed, bytes(signature), "v1", "versions")
     signature[position] ^= change
     with pytest.raises(IntegrityError, match="v1 was changed"):
-        trust.check(published, sealed, bytes(signature), "v1")
+        trust.check(published.signer, sealed, bytes(signature), "v1", "versions")
 
 
 def test_two_keys_are_trusted_while_one_is_replaced(root, keys, signer, tmp_path):

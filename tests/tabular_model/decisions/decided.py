@@ -28,9 +28,9 @@ def refused(why, of=V1, at=DAY):
     return Refused(of, at, "r-1", 400, why)
 
 
-def writing(root, name="pod", protected=""):
+def writing(root, name="pod", protected="", signer=None):
     beside = open_store(str(protected), create=True) if protected else None
-    return Writer(open_store(str(root), create=True), beside, name)
+    return Writer(open_store(str(root), create=True), beside, name, signer)
 
 
 def written(writer, *decisions):
