@@ -1,22 +1,10 @@
 """Spark reads the record of decisions as a table, partitioned by day and version."""
 
-import pytest
-
-from tests.tabular_model.decisions.decided import DAY, V2, closed, days, decided, writing, written
+from tests.tabular_model.decisions.decided import DAY, days, two_days
 
 
-@pytest.fixture
-def root(tmp_path):
-    """A record of two days and two versions."""
-    writer = writing(tmp_path)
-    written(writer, decided("a"), decided("b", of=V2, reasons=[["X", "Y"]]))
-    written(writer, decided("c", at=DAY + days(1)))
-    closed(writer)
-    return tmp_path
-
-
-def test_the_folder_is_a_table_by_day_and_version(spark, root):
-    table = spark.read.parquet(str(root))
+def test_the_folder_is_a_table_by_day_and_version(spark, tmp_path):
+    table = spark.read.parquet(str(two_days(tmp_path)))
     query = table.selectExpr(
         "id", "date", "version", "application.Loan_Amount", "unix_seconds(time) AS time", "probability", "reason_codes"
     )

@@ -14,7 +14,6 @@ from model_server import decision_log
 from model_server.decision_log import DecisionLog
 from model_server.metrics import Metrics
 from model_server.settings import RecordSettings
-from tabular_model import signing
 from tabular_model.decisions.made import Decided
 from tabular_model.decisions.records import Records
 from tabular_model.decisions.store import open_store
@@ -199,14 +198,13 @@ def test_the_protected_columns_need_a_place_of_their_own(metrics, tmp_path):
         DecisionLog.to(settings, metrics, False)
 
 
-def test_a_day_is_signed_when_the_server_stops(metrics, offer, tmp_path):
-    signing.make(tmp_path / "keys")
+def test_a_day_is_signed_when_the_server_stops(metrics, offer, tmp_path, keys):
     root = str(tmp_path / "records")
-    settings = RecordSettings(records=root, records_signing_key=tmp_path / "keys/signing.key")
+    settings = RecordSettings(records=root, records_signing_key=keys / "signing.key")
     log = DecisionLog.to(settings, metrics, False)
     offer(log, 1)
     log.stop()
-    trust = Trust.read(tmp_path / "keys/signing.pub")
+    trust = Trust.read(keys / "signing.pub")
     (found,) = [verify(Records.open(root), day, trust=trust) for day in Records.open(root).days()]
     assert (found.rows, found.faults, found.open) == (1, [], [])
     assert metrics.counts().record_rows == {"written": 1, "failed": 0, "full": 0}

@@ -23,12 +23,6 @@ needs_openssl = pytest.mark.skipif(not shutil.which("openssl"), reason="openssl 
 
 
 @pytest.fixture
-def keys(tmp_path):
-    signing.make(tmp_path / "keys")
-    return tmp_path / "keys"
-
-
-@pytest.fixture
 def signer(keys):
     return Signer.read(keys / "signing.key")
 

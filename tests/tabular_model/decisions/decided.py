@@ -51,3 +51,12 @@ def recorded(root):
 
 def days(count):
     return timedelta(days=count)
+
+
+def two_days(root):
+    """A record of two days and two versions; gives its folder."""
+    writer = writing(root)
+    written(writer, decided("a"), decided("b", of=V2, reasons=[["X", "Y"]]))
+    written(writer, decided("c", at=DAY + days(1)))
+    closed(writer)
+    return root

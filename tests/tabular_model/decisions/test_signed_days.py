@@ -17,12 +17,6 @@ CLOSING, SIGNATURE = "date=2026-11-29/_closed/pod.json", "date=2026-11-29/_close
 
 
 @pytest.fixture
-def keys(tmp_path):
-    signing.make(tmp_path / "keys")
-    return tmp_path / "keys"
-
-
-@pytest.fixture
 def trust(keys):
     return Trust.read(keys / "signing.pub")
 
