@@ -11,6 +11,8 @@ import socket
 import threading
 import time
 from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 import structlog
 
@@ -20,6 +22,9 @@ from tabular_model.decisions.made import Decided, Made, Refused
 from tabular_model.decisions.store import open_store
 from tabular_model.decisions.writer import Writer
 from tabular_model.errors import ModelError
+
+if TYPE_CHECKING:
+    from tabular_model.signing import Signer
 
 log = structlog.get_logger(__name__)
 
@@ -53,14 +58,18 @@ class DecisionLog:
 
     @classmethod
     def to(cls, settings: RecordSettings, metrics: Metrics, with_refused: bool) -> "DecisionLog":
-        """To the places that the settings name; RegistryError if a folder cannot be made or a URL is none."""
+        """To the places that the settings name.
+
+        RegistryError if a folder cannot be made or a URL is none, KeyUnusable if the key cannot be read.
+        """
         if settings.records_protected == settings.records:
             raise ModelError(
                 "LOAN_RECORDS and LOAN_RECORDS_PROTECTED are the same place; the protected columns need one of their "
                 "own, to which access can be restricted."
             )
+        signer = _signer(settings.records_signing_key) if settings.records_signing_key else None
         beside = open_store(settings.records_protected, create=True) if settings.records_protected else None
-        writer = Writer(open_store(settings.records, create=True), beside, process_name())
+        writer = Writer(open_store(settings.records, create=True), beside, process_name(), signer)
         return cls(writer, metrics, settings.records_seconds, with_refused)
 
     def offer(self, decided: Decided) -> None:
@@ -130,6 +139,12 @@ class DecisionLog:
             with self._lock:
                 self._waiting -= rows
             self._metrics.recorded(result, rows)
+
+
+def _signer(key: Path) -> "Signer":
+    from tabular_model.signing import Signer  # noqa: PLC0415 - who signs nothing loads no cryptography
+
+    return Signer.read(key)
 
 
 def process_name() -> str:

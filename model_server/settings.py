@@ -224,6 +224,11 @@ class RecordSettings(_Group):
         description="Seconds after which decisions are written, if there are not 50 000 before. A process that is "
         "killed loses the decisions since; one that is stopped writes them.",
     )
+    records_signing_key: Path | None = Field(
+        None,
+        description="PEM file of the Ed25519 key that signs each day when it is closed; a key of its own, not the one "
+        "that signs versions.",
+    )
 
 
 class TrainingSettings(_Group):

@@ -133,7 +133,7 @@ class Registry:
         if manifest.version != version:
             raise IntegrityError(f"{folder}{manifests.FILE} is the manifest of {manifest.version}, not of {version}.")
         if self._trust:
-            self._trust.check(manifest, content, self._signature(folder), version)
+            self._trust.check(manifest.signer, content, self._signature(folder), version, "versions")
         return manifest
 
     def read(self, version: str, name: str) -> bytes:

@@ -1,7 +1,8 @@
-"""Signatures: which key published a version, and whether that key is trusted.
+"""Signatures: which key published a version, or closed a day of the record, and whether that key is trusted.
 
 `manifest.sig` holds the 64 bytes of the Ed25519 signature (RFC 8032) over `manifest.json` as it is in the file, so that
-`openssl pkeyutl -verify -rawin` can check it as well. The manifest names its signer, and seals every other file.
+`openssl pkeyutl -verify -rawin` can check it as well. The manifest names its signer, and seals every other file. So
+does a closing in the record of decisions, and what the writer wrote before it.
 """
 
 import base64
@@ -14,7 +15,6 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 
 from tabular_model.errors import IntegrityError, KeyUnusable, NotSigned
-from tabular_model.manifest import Manifest
 
 _PUBLIC = re.compile(rb"-----BEGIN PUBLIC KEY-----.+?-----END PUBLIC KEY-----", re.DOTALL)
 _RAW = serialization.Encoding.Raw, serialization.PublicFormat.Raw
@@ -22,7 +22,7 @@ _MAKE = "`loan keys make FOLDER` creates a pair"
 
 
 class Signer:
-    """Signs manifests with a private key."""
+    """Signs manifests and closings with a private key."""
 
     def __init__(self, key: Ed25519PrivateKey) -> None:
         self._key = key
@@ -45,7 +45,7 @@ class Signer:
 
 
 class Trust:
-    """The public keys whose versions are accepted; more than one while a key is being replaced."""
+    """The public keys whose signatures are accepted; more than one while a key is being replaced."""
 
     def __init__(self, *keys: Ed25519PublicKey) -> None:
         self._keys = {fingerprint(key): key for key in keys}
@@ -71,18 +71,18 @@ class Trust:
             raise KeyUnusable(f"{path} contains no public key in PEM; {_MAKE}.")
         return cls(*keys)
 
-    def check(self, manifest: Manifest, content: bytes, signature: bytes | None, where: str) -> None:
-        """IntegrityError unless `signature` is a trusted key's over `content`, the bytes of `manifest`.
+    def check(self, signer: object, content: bytes, signature: bytes | None, where: str, what: str) -> None:
+        """IntegrityError unless `signature` is over `content`, and by a trusted key, which `content` names as `signer`.
 
-        Says whether the version is unsigned, signed by another, or changed after it was signed.
+        Says whether `where`, one of the things that are called `what`, is unsigned, signed by another, or changed after
+        it was signed.
         """
-        if signature is None or not isinstance(manifest.signer, str):
-            raise NotSigned(f"{where} is not signed, but only versions signed by {self} are accepted.")
-        key = self._keys.get(manifest.signer)
+        if signature is None or not isinstance(signer, str):
+            raise NotSigned(f"{where} is not signed, but only {what} signed by {self} are accepted.")
+        key = self._keys.get(signer)
         if key is None:
             raise IntegrityError(
-                f"{where} is signed by another key: by {manifest.signer}, but only versions signed by {self} are "
-                "accepted."
+                f"{where} is signed by another key: by {signer}, but only {what} signed by {self} are accepted."
             )
         try:
             key.verify(signature, content)

@@ -21,7 +21,7 @@ import structlog
 from threadpoolctl import threadpool_limits
 
 from loan_model.synthetic import generate
-from tabular_model import evaluate, metrics
+from tabular_model import evaluate, metrics, signing
 from tabular_model.estimators import equality
 from tabular_model.registry import Registry
 from tests import second_model
@@ -49,6 +49,13 @@ def logging_as_before() -> Iterator[None]:
     yield
     structlog.configure(**configured)
     logging.root.handlers[:] = handlers
+
+
+@pytest.fixture
+def keys(tmp_path: Path) -> Path:
+    """A folder with a pair of keys, `signing.key` and `signing.pub`."""
+    signing.make(tmp_path / "keys")
+    return tmp_path / "keys"
 
 
 @pytest.fixture

@@ -1,6 +1,7 @@
 """The commands on the record of decisions."""
 
 from datetime import UTC, date, datetime
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import msgspec
@@ -32,14 +33,28 @@ Until = Annotated[datetime | None, typer.Option("--to", help="Last day (UTC) to 
 
 
 @app.command("verify")
-def verify_records(records: Place, protected: Beside = "", since: Since = None, until: Until = None) -> None:
+def verify_records(
+    records: Place,
+    protected: Beside = "",
+    verify_key: Annotated[
+        Path | None,
+        typer.Option(
+            envvar="LOAN_RECORDS_VERIFY_KEY",
+            help="PEM file of public keys; a day that was closed must be signed by one of them.",
+        ),
+    ] = None,
+    since: Since = None,
+    until: Until = None,
+) -> None:
     """Check that nothing of the record was changed or taken out; exits with 1 if anything was."""
-    from tabular_model.decisions.verify import verify
-
     opened, beside = _open(records), _open(protected) if protected else None
+    from tabular_model.decisions.verify import verify
+    from tabular_model.signing import Trust
+
+    trust = Trust.read(verify_key) if verify_key else None
     faults = 0
     for day in opened.days(_date(since), _date(until)):
-        found = verify(opened, day, beside)
+        found = verify(opened, day, beside, trust)
         faults += len(found.faults)
         typer.echo(f"{day}: {_many(found.parts, 'part')}, {_many(found.rows, 'row')}, digest {found.digest}")
         for writer in found.open:
@@ -62,9 +77,9 @@ def expire(
     protected: Beside = "",
 ) -> None:
     """Delete the days of the record that are older; nothing if EU law wants one of them kept for six months."""
+    opened, beside = _open(records), _open(protected) if protected else None
     from tabular_model.decisions import retention
 
-    opened, beside = _open(records), _open(protected) if protected else None
     today = datetime.now(UTC).date()
     with audited("expire", who=operator(), what=opened.store.url, why=f"older than {days} days") as doing:
         old = retention.expired(opened, days, today)
@@ -86,10 +101,10 @@ def outcomes(
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace an existing output.")] = False,
 ) -> None:
     """Join outcomes to the decisions with the same ids, and count what is late, repeated or contradictory."""
+    opened = _open(records)
     from tabular_model.data import open_rows, writing
     from tabular_model.decisions.outcomes import SCHEMA, join
 
-    opened = _open(records)
     with open_rows(source) as rows, writing(target, SCHEMA, rows, overwrite) as writer:
         table, counts = join(rows, opened, _date(since), _date(until))
         for batch in table.to_batches():
@@ -109,10 +124,10 @@ def replay(
     until: Until = None,
 ) -> None:
     """Show a decision again: its version scores the recorded application; exits with 1 if the answer differs."""
+    opened, beside = _open(records), _open(protected) if protected else None
     from tabular_model.decisions.replay import replay as replayed
     from tabular_model.registry import Registry
 
-    opened, beside = _open(records), _open(protected) if protected else None
     versions = Registry.open(registry, verify_key=verify_key)
     changed = []
     for each in replayed(name, opened, versions, beside, _date(since), _date(until)):
@@ -123,6 +138,7 @@ def replay(
 
 
 def _open(url: str) -> "Records":
+    """Before anything else that needs PyArrow is imported, so that it is said if that is missing."""
     try:
         from tabular_model.decisions.records import Records
     except ModuleNotFoundError as error:

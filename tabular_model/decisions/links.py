@@ -2,7 +2,8 @@
 
 A writer, which is one process, writes `date=2026-11-29/version=v2/<writer>-000001.parquet` and so on, and at the end of
 a day `date=2026-11-29/_closed/<writer>.json`. Each names what the writer wrote before it, with the sha256 of that, so
-that none of them can be taken out or changed without its successor telling.
+that none of them can be taken out or changed without its successor telling. A writer with a key signs the closing, and
+so all before it, in `<writer>.sig` beside it.
 """
 
 import re
@@ -10,6 +11,7 @@ from datetime import date
 from typing import NamedTuple
 
 import msgspec
+from msgspec import UNSET, UnsetType
 
 from tabular_model.schema import Law
 
@@ -57,13 +59,17 @@ class Link(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Closing(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """The last that a writer says of a day: what it wrote in all, so that a part missing at the end is found too."""
+    """The last that a writer says of a day: what it wrote in all, so that a part missing at the end is found too.
+
+    `signer` is the fingerprint of the key that signs it, see `signing`; absent if there is none.
+    """
 
     name: str
     parts: int
     rows: int
     previous: str
     previous_sha256: str
+    signer: str | UnsetType = UNSET
 
 
 def day_of(name: str) -> date | None:
@@ -78,6 +84,11 @@ def day_of(name: str) -> date | None:
 def closing_name(day: date, writer: str) -> str:
     """The name of the object that closes a writer's day."""
     return f"date={day}/{CLOSED}/{writer}.json"
+
+
+def signature_name(day: date, writer: str) -> str:
+    """The name of the object with the signature of that one."""
+    return f"date={day}/{CLOSED}/{writer}.sig"
 
 
 def closing_writer(name: str) -> str | None:

@@ -2,21 +2,25 @@
 
 A writer that ended without closing its day, because it was killed, leaves its last part without a successor: that
 part and what may have followed it cannot be vouched for, and the day is reported as open. Nor can a writer of which
-nothing is left be missed, nor one whose whole chain was written anew: against these a bucket that forbids to overwrite
-and delete helps, or the day's digest, kept elsewhere.
+nothing is left be missed, nor, unless its closings are signed, one whose whole chain was written anew: against these a
+bucket that forbids to overwrite and delete helps, or the day's digest, kept elsewhere.
 """
 
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import date
+from typing import TYPE_CHECKING
 
 import msgspec
 
 from tabular_model.decisions import links, parts
 from tabular_model.decisions.links import Place
 from tabular_model.decisions.records import Records
-from tabular_model.errors import RecordError
+from tabular_model.errors import IntegrityError, RecordError
 from tabular_model.manifest import sha256
+
+if TYPE_CHECKING:
+    from tabular_model.signing import Trust
 
 
 class Day(msgspec.Struct, kw_only=True):
@@ -33,15 +37,19 @@ class Day(msgspec.Struct, kw_only=True):
     digest: str = ""
 
 
-def verify(records: Records, day: date, protected: Records | None = None) -> Day:
-    """Reads all of the day (UTC); the parts with protected columns are compared where `protected` is their place."""
-    return _Verification(records, protected, day).done()
+def verify(records: Records, day: date, protected: Records | None = None, trust: "Trust | None" = None) -> Day:
+    """Reads all of the day (UTC); the parts with protected columns are compared where `protected` is their place.
+
+    With `trust`, a day that was closed without the signature of one of its keys is a fault.
+    """
+    return _Verification(records, protected, trust, day).done()
 
 
 class _Verification:
-    def __init__(self, records: Records, protected: Records | None, day: date) -> None:
+    def __init__(self, records: Records, protected: Records | None, trust: "Trust | None", day: date) -> None:
         self._records = records
         self._protected = protected
+        self._trust = trust
         self._first = next(iter(records.days()), day)  # the days before it have expired
         self._found = Day(day=day, faults=[], open=[])
         self._seen: dict[str, str] = {}  # name and sha256 of what was read
@@ -51,10 +59,12 @@ class _Verification:
         names = self._records.names(found.day)
         places = self._records.parts(found.day)
         closed = {writer: name for name in names if (writer := links.closing_writer(name))}
-        for name in sorted({*names} - {place.name for place in places} - {*closed.values()}):
+        writers = sorted({place.writer for place in places} | {*closed})
+        signatures = {links.signature_name(found.day, writer) for writer in writers}
+        for name in sorted({*names} - {place.name for place in places} - {*closed.values()} - signatures):
             found.faults.append(f"{name} is not a part of the record.")
         heads: list[str] = []
-        for writer in sorted({place.writer for place in places} | {*closed}):
+        for writer in writers:
             heads += self._writer(writer, [place for place in places if place.writer == writer], closed.get(writer))
         found.digest = sha256("".join(heads).encode())
         return found
@@ -81,6 +91,9 @@ class _Verification:
                 content = self._records.read(closed)
                 last = self._seen[closed] = sha256(content)
                 closing = parts.decode_closing(content, closed)
+                if self._trust:
+                    signature = self._signature(writer)
+                    self._trust.check(closing.signer, content, signature, closed, "days of the record")
                 if closing.name != closed:
                     raise RecordError(f"{closed} was written as {closing.name}.")
                 self._precedes(closed, closing.previous, closing.previous_sha256, False)
@@ -90,6 +103,12 @@ class _Verification:
                         f"{len(places)} with {rows} are there."
                     )
         yield last
+
+    def _signature(self, writer: str) -> bytes | None:
+        try:
+            return self._records.store.read(links.signature_name(self._found.day, writer))
+        except FileNotFoundError:
+            return None
 
     def _precedes(self, name: str, previous: str, expected: str, first: bool) -> None:
         """RecordError unless what `name` follows is there, as it was."""
@@ -114,8 +133,8 @@ class _Verification:
 
     @contextmanager
     def _faults(self) -> Iterator[None]:
-        """Takes a RecordError as a sentence, so that the next part is looked at too."""
+        """Takes what is found as a sentence, so that the next part is looked at too."""
         try:
             yield
-        except RecordError as error:
+        except (RecordError, IntegrityError) as error:
             self._found.faults.append(str(error))

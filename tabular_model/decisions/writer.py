@@ -22,6 +22,8 @@ from tabular_model.storage import Objects
 if TYPE_CHECKING:
     from typing_extensions import Buffer
 
+    from tabular_model.signing import Signer
+
 _GROUP_ROWS = 5_000
 
 
@@ -45,13 +47,15 @@ class _Ready(NamedTuple):
 class Writer:
     """Collects decisions, cuts them into parts and writes those in order; not for several threads.
 
-    `name` is of this process alone. Protected columns are kept only where there is a store for them.
+    `name` is of this process alone. Protected columns are kept only where there is a store for them, and days are
+    signed where there is a signer.
     """
 
-    def __init__(self, records: Objects, protected: Objects | None, name: str) -> None:
+    def __init__(self, records: Objects, protected: Objects | None, name: str, signer: "Signer | None" = None) -> None:
         self._records = records
         self._protected = protected
         self._name = name
+        self._signer = signer
         self._day = date.min
         self._buffer: dict[str, _Buffered] = {}
         self._ready: deque[_Ready] = deque()
@@ -90,11 +94,20 @@ class Writer:
         self.cut()
         count, total = self._today
         if count:
-            name = links.closing_name(self._day, self._name)
-            closing = Closing(name=name, parts=count, rows=total, previous=self._last[0], previous_sha256=self._last[1])
+            closing = Closing(
+                name=links.closing_name(self._day, self._name),
+                parts=count,
+                rows=total,
+                previous=self._last[0],
+                previous_sha256=self._last[1],
+                signer=self._signer.fingerprint if self._signer else UNSET,
+            )
             content = msgspec.json.encode(closing)
-            self._ready.append(_Ready(name, content, None, 0))
-            self._last = name, sha256(content)
+            if self._signer:  # before the closing, which so is never there without it
+                signature = self._signer.sign(content)
+                self._ready.append(_Ready(links.signature_name(self._day, self._name), signature, None, 0))
+            self._ready.append(_Ready(closing.name, content, None, 0))
+            self._last = closing.name, sha256(content)
             self._today = 0, 0
 
     def write(self) -> Iterator[int]:

@@ -19,8 +19,9 @@ from tabular_model.decisions.records import Records
 from tabular_model.decisions.store import open_store
 from tabular_model.decisions.verify import verify
 from tabular_model.decisions.writer import Writer
-from tabular_model.errors import ModelError, RegistryError
+from tabular_model.errors import KeyUnusable, ModelError, RegistryError
 from tabular_model.registry import Registry
+from tabular_model.signing import Trust
 from tests.model_server.serving import APPLICANT, infer_by_grpc, serving
 from tests.model_server.test_v2_grpc import raw
 
@@ -195,3 +196,22 @@ def test_the_protected_columns_need_a_place_of_their_own(metrics, tmp_path):
     settings = RecordSettings(records=str(tmp_path), records_protected=str(tmp_path))
     with pytest.raises(ModelError, match="LOAN_RECORDS and LOAN_RECORDS_PROTECTED are the same place"):
         DecisionLog.to(settings, metrics, False)
+
+
+def test_a_day_is_signed_when_the_server_stops(metrics, offer, tmp_path, keys):
+    root = str(tmp_path / "records")
+    settings = RecordSettings(records=root, records_signing_key=keys / "signing.key")
+    log = DecisionLog.to(settings, metrics, False)
+    offer(log, 1)
+    log.stop()
+    trust = Trust.read(keys / "signing.pub")
+    (found,) = [verify(Records.open(root), day, trust=trust) for day in Records.open(root).days()]
+    assert (found.rows, found.faults, found.open) == (1, [], [])
+    assert metrics.counts().record_rows == {"written": 1, "failed": 0, "full": 0}
+
+
+def test_a_server_without_the_key_that_it_shall_sign_with_records_nothing(metrics, tmp_path):
+    settings = RecordSettings(records=str(tmp_path / "records"), records_signing_key=tmp_path / "absent.key")
+    with pytest.raises(KeyUnusable, match=r"The key file .*absent\.key cannot be read"):
+        DecisionLog.to(settings, metrics, False)
+    assert not (tmp_path / "records").exists()

@@ -8,7 +8,6 @@ import httpx
 import pytest
 
 from model_server.access import Right, tokens
-from tabular_model import signing
 from tests.model_server.serving import APPLICANT, serving
 from tests.model_server.test_tls import write
 
@@ -21,12 +20,6 @@ LOAD, UNLOAD = "/v2/repository/models/loan/load", "/v2/repository/models/loan/un
 def lines_of(path):
     """What a key file holds, but for its frame."""
     return [line for line in path.read_text().splitlines() if "-----" not in line]
-
-
-@pytest.fixture
-def keys(tmp_path):
-    signing.make(tmp_path / "keys")
-    return tmp_path / "keys"
 
 
 def test_a_server_tells_no_secret(trained_registry, tmp_path, keys, monkeypatch, wait_for):

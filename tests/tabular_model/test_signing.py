@@ -23,12 +23,6 @@ needs_openssl = pytest.mark.skipif(not shutil.which("openssl"), reason="openssl 
 
 
 @pytest.fixture
-def keys(tmp_path):
-    signing.make(tmp_path / "keys")
-    return tmp_path / "keys"
-
-
-@pytest.fixture
 def signer(keys):
     return Signer.read(keys / "signing.key")
 
@@ -122,10 +116,10 @@ def test_any_changed_byte_of_a_signature_is_refused(signer, position, change):
     sealed = published.encode()
     signature = bytearray(signer.sign(sealed))
     trust = Trust(signer._key.public_key())
-    trust.check(published, sealed, bytes(signature), "v1")
+    trust.check(published.signer, sealed, bytes(signature), "v1", "versions")
     signature[position] ^= change
     with pytest.raises(IntegrityError, match="v1 was changed"):
-        trust.check(published, sealed, bytes(signature), "v1")
+        trust.check(published.signer, sealed, bytes(signature), "v1", "versions")
 
 
 def test_two_keys_are_trusted_while_one_is_replaced(root, keys, signer, tmp_path):

@@ -1,9 +1,10 @@
 {{/*
-Where pods run. Call it with a dict of `root`, `part`: `serving`, `training`, `scoring` or `rollout`, and whether the pod
-`mounts` the registry's claim.
+Where pods run. Call it with a dict of `root`, `part`: `serving`, `training`, `scoring`, `rollout` or `records.expire`, and
+whether the pod `mounts` the registry's claim.
 */}}
 {{- define "loan-model.placement" -}}
-{{- $part := index .root.Values .part -}}
+{{- $part := .root.Values -}}
+{{- range splitList "." .part }}{{ $part = index $part . }}{{ end -}}
 {{- with $part.nodeSelector }}
 nodeSelector:
   {{- toYaml . | nindent 2 }}
@@ -35,7 +36,7 @@ podAffinity:
           {{- include "loan-model.selectorLabels" .root | nindent 10 }}
         matchExpressions:
           # These do not mount it.
-          - {key: app.kubernetes.io/component, operator: NotIn, values: [rollout, test, scoring-executor{{ if include "loan-model.trainsOnSpark" .root }}, training-executor{{ end }}]}
+          - {key: app.kubernetes.io/component, operator: NotIn, values: [rollout, test, scoring-executor{{ if include "loan-model.trainsOnSpark" .root }}, training-executor{{ end }}{{ if .root.Values.records.expire.enabled }}, expire{{ end }}]}
 {{- end }}
 {{- end }}
 
@@ -46,7 +47,13 @@ podAffinity:
 
 {{/* The server's variables that other values than its settings decide. */}}
 {{- define "loan-model.serverNames" -}}
-LOAN_REGISTRY LOAN_VERSION LOAN_MODEL_NAME LOAN_HTTP_PORT LOAN_GRPC_PORT LOAN_GRACE_SECONDS LOAN_ACCESS LOAN_ACCESS_SERVICE LOAN_ACCESS_NAMESPACE LOAN_ACCESS_AUDIENCE LOAN_ANYONE_MAY LOAN_VERIFY_KEY LOAN_TLS_CERTIFICATE LOAN_TLS_KEY LOAN_TRAIN_SOURCES LOAN_TRAIN_CRONJOB LOAN_TRAIN_NAMESPACE OTEL_EXPORTER_OTLP_ENDPOINT OTEL_TRACES_SAMPLER OTEL_TRACES_SAMPLER_ARG OTEL_SERVICE_NAME
+LOAN_REGISTRY LOAN_VERSION LOAN_MODEL_NAME LOAN_HTTP_PORT LOAN_GRPC_PORT LOAN_GRACE_SECONDS LOAN_ACCESS LOAN_ACCESS_SERVICE LOAN_ACCESS_NAMESPACE LOAN_ACCESS_AUDIENCE LOAN_ANYONE_MAY LOAN_VERIFY_KEY LOAN_TLS_CERTIFICATE LOAN_TLS_KEY LOAN_TRAIN_SOURCES LOAN_TRAIN_CRONJOB LOAN_TRAIN_NAMESPACE LOAN_RECORDS LOAN_RECORDS_PROTECTED LOAN_RECORDS_SECONDS LOAN_RECORDS_SIGNING_KEY OTEL_EXPORTER_OTLP_ENDPOINT OTEL_TRACES_SAMPLER OTEL_TRACES_SAMPLER_ARG OTEL_SERVICE_NAME
+{{- range include "loan-model.recordingEnv" . | fromYamlArray }} {{ .name }}{{ end }}
+{{- end }}
+
+{{/* The names of the volumes that the chart gives a server. */}}
+{{- define "loan-model.serverVolumes" -}}
+tmp tls verify bucket-ca{{ range include "loan-model.recordingVolumes" . | fromYamlArray }} {{ .name }}{{ end }}
 {{- end }}
 
 {{/* The names of the volumes that the chart gives a training. */}}

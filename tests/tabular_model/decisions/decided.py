@@ -28,9 +28,9 @@ def refused(why, of=V1, at=DAY):
     return Refused(of, at, "r-1", 400, why)
 
 
-def writing(root, name="pod", protected=""):
+def writing(root, name="pod", protected="", signer=None):
     beside = open_store(str(protected), create=True) if protected else None
-    return Writer(open_store(str(root), create=True), beside, name)
+    return Writer(open_store(str(root), create=True), beside, name, signer)
 
 
 def written(writer, *decisions):
@@ -51,3 +51,12 @@ def recorded(root):
 
 def days(count):
     return timedelta(days=count)
+
+
+def two_days(root):
+    """A record of two days and two versions; gives its folder."""
+    writer = writing(root)
+    written(writer, decided("a"), decided("b", of=V2, reasons=[["X", "Y"]]))
+    written(writer, decided("c", at=DAY + days(1)))
+    closed(writer)
+    return root

@@ -2,6 +2,8 @@
 
 import json
 import shutil
+import subprocess
+import sys
 from datetime import UTC, datetime
 
 import msgspec
@@ -147,3 +149,23 @@ def test_the_record_is_verified_joined_and_expired_by_commands(root, tmp_path):
     assert "is missing" in done.stdout
     assert f"The record {root} has" in done.stderr.replace("\n", " ")
     assert "Traceback" not in done.output
+
+
+WITHOUT_PYARROW = """
+import sys
+sys.modules["pyarrow"] = None
+from typer.testing import CliRunner
+from loan_cli.app import app
+for command in ("records verify", "records expire --days 9", "records outcomes --input x --output y", "replay A-1"):
+    done = CliRunner().invoke(app, [*command.split(), "--records", sys.argv[1]])
+    print(done.exit_code, " ".join(done.stderr.split()))
+"""
+
+
+def test_every_command_says_that_pyarrow_is_missing(tmp_path):
+    done = subprocess.run([sys.executable, "-c", WITHOUT_PYARROW, tmp_path], capture_output=True, text=True, check=True)
+    said = done.stdout.splitlines()
+    assert len(said) == 4
+    for line in said:
+        assert line.startswith("1 ")
+        assert "The record of decisions needs PyArrow: install loan-model[records]." in line

@@ -2,11 +2,10 @@
 
 import shutil
 
-import pandas as pd
 import pytest
 
 from tabular_model.errors import RecordError, RegistryError
-from tests.tabular_model.decisions.decided import V2, closed, decided, recorded, writing, written
+from tests.tabular_model.decisions.decided import closed, decided, recorded, writing, written
 
 
 def test_parts_wait_in_order_for_a_store_that_fails(tmp_path):
@@ -41,11 +40,3 @@ def test_a_day_without_decisions_is_not_closed(tmp_path):
 def test_a_folder_that_is_not_there_is_no_record(tmp_path):
     with pytest.raises(RecordError, match="There is no record at"):
         recorded(tmp_path / "absent")
-
-
-def test_pandas_reads_the_folder_with_the_columns_of_the_files(tmp_path):
-    writer = writing(tmp_path)
-    written(writer, decided("a"), decided("b", of=V2))
-    closed(writer)
-    frame = pd.read_parquet(tmp_path, partitioning=None).sort_values("id")
-    assert frame[["id", "version"]].values.tolist() == [["a", "v1"], ["b", "v2"]]

@@ -16,7 +16,6 @@ from msgspec.structs import replace
 from typer.testing import CliRunner
 
 from loan_cli.app import app
-from tabular_model import signing
 from tabular_model.bundle import Bundler
 from tabular_model.errors import GateFailed, IntegrityError, RegistryError, VersionNotFound
 from tabular_model.model import TabularModel
@@ -56,12 +55,6 @@ def repository(host):
 @pytest.fixture
 def url(repository):
     return f"oci://{repository}"
-
-
-@pytest.fixture
-def keys(tmp_path):
-    signing.make(tmp_path / "keys")
-    return tmp_path / "keys"
 
 
 @pytest.fixture

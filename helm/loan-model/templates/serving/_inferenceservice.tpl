@@ -36,6 +36,11 @@ spec:
       # A key that is not trusted any more takes what it signed out of service.
       checksum/verify: {{ sha256sum . }}
       {{- end }}
+      {{- with .root.Values.records }}
+      {{- if .type }}
+      checksum/records: {{ omit . "expire" | toJson | sha256sum }}
+      {{- end }}
+      {{- end }}
       {{- with $pod.annotations }}
       {{- toYaml . | nindent 6 }}
       {{- end }}
@@ -54,7 +59,7 @@ spec:
     initContainers:
       {{- toYaml . | nindent 6 }}
     {{- end }}
-    {{- $ca := include "loan-model.hasBucketCa" .root }}
+    {{- $ca := or (include "loan-model.hasBucketCa" .root) (include "loan-model.recordsHaveCa" .root) }}
     {{- if or $pod.volumes $ca }}
     volumes:
       {{- if $ca }}
@@ -81,9 +86,15 @@ spec:
         {{- with $pod.env }}
         {{- toYaml . | nindent 8 }}
         {{- end }}
-      {{- with $pod.envFrom }}
+      {{- $credentials := include "loan-model.recordsEnvFrom" (dict "root" .root "secret" .root.Values.records.bucket.secret) }}
+      {{- if or $credentials $pod.envFrom }}
       envFrom:
+        {{- with $credentials }}
+        {{- . | nindent 8 }}
+        {{- end }}
+        {{- with $pod.envFrom }}
         {{- toYaml . | nindent 8 }}
+        {{- end }}
       {{- end }}
       {{- if or $pod.volumeMounts $ca }}
       volumeMounts:

@@ -1,6 +1,12 @@
-{{/* How training reaches the bucket, beside what the Secret itself says. */}}
+{{/* How training reaches the registry's bucket, beside what the Secret itself says. */}}
 {{- define "loan-model.bucketEnv" -}}
-{{- $bucket := .Values.storage.bucket -}}
+{{- include "loan-model.bucketAccess" .Values.storage.bucket }}
+{{- include "loan-model.bucketWay" (dict "root" .) }}
+{{- end }}
+
+{{/* Call it with the values of a bucket: `url`, `secret`, `endpoint`, `region` and `account`. */}}
+{{- define "loan-model.bucketAccess" -}}
+{{- $bucket := . -}}
 {{- if hasPrefix "s3://" $bucket.url }}
 {{- with $bucket.endpoint }}
 - name: AWS_ENDPOINT_URL
@@ -29,7 +35,14 @@
 {{- end }}
 {{- end }}
 {{- end }}
-{{- if $bucket.caConfigMap.name }}
+{{- end }}
+
+{{/*
+The authorities and the proxy by which any bucket is reached. Call it with a dict of `root` and optionally `direct`, what
+else is reached without the proxy.
+*/}}
+{{- define "loan-model.bucketWay" -}}
+{{- if .root.Values.storage.bucket.caConfigMap.name }}
 # Beside the public authorities, which the directory holds.
 - name: SSL_CERT_FILE
   value: {{ include "loan-model.bucketCaFolder" . }}/cabundle.crt
@@ -40,9 +53,10 @@
 {{- end }}
 
 {{- define "loan-model.proxyEnv" -}}
-{{- $proxy := .Values.storage.bucket.proxy -}}
+{{- $proxy := .root.Values.storage.bucket.proxy -}}
+{{- $direct := list $proxy.noProxy .direct | compact | join "," -}}
 {{- if or $proxy.http $proxy.https }}
-{{- range $name, $value := dict "HTTP_PROXY" $proxy.http "HTTPS_PROXY" $proxy.https "NO_PROXY" $proxy.noProxy }}
+{{- range $name, $value := dict "HTTP_PROXY" $proxy.http "HTTPS_PROXY" $proxy.https "NO_PROXY" $direct }}
 {{- if $value }}
 - name: {{ $name }}
   value: {{ $value | quote }}
@@ -100,22 +114,48 @@ InferenceService has no fields for the initializer's environment and mounts.
 - name: CA_BUNDLE_VOLUME_MOUNT_POINT
   value: {{ include "loan-model.bucketCaFolder" . }}
 {{- end }}
-{{- include "loan-model.proxyEnv" . }}
+{{- include "loan-model.proxyEnv" (dict "root" .) }}
 {{- end }}
 
-{{/* The account of pods that reach the bucket, if by workload identity. Call it with a dict of `root` and `name`. */}}
+{{/* The Secret whose entries are variables; that of Google Cloud Storage holds a file. Call these as bucketAccess. */}}
+{{- define "loan-model.bucketEnvFrom" -}}
+{{- if and .secret (not (hasPrefix "gs://" .url)) -}}
+- secretRef:
+    name: {{ .secret }}
+{{- end }}
+{{- end }}
+
+{{- define "loan-model.googleMount" -}}
+{{- if and .secret (hasPrefix "gs://" .url) }}
+- name: credentials
+  mountPath: /credentials
+  readOnly: true
+{{- end }}
+{{- end }}
+
+{{- define "loan-model.googleVolume" -}}
+{{- if and .secret (hasPrefix "gs://" .url) }}
+- name: credentials
+  secret:
+    secretName: {{ .secret }}
+{{- end }}
+{{- end }}
+
+{{/*
+The account of pods that reach a bucket, if by workload identity. Call it with a dict of `root`, `name`, and for another
+bucket than the registry's its `annotations`.
+*/}}
 {{- define "loan-model.bucketAccount" -}}
+{{- $registry := eq .root.Values.storage.type "bucket" | ternary .root.Values.storage.bucket.serviceAccountAnnotations dict -}}
 apiVersion: v1
 kind: ServiceAccount
 metadata:
   name: {{ .name }}
   labels:
     {{- include "loan-model.labels" .root | nindent 4 }}
-  {{- if eq .root.Values.storage.type "bucket" }}
-  {{- with .root.Values.storage.bucket.serviceAccountAnnotations }}
+  {{- with hasKey . "annotations" | ternary .annotations $registry }}
   annotations:
     {{- toYaml . | nindent 4 }}
-  {{- end }}
   {{- end }}
 automountServiceAccountToken: false
 {{- end }}

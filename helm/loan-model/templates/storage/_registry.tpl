@@ -9,17 +9,8 @@
 {{- end }}
 {{- end }}
 
-{{/* The Secret whose entries are variables; that of Google Cloud Storage holds a file. */}}
 {{- define "loan-model.registryEnvFrom" -}}
-{{- $storage := .Values.storage -}}
-{{- if and (eq $storage.type "bucket") $storage.bucket.secret (not (hasPrefix "gs://" $storage.bucket.url)) -}}
-- secretRef:
-    name: {{ $storage.bucket.secret }}
-{{- end }}
-{{- end }}
-
-{{- define "loan-model.hasGoogleSecret" -}}
-{{- if and (hasPrefix "gs://" .Values.storage.bucket.url) .Values.storage.bucket.secret }}true{{ end }}
+{{- if eq .Values.storage.type "bucket" }}{{ include "loan-model.bucketEnvFrom" .Values.storage.bucket }}{{ end }}
 {{- end }}
 
 {{/* Call it with a dict of `root` and whether the registry's claim is mounted `readOnly`. */}}
@@ -36,11 +27,7 @@
   mountPath: {{ include "loan-model.ociFolder" .root }}
   readOnly: true
 {{- end }}
-{{- if include "loan-model.hasGoogleSecret" .root }}
-- name: credentials
-  mountPath: /credentials
-  readOnly: true
-{{- end }}
+{{- include "loan-model.googleMount" .root.Values.storage.bucket }}
 {{- if include "loan-model.hasBucketCa" .root }}
 {{- include "loan-model.bucketCaMount" .root | nindent 0 }}
 {{- end }}
@@ -58,11 +45,7 @@
 {{- if include "loan-model.hasOciSecret" .root }}
 {{- include "loan-model.ociVolume" .root | nindent 0 }}
 {{- end }}
-{{- if include "loan-model.hasGoogleSecret" .root }}
-- name: credentials
-  secret:
-    secretName: {{ .root.Values.storage.bucket.secret }}
-{{- end }}
+{{- include "loan-model.googleVolume" .root.Values.storage.bucket }}
 {{- if include "loan-model.hasBucketCa" .root }}
 {{- include "loan-model.bucketCaVolume" .root | nindent 0 }}
 {{- end }}
