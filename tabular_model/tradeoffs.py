@@ -64,25 +64,27 @@ def tradeoffs(judged: Judged, bands: Bands, threshold: float) -> list[Tradeoff]:
 def impact_ratio(approved: float, rows: float, of_approved: float, of_rows: float) -> Estimate:
     """The ratio of two groups' approval rates, with Katz's interval (Biometrics 34, 1978).
 
-    The interval is that of two groups named beforehand. None for what a group without approvals does not tell.
+    The interval is that of two groups named beforehand. None for what groups of which none or all are approved do not
+    tell.
     """
     if not (of_approved and of_rows and rows):
         return Estimate(None, None, None)
     ratio = (approved / rows) / (of_approved / of_rows)
-    if not approved:
-        return Estimate(ratio, None, None)
-    error = np.sqrt(1 / approved - 1 / rows + 1 / of_approved - 1 / of_rows)
+    spread = 1 / approved - 1 / rows + 1 / of_approved - 1 / of_rows if approved else 0.0
+    if spread <= 0:
+        return Estimate(float(ratio), None, None)
+    error = np.sqrt(spread)
     low, high = (float(ratio * np.exp(side * DEVIATE * error)) for side in (-1, 1))
     return Estimate(float(ratio), low, high)
 
 
 def frontier(found: Sequence[Tradeoff], column: str) -> list[Tradeoff]:
     """Those that no other beats in the AUC of the decision or in the lowest ratio without losing in the other."""
-    points = [
-        (each, each.decision_auc, each.lowest[column].ratio.value)
-        for each in found
-        if column in each.lowest and each.decision_auc is not None and each.lowest[column].ratio.value is not None
-    ]
+    points: list[tuple[Tradeoff, float, float]] = []
+    for each in found:
+        ratio = each.lowest[column].ratio.value if column in each.lowest else None
+        if each.decision_auc is not None and ratio is not None:
+            points.append((each, each.decision_auc, ratio))
     return [
         each
         for each, auc, ratio in points
