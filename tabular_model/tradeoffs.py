@@ -14,6 +14,7 @@ from tabular_model.evaluate import FEWEST, Judged
 from tabular_model.metrics import Estimate
 
 SHARES = tuple(share / 100 for share in range(5, 100, 5))  # of the rows that the thresholds approve
+ROUNDING = 1e-9  # of a share of rows that is a whole number but for the last bit
 DEVIATE = 1.96  # of the normal distribution, for an interval of 95 %
 
 Floats = NDArray[np.float64]
@@ -45,8 +46,7 @@ def tradeoffs(judged: Judged, bands: Bands, threshold: float) -> list[Tradeoff]:
 
     `bands` are the groups of each protected column with their rows.
     """
-    quantiles = np.quantile(judged.score, [1 - share for share in SHARES], method="inverted_cdf", weights=judged.counts)
-    at = np.unique(np.append(quantiles, threshold))
+    at = np.unique(np.append(_approving(judged), threshold))
     rates = _approved(judged, at) / judged.rows
     quality = _decision_auc(judged, at)
     lowest = {column: found for column, groups in bands.items() if (found := _lowest(groups, at))}
@@ -92,13 +92,26 @@ def frontier(found: Sequence[Tradeoff], column: str) -> list[Tradeoff]:
     ]
 
 
+def _approving(judged: Judged) -> Floats:
+    """The highest threshold that approves each of `SHARES` at least."""
+    scores, below = _rising(judged)
+    most = below[-1] * (1 - np.array(SHARES) * (1 - ROUNDING))  # rows that it may reject
+    approving: Floats = scores[np.searchsorted(below, most, side="right") - 1]
+    return approving
+
+
 def _approved(judged: Judged, at: Floats) -> Floats:
     """How many rows score at least each of `at` [k]."""
+    scores, below = _rising(judged)
+    passed: Floats = below[-1] - below[np.searchsorted(scores, at)]
+    return passed
+
+
+def _rising(judged: Judged) -> tuple[Floats, Floats]:
+    """The scores in order [n], and how many rows are below each of them and in all [n + 1]."""
     order = np.argsort(judged.score)
     counts = np.ones(len(order)) if judged.counts is None else judged.counts[order]
-    below = np.append(0.0, np.cumsum(counts))
-    passed: Floats = below[-1] - below[np.searchsorted(judged.score[order], at)]
-    return passed
+    return judged.score[order], np.append(0.0, np.cumsum(counts))
 
 
 def _decision_auc(judged: Judged, at: Floats) -> Floats | None:

@@ -76,21 +76,23 @@ def _write_bundle(
 
     lines = evidence.audit_lines(audit, subject.manifest.version)
     judged = evidence.judgements(judgements, subject.manifest.version)
-    cards = {f"card{ending}": _written(subject, ending) for ending in (".html", ".md")}
-    signed = "not signed"
-    if signing_key:
+    if not signing_key:
+        content, signed = evidence.archive(subject, _cards(subject), lines, judged), "not signed"
+    else:
         with audited("sign", who=operator(), what=f"evidence of {subject.name}", why=f"with {signing_key.name}"):
             signer = Signer.read(signing_key)
-            content = evidence.archive(subject, cards, lines, judged, signer)
+            content = evidence.archive(subject, _cards(subject), lines, judged, signer)
         signed = f"signed by {signer.fingerprint}"
-    else:
-        content = evidence.archive(subject, cards, lines, judged)
     _write(bundle, content)
     typer.echo(
         f"Wrote {bundle}: the evidence of {subject.name}, with {len(lines.kept)} audit lines and "
         f"{len(judged.kept)} judgements, {signed}.",
         err=True,
     )
+
+
+def _cards(subject: "Subject") -> dict[str, str]:
+    return {f"card{ending}": _written(subject, ending) for ending in (".html", ".md")}
 
 
 def _written(subject: "Subject", ending: str) -> str:

@@ -1,6 +1,6 @@
 """A document for people, before it is HTML or Markdown: sections of paragraphs, lists, tables and figures."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 
@@ -32,11 +32,11 @@ class Table(NamedTuple):
 
 
 class Figure(NamedTuple):
-    """An SVG element; a format without pictures leaves it out, so that a table beside it says the same."""
+    """`draw` gives an SVG element; a format without pictures leaves it out, so that a table beside it says the same."""
 
     title: str
     caption: str
-    svg: str
+    draw: Callable[[], str]
 
 
 Block = Text | Points | Table | Figure

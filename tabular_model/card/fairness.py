@@ -127,7 +127,7 @@ def _across_thresholds(subject: Subject, column: str) -> Iterator[Block]:
     yield Figure(
         f"Adverse impact ratio and quality by {column}",
         "Left: the lowest ratio at each approval rate, with its 95 % interval. Right: each threshold's two sides.",
-        plots.tradeoffs(measured, best, column, own, FOUR_FIFTHS),
+        lambda: plots.tradeoffs(measured, best, column, own, FOUR_FIFTHS),
     )
     yield Table(
         ("Threshold", "Model approves", "AUC of the decision", "Lowest ratio", "95 % interval", "Group", "Frontier"),

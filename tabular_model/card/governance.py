@@ -1,7 +1,6 @@
 """Sections on limits, on watching the model, on who approved it, and on what proves the version's origin."""
 
 from collections.abc import Iterator
-from itertools import chain
 
 from msgspec import UNSET
 
@@ -95,7 +94,7 @@ def _monitoring(subject: Subject) -> Iterator[Block]:
 
 def _approvals(subject: Subject) -> Iterator[Block]:
     version, made = subject.manifest.version, subject.promotions
-    followed = zip(made, chain(made[1:], (None,)), strict=True)
+    followed = zip(made, (*made[1:], None), strict=False)
     rows = [
         (
             f"{each.at:%Y-%m-%d %H:%M} UTC",

@@ -72,7 +72,7 @@ def _calibration(subject: Subject) -> Iterator[Block]:
     yield Figure(
         "Reliability",
         "The share approved for each predicted probability; bars are 95 % intervals.",
-        plots.reliability(results.reliability),
+        lambda: plots.reliability(results.reliability),
     )
     yield Table(
         ("Probability", "Rows", "Mean predicted", "Share approved", "95 % interval"),
