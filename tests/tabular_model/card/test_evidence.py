@@ -17,6 +17,7 @@ AUDIT = (
     '{"audit":"promote","who":"ann","what":"v1","when":"2026-11-30T04:00:00Z","result":"done","why":"better"}',
     '{"audit":"promote","who":"ann","what":"v12","when":"2026-11-30T05:00:00Z","result":"done","why":"better"}',
 )
+REASON = "better | *says* <b>the board</b>\nagain"
 ROLLED_OUT = '{"event":"Promoted","who":"ann","before":{"stable":"v0","canary":"v1","weight":50},"why":"no worse"}'
 
 
@@ -26,7 +27,7 @@ def bundle(trained_registry: Path, tmp_path_factory: pytest.TempPathFactory) -> 
     tmp_path = tmp_path_factory.mktemp("evidence")
     signer = signing.make(tmp_path / "keys")
     registry = republished(trained_registry, tmp_path / "registry", signer=signer)
-    registry.promote("v1", by="ann", reason="better", force=True)
+    registry.promote("v1", by="ann", reason=REASON, force=True)
     (tmp_path / "audit.log").write_text("\n".join(AUDIT))
     (tmp_path / "rollout.log").write_text(ROLLED_OUT)
     write(tmp_path, tmp_path / "evidence.tar.gz")
@@ -62,8 +63,9 @@ def test_it_holds_what_proves_the_version(bundle: Path) -> None:
     manifest = Registry.open(bundle.parent / "registry").manifest("v1")
     assert manifest.files["metrics.json"] == sums["metrics.json"]
     assert json.loads(files["verdict.json"]) == json.loads(files["metrics.json"])["verdict"]
-    assert json.loads(files["promotions.json"])[0]["reason"] == "better"
-    assert b"| ann | better |" in files["card.md"]
+    assert json.loads(files["promotions.json"])[0]["reason"] == REASON
+    assert r"| ann | better \| *says* \<b\>the board\</b\> again |".replace("*", r"\*") in files["card.md"].decode()
+    assert "better | *says* &lt;b&gt;the board&lt;/b&gt;" in files["card.html"].decode()
     signer = signing.Signer.read(bundle.parent / "keys/signing.key")
     assert files["SHA256SUMS.sig"] == signer.sign(files["SHA256SUMS"])  # Ed25519 signs alike each time
     assert json.loads(files["evidence.json"]) == {
