@@ -11,6 +11,7 @@ from loan_cli.train_cli import train
 from model_server import cli as serving
 from rollout.cli import app as rollout
 from rollout.judge_cli import JudgeCommand, judge
+from tabular_model.card.cli import card
 from tabular_model.cli import app as versions
 from tabular_model.cli import keys
 from tabular_model.decisions.cli import app as records
@@ -98,6 +99,7 @@ app.command(rich_help_panel="Serving Commands")(serving.serve)
 app.command(rich_help_panel="Serving Commands")(predict)
 versions.command("diff")(training.diff)
 app.add_typer(versions, name="versions", rich_help_panel="Version Commands")
+app.command(rich_help_panel="Version Commands")(card)
 app.add_typer(rollout, name="rollout", rich_help_panel="Version Commands")
 app.command(cls=JudgeCommand, rich_help_panel="Version Commands")(judge)
 app.add_typer(keys, name="keys", rich_help_panel="Version Commands")

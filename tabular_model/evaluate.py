@@ -197,13 +197,9 @@ def _bin(judged: Judged, observed: Estimate) -> Bin:
     return Bin(float(score.min()), float(score.max()), judged.rows, predicted, observed)
 
 
-def by_segment(
-    column: Column, values: Floats, target: Integers, score: Floats, threshold: float, seed: int
-) -> list[Segment]:
-    """The segments of the protected `column` that have rows, its missing values last."""
-    judged = Judged(target, score)
-    bands = groups(column, values, band_edges(column, values))
-    return segments([(name, judged.of(rows)) for name, rows in bands], threshold, seed)
+def banded(column: Column, values: Floats, judged: Judged) -> list[tuple[str, Judged]]:
+    """The rows in each group of the protected `column`, by its `values` [n], the missing ones last."""
+    return [(name, judged.of(rows)) for name, rows in groups(column, values, band_edges(column, values))]
 
 
 def segments(bands: Sequence[tuple[str, Judged]], threshold: float, seed: int) -> list[Segment]:

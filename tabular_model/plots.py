@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from tabular_model.evaluate import Bin, Segment
 from tabular_model.schema import Column, Schema
+from tabular_model.tradeoffs import Tradeoff
 
 APPROVED, REJECTED, NEUTRAL, LINE = "#1f7a6d", "#c8553d", "#8a94a0", "#2f4858"
 STYLE: Any = {
@@ -127,6 +128,42 @@ def segments(found: list[Segment]) -> Figure:
     axes.set(ylabel="share of rows", ylim=(0, 1))
     axes.grid(axis="x", visible=False)
     axes.legend(ncols=2, loc="upper right")
+    return figure
+
+
+@_styled
+def tradeoffs(found: list[Tradeoff], best: list[Tradeoff], column: str, threshold: float, least: float) -> Figure:
+    """The lowest impact ratio of a protected column by approval rate, and beside the AUC of the decision.
+
+    `best` are those on the frontier, `least` is the ratio below which there is a finding.
+    """
+    figure = Figure(figsize=(10, 3.4), layout="constrained")
+    by_rate, by_quality = figure.subplots(1, 2)
+    rates = [each.approval_rate for each in found]
+    low, value, high = (
+        np.array([getattr(each.lowest[column].ratio, name) for each in found], dtype=np.float64)
+        for name in ("low", "value", "high")
+    )
+    by_rate.fill_between(rates, low, np.minimum(high, 1), color=LINE, alpha=0.15, linewidth=0)
+    by_rate.plot(rates, value, "o-", color=LINE, markersize=3)
+    by_rate.set(xlabel="share that the model approves", xlim=(0, 1))
+    quality = [each.decision_auc for each in found]
+    by_quality.plot(quality, value, "o", color=NEUTRAL, markersize=4, label="other thresholds")
+    by_quality.plot(
+        [each.decision_auc for each in best],
+        [each.lowest[column].ratio.value for each in best],
+        "o",
+        color=APPROVED,
+        markersize=5,
+        label="on the frontier",
+    )
+    by_quality.set(xlabel="AUC of the decision")
+    own = [i for i, each in enumerate(found) if each.threshold == threshold]
+    for axes, across in ((by_rate, rates), (by_quality, quality)):
+        axes.plot([across[i] for i in own], value[own], "s", color=REJECTED, markersize=8, mfc="none", label="in use")
+        axes.axhline(least, color=REJECTED, linestyle="--", linewidth=1, label=f"{least:g}")
+        axes.set(ylabel="lowest adverse impact ratio", ylim=(0, 1.05))
+    figure.legend(*by_quality.get_legend_handles_labels(), loc="outside right center")
     return figure
 
 

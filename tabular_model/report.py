@@ -4,14 +4,12 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import jinja2
 import numpy as np
 import pandas as pd
 from markupsafe import Markup
 from numpy.typing import NDArray
 
-from tabular_model import plots
-from tabular_model.metrics import Estimate
+from tabular_model import page, plots
 from tabular_model.points import Card
 from tabular_model.results import Results
 from tabular_model.schema import Column, Schema
@@ -44,14 +42,8 @@ def render(
         "columns": plots.columns(schema, frame, target),
     }
     segments = {name: Markup(plots.segments(found)) for name, found in results.segments.items()}  # noqa: S704
-    environment = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True)
-    environment.filters |= {
-        "estimate": _estimate,
-        "interval": _interval,
-        "number": _number,
-        "share": _share,
-        "expected": _expected,
-    }
+    environment = page.environment()
+    environment.filters["expected"] = _expected
     return (
         environment.from_string(TEMPLATE.read_text("utf-8"))
         .render(
@@ -78,28 +70,7 @@ def _summary(column: Column, values: pd.Series) -> dict[str, Any]:
     return summary | {"figures": [values.min(), values.median(), values.mean(), values.max()]}
 
 
-def _estimate(estimate: Estimate) -> str:
-    return "–" if estimate.value is None else f"{estimate.value:.3f}"
-
-
-def _interval(estimate: Estimate) -> str:
-    if estimate.low is None or estimate.high is None:
-        return "undetermined"
-    return f"{estimate.low:.3f} to {estimate.high:.3f}"
-
-
-def _number(value: float) -> str:
-    """Whole from a hundred up, two decimals at most below, thousands apart."""
-    if abs(value) >= 100:
-        return f"{value:,.0f}".replace(",", "\u202f")
-    return f"{value:.2f}".rstrip("0").rstrip(".")
-
-
 def _expected(column: Column) -> str:
     if column.range:
-        return f"{_number(column.minimum)} to {_number(column.maximum)}"
+        return f"{page.number(column.minimum)} to {page.number(column.maximum)}"
     return f"{len(column.levels)} levels" if column.levels else "true or false"
-
-
-def _share(value: float | None) -> str:
-    return "–" if value is None else f"{100 * value:.1f} %"

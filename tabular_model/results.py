@@ -7,6 +7,7 @@ from tabular_model.evaluate import Bin, CrossValidation, Decisions, Period, Segm
 from tabular_model.gate import Champion
 from tabular_model.metrics import Quality
 from tabular_model.search import Search
+from tabular_model.tradeoffs import Tradeoff
 from tabular_model.verdict import Verdict
 
 FILE = "metrics.json"
@@ -14,7 +15,7 @@ FILE = "metrics.json"
 
 class Results(msgspec.Struct, frozen=True, kw_only=True):
     """`cross_validation` is by algorithm tried, `segments` by protected column, `importance` by column,
-    `periods` are of a holdout out of time.
+    `periods` are of a holdout out of time; earlier versions have no `tradeoffs`.
 
     `notes` are what was dropped from the data and what in it looked odd.
     """
@@ -25,6 +26,7 @@ class Results(msgspec.Struct, frozen=True, kw_only=True):
     decisions: Decisions
     reliability: list[Bin]
     segments: dict[str, list[Segment]]
+    tradeoffs: list[Tradeoff] = []
     periods: list[Period] = []
     importance: dict[str, float]
     cross_validation: dict[str, CrossValidation]
@@ -39,5 +41,5 @@ class Results(msgspec.Struct, frozen=True, kw_only=True):
 
     @classmethod
     def decode(cls, content: bytes) -> "Results":
-        """msgspec.DecodeError for other JSON; `periods` and `search` may be absent, and unknown fields are ignored."""
+        """msgspec.DecodeError for other JSON; what earlier versions lack may be absent, unknown fields are ignored."""
         return msgspec.json.decode(content, type=cls)

@@ -51,14 +51,12 @@ class InMemory:
 
 
 def _measured(fitted: Fitted, parts: Split, training: Training) -> Measured:
-    holdout, seed = parts.holdout, training.seed
-    target, score = holdout.target, fitted.score(holdout)
-    segments = {
-        column.name: evaluate.by_segment(
-            column, holdout.frame[column.name].to_numpy(), target, score, fitted.threshold.value, seed
-        )
+    holdout, score = parts.holdout, fitted.score(parts.holdout)
+    judged = Judged(holdout.target, score)
+    bands = {
+        column.name: evaluate.banded(column, holdout.frame[column.name].to_numpy(), judged)
         for column in training.declaration.columns
         if column.protected
     }
-    periods = [] if holdout.times is None else evaluate.by_period(holdout.times, target, score, seed)
-    return Measured(Judged(target, score), segments, periods, holdout, score)
+    periods = [] if holdout.times is None else evaluate.by_period(holdout.times, holdout.target, score, training.seed)
+    return Measured(judged, bands, periods, holdout, score)

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from tabular_model import evaluate
 from tabular_model.compatibility import recoded
-from tabular_model.evaluate import Decisions, Judged, Period, Segment
+from tabular_model.evaluate import Decisions, Judged, Period
 from tabular_model.gate import Champion, judge
 from tabular_model.manifest import Data
 from tabular_model.reference import Reference
@@ -18,6 +18,7 @@ from tabular_model.registry import Registry
 from tabular_model.results import Results
 from tabular_model.schema import Schema
 from tabular_model.scoring.scorer import ONNX, Scorer
+from tabular_model.tradeoffs import tradeoffs
 from training_job.fit import Fitted
 from training_job.progress import Progress
 from training_job.split import Rows
@@ -60,10 +61,13 @@ class Engine(Protocol):
 
 
 class Measured(NamedTuple):
-    """What the model did on the holdout; `rows` are those of it, or a sample, that are looked at one by one."""
+    """What the model did on the holdout; `rows` are those of it, or a sample, that are looked at one by one.
+
+    `bands` are its rows in each group of each protected column.
+    """
 
     judged: Judged
-    segments: dict[str, list[Segment]]
+    bands: dict[str, list[tuple[str, Judged]]]
     periods: list[Period]
     rows: Rows
     score: NDArray[np.float64]
@@ -76,6 +80,7 @@ def results(
     schema, seed = training.declaration.schema, training.seed
     measured = _few(measured, seed)
     judged, holdout = measured.judged, measured.rows
+    threshold = fitted.threshold.value
     quality = judged.quality(seed)
     rival, unlike = _against(registry, schema, measured, seed)
     features = [schema[name] for name in schema.features(training.use_protected)]
@@ -84,9 +89,10 @@ def results(
         verdict=judge(quality, fitted.cross_validation[fitted.algorithm], fitted.compiled, rival, leaks),
         threshold=fitted.threshold,
         holdout=quality,
-        decisions=Decisions.of(judged.target, judged.score, fitted.threshold.value, judged.counts),
+        decisions=Decisions.of(judged.target, judged.score, threshold, judged.counts),
         reliability=evaluate.reliability(judged.target, judged.score, seed, judged.counts),
-        segments=measured.segments,
+        segments={column: evaluate.segments(found, threshold, seed) for column, found in measured.bands.items()},
+        tradeoffs=tradeoffs(judged, measured.bands, threshold),
         periods=measured.periods,
         importance=evaluate.importance(fitted.pipeline, holdout.frame, holdout.target, seed),
         cross_validation=fitted.cross_validation,

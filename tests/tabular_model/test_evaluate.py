@@ -7,7 +7,16 @@ from sklearn.pipeline import Pipeline
 
 from loan_model.synthetic import LOAN, generate
 from tabular_model.estimators import FAMILIES
-from tabular_model.evaluate import Decisions, by_segment, choose_threshold, cross_validate, importance, reliability
+from tabular_model.evaluate import (
+    Decisions,
+    Judged,
+    banded,
+    choose_threshold,
+    cross_validate,
+    importance,
+    reliability,
+    segments,
+)
 from tabular_model.metrics import auc
 from tabular_model.parameters import PARAMETERS
 
@@ -74,8 +83,8 @@ def test_one_score_for_all_is_one_bin() -> None:
 def test_segments_hold_every_row_the_missing_ones_last() -> None:
     target, score = drawn(600)
     age = np.tile([20.0, 30.0, 40.0, 50.0, 65.0, np.nan], 100)
-    segments = by_segment(LOAN.schema["Age"], age, target, score, 0.5, seed=0)
-    assert [each.band for each in segments] == [
+    found = segments(banded(LOAN.schema["Age"], age, Judged(target, score)), 0.5, seed=0)
+    assert [each.band for each in found] == [
         "below 25",
         "25 to below 35",
         "35 to below 45",
@@ -83,14 +92,15 @@ def test_segments_hold_every_row_the_missing_ones_last() -> None:
         "62 and over",
         "missing",
     ]
-    assert all(each.quality.rows == 100 for each in segments)
-    assert max(each.adverse_impact_ratio or 0 for each in segments) == 1
+    assert all(each.quality.rows == 100 for each in found)
+    assert max(each.adverse_impact_ratio or 0 for each in found) == 1
 
 
 def test_the_adverse_impact_ratio_is_to_the_highest_rate() -> None:
     target = np.tile([0, 1], 100)
     score = np.concatenate([np.where(np.arange(100) < 30, 0.9, 0.1), np.where(np.arange(100) < 60, 0.9, 0.1)])
-    young, old = by_segment(LOAN.schema["Age"], np.repeat([20.0, 50.0], 100), target, score, 0.5, seed=0)
+    bands = banded(LOAN.schema["Age"], np.repeat([20.0, 50.0], 100), Judged(target, score))
+    young, old = segments(bands, 0.5, seed=0)
     assert (young.approval_rate, old.approval_rate) == (0.3, 0.6)
     assert young.adverse_impact_ratio == pytest.approx(0.5)
     assert young.qualified_approval_rate == pytest.approx(0.3)

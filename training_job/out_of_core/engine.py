@@ -130,22 +130,16 @@ class _Course:
         parts = Parts.of(self._schema.columns, held.frame.to_numpy(), days)
         found: Scores = self._table.sum(Scored(fitted.files, edges, parts, holdout))
         names = parts.names()
-        segments: dict[str, list[tuple[str, Judged]]] = {}
+        bands: dict[str, list[tuple[str, Judged]]] = {}
         for number, (column, band) in enumerate(names):
             if column:
-                segments.setdefault(column, []).append((band, found.judged(number)))
+                bands.setdefault(column, []).append((band, found.judged(number)))
         last = len(names) - len(parts.periods)
         periods = [
             evaluate.period_of(first, until, found.judged(last + number), seed)
             for number, (first, until) in enumerate(parts.spans(days) if days else ())
         ]
-        return Measured(
-            found.judged(0),
-            {column: evaluate.segments(bands, threshold, seed) for column, bands in segments.items()},
-            periods,
-            held,
-            score,
-        ), found.uncertainty()
+        return Measured(found.judged(0), bands, periods, held, score), found.uncertainty()
 
 
 def _named(rows: Rows, names: list[str]) -> Rows:

@@ -72,6 +72,9 @@ def test_its_quality_is_that_of_memory(registry: Registry, parts: Path, algorith
     cells = (getattr(found.decisions, name) for name in found.decisions.__struct_fields__)
     assert sum(cells) == found.holdout.rows
     assert sum(segment.quality.rows for segment in found.segments["Age"]) == found.holdout.rows
+    (own,) = (each for each in found.tradeoffs if each.threshold == found.threshold.value)
+    by_band = {segment.band: segment.adverse_impact_ratio for segment in found.segments["Age"]}
+    assert own.lowest["Age"].ratio.value == pytest.approx(by_band[own.lowest["Age"].band])
     assert sum(one.rows for one in found.reliability) == found.holdout.rows
     assert (learned.engine, learned.data) == ("stream", memory.data)
     assert ("xgboost" in learned.libraries) == (algorithm == "gradient_boosting")

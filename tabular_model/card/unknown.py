@@ -1,0 +1,45 @@
+"""The section on what the card does not show, and what it would take."""
+
+from collections.abc import Iterator
+
+from tabular_model.card.document import Section, Table, Text
+from tabular_model.card.subject import Subject
+
+
+def sections(subject: Subject) -> Iterator[Section]:
+    """What was not measured."""
+    yield Section(
+        "What this card does not show",
+        [
+            Text(
+                "A program writes the card from the version's files. It is no validation, which takes people who did "
+                "not build the model."
+            ),
+            Table(("Not measured", "What it would take"), list(_rows(subject)), words=True),
+        ],
+    )
+
+
+def _rows(subject: Subject) -> Iterator[tuple[str, str]]:
+    yield (
+        "How the model did on applications since it was published",
+        "the record of decisions with outcomes joined to it",
+    )
+    yield (
+        "Whether those who were rejected would have repaid",
+        "outcomes of rejected applications, or a stated assumption and how far results depend on it",
+    )
+    if subject.manifest.protected:
+        yield (
+            "Whether columns stand for a protected one",
+            "a model of each protected column from the columns trained on, judged on the holdout",
+        )
+    yield (
+        "Less discriminatory alternatives by other sets of columns",
+        "a training on each set, on the same rows, with AUC and lowest adverse impact ratio compared",
+    )
+    yield (
+        "Whether a reason is one that the applicant can act on",
+        "for applications just below the threshold, whether repairing the first reason raises the score",
+    )
+    yield "Whether an independent validation took place", "a report by people who did not build the model"
