@@ -36,9 +36,9 @@ def verify_records(records: Place, protected: Beside = "", since: Since = None, 
     """Check that nothing of the record was changed or taken out; exits with 1 if anything was."""
     from tabular_model.decisions.verify import verify
 
-    opened, beside = _open(records), _open(protected) if protected else None
+    opened, beside = open_records(records), open_records(protected) if protected else None
     faults = 0
-    for day in opened.days(_date(since), _date(until)):
+    for day in opened.days(as_date(since), as_date(until)):
         found = verify(opened, day, beside)
         faults += len(found.faults)
         typer.echo(f"{day}: {_many(found.parts, 'part')}, {_many(found.rows, 'row')}, digest {found.digest}")
@@ -64,7 +64,7 @@ def expire(
     """Delete the days of the record that are older; nothing if EU law wants one of them kept for six months."""
     from tabular_model.decisions import retention
 
-    opened, beside = _open(records), _open(protected) if protected else None
+    opened, beside = open_records(records), open_records(protected) if protected else None
     today = datetime.now(UTC).date()
     with audited("expire", who=operator(), what=opened.store.url, why=f"older than {days} days") as doing:
         old = retention.expired(opened, days, today)
@@ -89,9 +89,9 @@ def outcomes(
     from tabular_model.data import open_rows, writing
     from tabular_model.decisions.outcomes import SCHEMA, join
 
-    opened = _open(records)
+    opened = open_records(records)
     with open_rows(source) as rows, writing(target, SCHEMA, rows, overwrite) as writer:
-        table, counts = join(rows, opened, _date(since), _date(until))
+        table, counts = join(rows, opened, as_date(since), as_date(until))
         for batch in table.to_batches():
             writer.write(batch)
     typer.echo(msgspec.json.encode(counts).decode())
@@ -112,17 +112,18 @@ def replay(
     from tabular_model.decisions.replay import replay as replayed
     from tabular_model.registry import Registry
 
-    opened, beside = _open(records), _open(protected) if protected else None
+    opened, beside = open_records(records), open_records(protected) if protected else None
     versions = Registry.open(registry, verify_key=verify_key)
     changed = []
-    for each in replayed(name, opened, versions, beside, _date(since), _date(until)):
+    for each in replayed(name, opened, versions, beside, as_date(since), as_date(until)):
         typer.echo(msgspec.json.format(msgspec.json.encode(each), indent=2).decode())
         changed += [f"{each.record}: {what}" for what in each.changed]
     if changed:
         raise RecordError(f"The answer is not the recorded one; {'; '.join(changed)}.")
 
 
-def _open(url: str) -> "Records":
+def open_records(url: str) -> "Records":
+    """The record at a URL; RecordError if there is none, ModelError without PyArrow."""
     try:
         from tabular_model.decisions.records import Records
     except ModuleNotFoundError as error:
@@ -132,7 +133,8 @@ def _open(url: str) -> "Records":
     return Records.open(url)
 
 
-def _date(given: datetime | None) -> date | None:
+def as_date(given: datetime | None) -> date | None:
+    """The day that an option names."""
     return given.date() if given else None
 
 
