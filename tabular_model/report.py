@@ -18,6 +18,7 @@ from tabular_model.schema import Column, Schema
 
 FILE = "report.html"
 TEMPLATE = Path(__file__).with_name("report.html.j2")
+STYLE = Path(__file__).with_name("report.css")
 
 
 def render(
@@ -44,6 +45,22 @@ def render(
         "columns": plots.columns(schema, frame, target),
     }
     segments = {name: Markup(plots.segments(found)) for name, found in results.segments.items()}  # noqa: S704
+    return page(
+        TEMPLATE,
+        results=results,
+        model=model,
+        facts=facts,
+        card=card,
+        columns=[_summary(column, frame[column.name]) for column in schema.columns],
+        rows=len(frame),
+        approved=float(target.mean()),
+        plots={name: Markup(svg) for name, svg in drawn.items()},  # noqa: S704
+        segment_plots=segments,
+    )
+
+
+def page(template: Path, **content: Any) -> bytes:
+    """The page that a template makes of its content, in the style that all reports have."""
     environment = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True)
     environment.filters |= {
         "estimate": _estimate,
@@ -52,21 +69,8 @@ def render(
         "share": _share,
         "expected": _expected,
     }
-    return (
-        environment.from_string(TEMPLATE.read_text("utf-8"))
-        .render(
-            results=results,
-            model=model,
-            facts=facts,
-            card=card,
-            columns=[_summary(column, frame[column.name]) for column in schema.columns],
-            rows=len(frame),
-            approved=float(target.mean()),
-            plots={name: Markup(svg) for name, svg in drawn.items()},  # noqa: S704
-            segment_plots=segments,
-        )
-        .encode()
-    )
+    style = Markup(STYLE.read_text("utf-8"))  # noqa: S704
+    return environment.from_string(template.read_text("utf-8")).render(style=style, **content).encode()
 
 
 def _summary(column: Column, values: pd.Series) -> dict[str, Any]:

@@ -1,6 +1,5 @@
 """Whether the groups that the law protects are approved alike."""
 
-from collections.abc import Iterator
 from itertools import groupby
 from typing import NamedTuple
 
@@ -42,6 +41,11 @@ class _Sums(NamedTuple):
     def approved(self) -> Count:
         return Count(int(self.sums[1]), int(self.sums[0]))
 
+    @property
+    def scores(self) -> NDArray[np.float64]:
+        """Rows, sum and sum of squares."""
+        return self.sums[[0, 2, 3]]
+
 
 def fairness(counter: Counter, tally: Tally, limits: Limits) -> tuple[dict[str, list[Group]], list[Checked]]:
     """By protected column the groups that have rows, and the tests of their approval rates; none if not recorded."""
@@ -64,7 +68,8 @@ def _group(group: _Sums, best: _Sums | None, every: list[_Sums]) -> tuple[Group,
     if best is None or best is group:
         return alone, None
     ratio, tested = impact(group.approved, best.approved, len(every))
-    difference = mean_difference(*(each.sums[[0, 2, 3]] for each in (group, best)), sum(e.sums[[0, 2, 3]] for e in every))
+    of_all: NDArray[np.float64] = np.sum([each.scores for each in every], axis=0)
+    difference = mean_difference(group.scores, best.scores, of_all)
     compared = msgspec.structs.replace(
         alone, compared_with=best.name, adverse_impact_ratio=ratio, standardised_mean_difference=difference
     )

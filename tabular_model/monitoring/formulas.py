@@ -87,8 +87,8 @@ def impact(group: Count, best: Count, groups: int) -> tuple[Estimate, Tested]:
 
     The interval is that of the logarithm, a half added to each count so that none is 0 (Walter, Biometrika 62, 1975).
     The test is Fisher's, one-sided. Because the best of several groups is the best by chance too, its probability is
-    multiplied by their number (Bonferroni). The change is how far the ratio is below 1; the ratio is 1 where none of the
-    best is approved.
+    multiplied by their number (Bonferroni). The change is how far the ratio is below 1; where none of the best is
+    approved the ratio is 1.
     """
     ratio = group.share / best.share if best.yes else 1.0
     log = math.log((group.yes + 0.5) / (group.rows + 0.5)) - math.log((best.yes + 0.5) / (best.rows + 0.5))

@@ -30,7 +30,7 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
 
     @classmethod
     def of(cls, given: Mapping[str, str]) -> "Limits":
-        """The defaults but for what is given by name; ModelError for an unknown name or what is not above 0, below 1."""
+        """The defaults but for what is given by name; ModelError for another name or a value not between 0 and 1."""
         for name in given:
             if name not in cls.__struct_fields__:
                 raise ModelError(f"Unknown limit {name}; the limits are {', '.join(cls.__struct_fields__)}.")

@@ -155,8 +155,6 @@ def _calibration(vintage: Vintage, probability: Floats, limits: Limits) -> Check
     error = float(np.sqrt((probability * (1 - probability)).sum())) / len(probability)
     tested = normal(abs(observed - vintage.promised), error, sides=2)
     sentence = (
-        f"Of those approved in {vintage.month} {observed:.1%} have a good outcome; {vintage.promised:.1%} were promised."
+        f"Of those approved in {vintage.month} {observed:.1%} have a good outcome; {vintage.promised:.1%} was promised."
     )
-    return Checked(
-        Check.calibration, vintage.month, observed, vintage.promised, limits.calibration, tested, sentence
-    )
+    return Checked(Check.calibration, vintage.month, observed, vintage.promised, limits.calibration, tested, sentence)

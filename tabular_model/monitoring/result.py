@@ -39,7 +39,7 @@ class VersionMonitored(msgspec.Struct, frozen=True, kw_only=True):
 
     def having(self, outcome: Outcome) -> list[Finding]:
         """The findings of one outcome."""
-        return [each for each in self.findings if each.outcome is outcome]
+        return [each for each in self.findings if each.outcome == outcome]
 
 
 class Monitored(msgspec.Struct, frozen=True, kw_only=True):

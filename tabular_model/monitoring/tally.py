@@ -23,9 +23,9 @@ class Tally(Added):
     """Counts of decisions, and of requests that were `refused`.
 
     `columns` [columns, 3] are the rows of which the column was recorded, and of them those without a value and those
-    out of range. `bins` are the rows in each bin of each column in turn, and then of the score. `groups` [groups, 4] are
-    the rows, the approved ones, the sum of the scores and that of their squares, of each group of each protected column
-    in turn.
+    out of range. `bins` are the rows in each bin of each column in turn, and then of the score. `groups` [groups, 4]
+    are the rows, the approved ones, the sum of the scores and that of their squares, of each group of each protected
+    column in turn.
     """
 
     rows: int
@@ -59,7 +59,14 @@ class Counter:
         named = [(column, self._groups(column, np.empty(0))) for column in self._protected()]
         return [(column.name, name) for column, found in named for name, _ in found]
 
-    def count(self, matrix: Floats, probability: Floats, decision: Integers, absent: Collection[str] = ()) -> Tally:
+    def count(
+        self,
+        matrix: Floats,
+        probability: Floats,
+        decision: Integers,
+        absent: Collection[str] = (),
+        refused: int = 0,
+    ) -> Tally:
         """Of rows [n, columns] and their answers [n]; the columns that are `absent` were not recorded."""
         there = np.array([column.name not in absent for column in self.columns])
         low = np.array([column.minimum for column in self.columns])
@@ -69,17 +76,11 @@ class Counter:
         return Tally(
             rows=len(matrix),
             approved=int(decision.sum()),
-            refused=0,
+            refused=refused,
             columns=(np.column_stack(counted) * there[:, None]).astype(np.int64),
             bins=np.concatenate([d.count(values) for d, values in self._values(matrix, probability)]),
             groups=self._of_groups(matrix, probability, decision, absent),
         )
-
-    def refusals(self, rows: int) -> Tally:
-        """Of requests that got no decision."""
-        none = np.empty((0, len(self.columns)))
-        tally = self.count(none, np.empty(0), np.empty(0, np.int64))
-        return tally + Tally(0, 0, rows, *(np.zeros_like(each) for each in (tally.columns, tally.bins, tally.groups)))
 
     def by_bin(self, tally: Tally) -> list[Integers]:
         """The counts of the bins of each of `distributions`."""

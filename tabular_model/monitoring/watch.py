@@ -62,9 +62,21 @@ class Sources(NamedTuple):
     registry: Registry
 
 
-class _Version(NamedTuple):
+class Version(NamedTuple):
+    """A version to compare with: what counts by its reference, and the results of its training."""
+
     counter: Counter
     results: Results
+
+    @classmethod
+    def read(cls, registry: Registry, name: str) -> "Version":
+        """VersionNotFound if there is none; IntegrityError if it is not as it was published."""
+        manifest = registry.manifest(name)
+        try:
+            reference = Reference.decode(registry.read(name, FILE))
+            return cls(Counter(manifest, reference), Results.decode(registry.read(name, METRICS)))
+        except msgspec.DecodeError as error:
+            raise IntegrityError(f"{name} has no reference or no metrics to compare with: {error}.") from error
 
 
 def monitor(sources: Sources, first: date, last: date, limits: Limits, given: Given | None = None) -> Monitored:
@@ -73,10 +85,10 @@ def monitor(sources: Sources, first: date, last: date, limits: Limits, given: Gi
     Memory is that of one part of the record, and of the outcomes. RecordError if nothing was decided or a part is not
     as it was; VersionNotFound and IntegrityError where a version is not; DataError for outcomes that cannot be used.
     """
-    watched: dict[str, _Version] = {}
+    watched: dict[str, Version] = {}
     tallies: dict[str, Tally] = {}
     for place, link, table, beside in _parts(sources, first, last):
-        version = watched.get(place.version) or _opened(sources.registry, place.version)
+        version = watched.get(place.version) or Version.read(sources.registry, place.version)
         watched[place.version] = version
         link.check(version.counter.manifest, sources.registry.url)
         tally = _tally(version.counter, table, beside)
@@ -95,7 +107,7 @@ def monitor(sources: Sources, first: date, last: date, limits: Limits, given: Gi
         limits=limits,
         assumptions=ASSUMPTIONS,
         joined=joined,
-        versions=[_monitored(watched[name], tallies[name], outcomes.get(name), limits) for name in versions],
+        versions=[compared(watched[name], tallies[name], outcomes.get(name), limits) for name in versions],
     )
 
 
@@ -116,28 +128,20 @@ def _beside(protected: Records | None, place: Place, link: Link, table: pa.Table
     return beside
 
 
-def _opened(registry: Registry, name: str) -> _Version:
-    manifest = registry.manifest(name)
-    try:
-        reference = Reference.decode(registry.read(name, FILE))
-        return _Version(Counter(manifest, reference), Results.decode(registry.read(name, METRICS)))
-    except msgspec.DecodeError as error:
-        raise IntegrityError(f"{name} has no reference or no metrics to compare with: {error}.") from error
-
-
 def _tally(counter: Counter, table: pa.Table, beside: pa.Table | None) -> Tally:
     answered = pc.is_valid(table["probability"])
-    tables = [each.filter(answered) for each in (table, beside) if each is not None and APPLICATION in each.column_names]
+    tables = [
+        each.filter(answered) for each in (table, beside) if each is not None and APPLICATION in each.column_names
+    ]
     decided = table.filter(answered)
     matrix = matrix_of(counter.manifest, [each[APPLICATION].combine_chunks() for each in tables])
     probability, decision = (decided[name].to_numpy() for name in ("probability", "decision"))
     absent = counter.manifest.protected if beside is None else ()
-    tally = counter.count(matrix, probability, decision, absent)
-    return tally + counter.refusals(table.num_rows - decided.num_rows)
+    return counter.count(matrix, probability, decision, absent, table.num_rows - decided.num_rows)
 
 
 def _outcomes(
-    records: Records, last: date, given: Given | None, watched: dict[str, _Version]
+    records: Records, last: date, given: Given | None, watched: dict[str, Version]
 ) -> tuple[dict[str, Came], Joined | None]:
     """The outcomes of each version that has any."""
     if given is None:
@@ -155,7 +159,8 @@ def _outcomes(
     return {name: each for name, each in found.items() if len(each.good)}, joined
 
 
-def _monitored(version: _Version, tally: Tally, outcomes: Came | None, limits: Limits) -> VersionMonitored:
+def compared(version: Version, tally: Tally, outcomes: Came | None, limits: Limits) -> VersionMonitored:
+    """What is found of one version; `outcomes` are one or more, or None."""
     counter, results = version
     columns, score = seen(counter, tally)
     groups, of_groups = fairness(counter, tally, limits)
