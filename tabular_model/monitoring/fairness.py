@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from tabular_model.evaluate import FEWEST
 from tabular_model.metrics import Estimate
 from tabular_model.monitoring.findings import Check, Checked
-from tabular_model.monitoring.formulas import Count, Tested, impact, mean_difference, share_interval
+from tabular_model.monitoring.formulas import Count, Shift, impact, mean_difference, share_interval
 from tabular_model.monitoring.limits import Limits
 from tabular_model.monitoring.tally import Counter, Tally
 
@@ -63,7 +63,7 @@ def fairness(counter: Counter, tally: Tally, limits: Limits) -> tuple[dict[str, 
     return columns, tests
 
 
-def _group(group: _Sums, best: _Sums | None, every: list[_Sums]) -> tuple[Group, Tested | None]:
+def _group(group: _Sums, best: _Sums | None, every: list[_Sums]) -> tuple[Group, Shift | None]:
     alone = Group(group=group.name, rows=group.approved.rows, approval_rate=share_interval(group.approved))
     if best is None or best is group:
         return alone, None
@@ -76,7 +76,7 @@ def _group(group: _Sums, best: _Sums | None, every: list[_Sums]) -> tuple[Group,
     return compared, tested
 
 
-def _checked(column: str, group: Group, tested: Tested, limits: Limits) -> Checked:
+def _checked(column: str, group: Group, tested: Shift, limits: Limits) -> Checked:
     ratio = 1 - tested.change
     sentence = (
         f"{column}: {group.group} is approved {ratio:.2f} times as often as {group.compared_with}, which is approved "

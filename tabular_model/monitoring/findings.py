@@ -8,7 +8,7 @@ import msgspec
 import numpy as np
 
 from tabular_model.errors import ModelError
-from tabular_model.monitoring.formulas import Tested, holm
+from tabular_model.monitoring.formulas import Shift, holm
 
 
 class Check(StrEnum):
@@ -66,7 +66,7 @@ class Checked(NamedTuple):
     value: float | None
     expected: float | None
     limit: float
-    tested: Tested
+    tested: Shift
     sentence: str
 
 

@@ -32,7 +32,7 @@ class Count(NamedTuple):
         return self.yes / self.rows if self.rows else 0.0
 
 
-class Tested(NamedTuple):
+class Shift(NamedTuple):
     """How large the change is, how likely by chance, and what chance explains."""
 
     change: float
@@ -48,7 +48,7 @@ def share_interval(count: Count) -> Estimate:
     return Estimate(count.share, float(found.low), float(found.high))
 
 
-def distributions(reference: Counts, found: Counts) -> Tested:
+def distributions(reference: Counts, found: Counts) -> Shift:
     """The population stability index of two samples' counts [bins], bins merged until each has enough.
 
     Of two samples of n and m rows of one distribution it is, times n m / (n + m), chi-squared with one degree of
@@ -59,40 +59,41 @@ def distributions(reference: Counts, found: Counts) -> Tested:
     rows = both.sum(axis=1)
     merged = merged_bins(both, rows) if rows.all() else both[:, :1]
     if merged.shape[1] < 2:
-        return Tested(0.0, 1.0, lambda _: math.inf)
+        return Shift(0.0, 1.0, lambda _: math.inf)
     chance = float((1 / rows).sum())
     freedom = merged.shape[1] - 1
     p_value = float(stats.chi2_contingency(merged).pvalue)
     index = stability_index(merged[0], merged[1])
-    return Tested(index, p_value, lambda alpha: float(stats.chi2.isf(alpha, freedom)) * chance)
+    return Shift(index, p_value, lambda alpha: float(stats.chi2.isf(alpha, freedom)) * chance)
 
 
-def shares(reference: Count, found: Count, limit: float) -> Tested:
+def shares(reference: Count, found: Count, limit: float) -> Shift:
     """How much a share has changed in either direction, by Fisher's exact test.
 
     The critical value has the variance of a share that has moved by `limit` towards one half, so that a share that was
     0 in a few rows does not count as known.
     """
     if not (reference.rows and found.rows):
-        return Tested(0.0, 1.0, lambda _: math.inf)
+        return Shift(0.0, 1.0, lambda _: math.inf)
     table = [[each.yes, each.rows - each.yes] for each in (reference, found)]
     moved = reference.share + (limit if reference.share < 0.5 else -limit)
     error = math.sqrt(moved * (1 - moved) * (1 / reference.rows + 1 / found.rows))
     p_value = float(stats.fisher_exact(table).pvalue)
-    return Tested(abs(found.share - reference.share), p_value, lambda alpha: float(stats.norm.isf(alpha / 2)) * error)
+    return Shift(abs(found.share - reference.share), p_value, lambda alpha: float(stats.norm.isf(alpha / 2)) * error)
 
 
-def impact(group: Count, best: Count, groups: int) -> tuple[Estimate, Tested]:
+def impact(group: Count, best: Count, groups: int) -> tuple[Estimate, Shift]:
     """The adverse impact ratio: the approval rate of a group over that of the `best` of so many groups.
 
-    The interval is that of the logarithm, a half added to each count so that none is 0 (Walter, Biometrika 62, 1975).
+    The interval is that of the logarithm (Katz et al., Biometrics 34, 1978), a half added to those approved and to the
+    rejected, so that neither is 0 (Haldane, Annals of Human Genetics 20, 1956).
     The test is Fisher's, one-sided. Because the best of several groups is the best by chance too, its probability is
     multiplied by their number (Bonferroni). The change is how far the ratio is below 1; where none of the best is
     approved the ratio is 1.
     """
     ratio = group.share / best.share if best.yes else 1.0
-    log = math.log((group.yes + 0.5) / (group.rows + 0.5)) - math.log((best.yes + 0.5) / (best.rows + 0.5))
-    error = math.sqrt(sum(1 / (each.yes + 0.5) - 1 / (each.rows + 0.5) for each in (group, best)))
+    log = math.log((group.yes + 0.5) / (group.rows + 1)) - math.log((best.yes + 0.5) / (best.rows + 1))
+    error = math.sqrt(sum(1 / (each.yes + 0.5) - 1 / (each.rows + 1) for each in (group, best)))
     low, high = (math.exp(log + z * error) for z in (-Z95, Z95))
     table = [[each.yes, each.rows - each.yes] for each in (group, best)]
     p_value = min(1.0, groups * float(stats.fisher_exact(table, alternative="less").pvalue))
@@ -101,7 +102,7 @@ def impact(group: Count, best: Count, groups: int) -> tuple[Estimate, Tested]:
     def critical(alpha: float) -> float:
         return 1 - math.exp(-float(stats.norm.isf(alpha / groups)) * error)
 
-    return estimate, Tested(1 - ratio, p_value, critical)
+    return estimate, Shift(1 - ratio, p_value, critical)
 
 
 def mean_difference(group: NDArray[np.float64], best: NDArray[np.float64], every: NDArray[np.float64]) -> Estimate:
@@ -119,12 +120,12 @@ def mean_difference(group: NDArray[np.float64], best: NDArray[np.float64], every
     return Estimate(found, found - Z95 * error, found + Z95 * error)
 
 
-def normal(change: float, error: float, *, sides: int) -> Tested:
+def normal(change: float, error: float, *, sides: int) -> Shift:
     """The test of a change with a known standard error, for a change upwards or in either direction."""
     if not error > 0:
-        return Tested(0.0, 1.0, lambda _: math.inf)
+        return Shift(0.0, 1.0, lambda _: math.inf)
     p_value = min(1.0, sides * float(stats.norm.sf(change / error)))
-    return Tested(change, p_value, lambda alpha: float(stats.norm.isf(alpha / sides)) * error)
+    return Shift(change, p_value, lambda alpha: float(stats.norm.isf(alpha / sides)) * error)
 
 
 def holm(p_values: NDArray[Any]) -> NDArray[np.float64]:
