@@ -8,7 +8,7 @@ import json
 import subprocess
 import tempfile
 from collections import Counter as Counts
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
 from pathlib import Path
 from typing import NamedTuple, Self
@@ -23,6 +23,7 @@ from benchmarks.servers import PEERS, Server, install
 from loan_model.synthetic import LOAN, generate
 from tabular_model import metrics
 from tabular_model.model import TabularModel
+from tabular_model.monitoring import quality
 from tabular_model.monitoring.findings import Check, Outcome
 from tabular_model.monitoring.limits import Limits
 from tabular_model.monitoring.quality import Came
@@ -140,14 +141,14 @@ class Watcher(NamedTuple):
         scores = self.model.score(frame.to_numpy(np.float64))
         return Window(frame, scores.probability, scores.decision, good)
 
-    def findings(self, window: Window) -> dict[Outcome, set[tuple[Check, str]]]:
+    def findings(self, window: Window, with_outcomes: bool = True) -> dict[Outcome, set[tuple[Check, str]]]:
         """What is found, what cannot be told, and what is fine."""
         counter = self.version.counter
         tally = counter.count(window.frame.to_numpy(np.float64), window.probability, window.decision)
         approved = window.decision == 1
         month = np.full(int(approved.sum()), MONTH)
         outcomes = Came(window.good[approved], window.probability[approved], month, 0, 0)
-        found = compared(self.version, tally, outcomes, Limits())
+        found = compared(self.version, tally, outcomes if with_outcomes else None, Limits())
         return {outcome: {(each.check, each.subject) for each in found.having(outcome)} for outcome in Outcome}
 
 
@@ -164,9 +165,9 @@ class Evidently:
             command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment
         )
 
-    def drifted(self, window: Window) -> set[str]:
-        """The columns that it takes as drifted, the score among them."""
-        window.frame.assign(score=window.probability).to_parquet(self._window)
+    def drifted(self, window: Window, columns: Sequence[str] = (*LOAN.schema.names, SCORE)) -> set[str]:
+        """Those of the columns that it takes as drifted."""
+        window.frame.assign(score=window.probability)[list(columns)].to_parquet(self._window)
         assert self._process.stdin
         assert self._process.stdout
         print(self._window, file=self._process.stdin, flush=True)
@@ -181,6 +182,7 @@ def table(registry: Path, few: Path) -> str:
     """Markdown, of a version trained on `TRAINED[0]` rows, and false alarms of one on `TRAINED[1]` too; an hour."""
     install(EVIDENTLY)
     metrics.RESAMPLES = 2  # the tests do not depend on the bootstrap's intervals
+    quality.SIMULATIONS = 100  # they need the standard error of an AUC to a tenth
     counts: Counts[tuple[str, str, int]] = Counts()
     with tempfile.TemporaryDirectory() as folder:
         for trained, root in zip(TRAINED, (registry, few), strict=True):
@@ -218,8 +220,9 @@ def _found(watcher: Watcher, evidently: Evidently, null: Window, run: int) -> It
     """What is found of what was planted."""
     for name, change in CHANGES.items():
         window = watcher.changed(null, change, run)
-        findings = watcher.findings(window)
-        drifted = evidently.drifted(window) if change.applications else set()
+        findings = watcher.findings(window, with_outcomes=name == "outcomes")
+        columns = [sought.column for sought in SOUGHT if sought.change == name and sought.column]
+        drifted = evidently.drifted(window, columns)
         for sought in SOUGHT:
             if sought.change == name:
                 wanted = (sought.check, sought.subject)

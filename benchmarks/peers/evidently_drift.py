@@ -17,7 +17,7 @@ reference = pd.read_parquet(sys.argv[1])
 for line in sys.stdin:
     window = pd.read_parquet(line.strip())
     drifted = []
-    for column in reference:
+    for column in window:
         one, other = reference[column].dropna(), window[column].dropna()
         kind = ColumnType.Categorical if one.nunique() <= FEW else ColumnType.Numerical
         if get_stattest(one, other, kind, None)(one, other, kind, None).drifted:

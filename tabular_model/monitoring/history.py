@@ -24,10 +24,10 @@ class Window(NamedTuple):
     def of(cls, records: Records, since: date | None, until: date | None, before: Monitored | None) -> "Window":
         """The days asked for, else those after the window `before`, else all; RecordError where there are none.
 
-        The last day of the window before is looked at again if it was not over when it was.
+        A day of the window before that was not over when that was looked at is looked at again.
         """
         if since is None and before:
-            since = before.last + timedelta(days=before.created.date() > before.last)
+            since = min(before.last + timedelta(days=1), before.created.date())
         days = records.days(since, until)
         if not days:
             words = f" from {since or 'the first day'} to {until or 'the last'}" if since or until else ""

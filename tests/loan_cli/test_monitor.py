@@ -32,15 +32,16 @@ def test_a_year_is_watched_window_by_window(monitor, root, tmp_path):
     kept = ("--history", tmp_path / "history", "--protected", root / "protected")
     first = monitor(*kept, "--to", "2026-01-31", "--fail-on", "any", "--output", tmp_path / "january.json")
     assert first.exit_code == 0, first.output
-    assert first.stdout.startswith("loan from 2026-01-15 to 2026-01-15\nv2: 2000 decisions; of ")
+    assert first.stdout.startswith("loan from 2026-01-15 to 2026-01-31\nv2: 2000 decisions; of ")
     assert "calibration was not judged: No outcomes have come." in first.stdout
     files = [tmp_path / name for name in ("monitor.json", "loan.prom", "report.html")]
     written = [word for pair in zip(("--output", "--metrics", "--report"), files, strict=True) for word in pair]
     rest = monitor(*kept, *written, "--outcomes", root / "outcomes.csv", "--fail-on", "calibration,drift")
     assert rest.exit_code == 1
-    assert "error: v2: Of those approved in 2026-03" in rest.stderr
+    assert rest.stderr.startswith("error: v2: Credit_Score has a PSI of 0.")
+    assert "v2: Of those approved in 2026-03" in rest.stderr
     result = json.loads(files[0].read_text())
-    assert (result["first"], result["last"]) == ("2026-01-16", "2026-03-15")
+    assert (result["first"], result["last"]) == ("2026-02-01", "2026-03-15")
     assert result["versions"][0]["rows"] == 4000
     assert 'check="calibration",subject="2026-03"} 1.0' in files[1].read_text()
     assert "2 windows" in files[2].read_text()
@@ -59,7 +60,7 @@ def test_the_result_is_printed_where_no_file_is_named(monitor):
         (("--fail-on", "drfit"), "--fail-on has no finding drfit; the findings are drift, score-drift,"),
         (("--set", "psi"), "--set psi has no value; write --set psi=VALUE."),
         (("--set", "psi=much"), "The limit psi is much; it must be a number above 0 and below 1."),
-        (("--from", "2030-01-01"), "has no decisions from 2030-01-01 to the last."),
+        (("--from", "2030-01-01"), "has no decisions from 2030-01-01 to 2026-01-31."),
         (("--records", "nowhere"), "There is no record at nowhere."),
         (("--registry", "nowhere"), "No registry was found at nowhere. `loan train` creates one."),
         (("--protected", "nowhere"), "There is no record at nowhere."),

@@ -116,6 +116,8 @@ def test_the_window_is_what_was_asked_for_else_what_is_new(found, tmp_path):
     assert Window.of(records, None, None, over) == ((RECORDED + days(1)).date(), last)
     not_over = msgspec.structs.replace(over, created=RECORDED)
     assert Window.of(records, None, None, not_over) == (first, last)
+    ahead = msgspec.structs.replace(over, last=date(2030, 1, 1), created=RECORDED + days(3))
+    assert Window.of(records, None, None, ahead) == ((RECORDED + days(3)).date(), last)
     with pytest.raises(RecordError, match="has no decisions from 2027-01-01 to the last"):
         Window.of(records, date(2027, 1, 1), None, None)
     with pytest.raises(RecordError, match=r"The record .* has no decisions\."):

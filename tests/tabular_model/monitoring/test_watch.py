@@ -108,7 +108,7 @@ def test_a_record_is_read_part_by_part_and_joined_to_its_outcomes(root, trained_
     assert v2.outcomes.quality.auc.high < v2.outcomes.holdout.auc.low
     # In March credit scores were recorded too low: more outcomes are good than was promised.
     of_outcomes = {each.subject for each in v2.having(Outcome.found)} - {"approvals"}
-    assert of_outcomes == {"2026-03"}
+    assert of_outcomes == {"2026-03", "outcomes"}
     assert any(each.startswith("Reject inference: none") for each in result.assumptions)
 
 
