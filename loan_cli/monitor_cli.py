@@ -8,7 +8,7 @@ import typer
 
 from loan_cli.options import pairs
 from tabular_model.cli import DEFAULT_ROOT, Key, Root
-from tabular_model.decisions.cli import Beside, Place, Since, Until, as_date, open_records
+from tabular_model.decisions.cli import Beside, Place, Since, Until, as_date, many, open_records
 from tabular_model.errors import ModelError
 
 if TYPE_CHECKING:
@@ -110,7 +110,8 @@ def _summarise(result: "Monitored") -> None:
     typer.echo(f"{result.model} from {result.first} to {result.last}")
     for version in result.versions:
         counts = ", ".join(f"{len(version.having(outcome))} {outcome}" for outcome in Outcome)
-        typer.echo(f"{version.version}: {version.rows} decisions; of {len(version.findings)} checks {counts}")
+        decided, checked = many(version.rows, "decision"), many(len(version.findings), "check")
+        typer.echo(f"{version.version}: {decided}; of {checked} {counts}")
         for each in version.having(Outcome.found):
             typer.echo(f"  {each.check}: {each.sentence}")
         for check, why in version.not_judged.items():

@@ -41,7 +41,7 @@ def verify_records(records: Place, protected: Beside = "", since: Since = None, 
     for day in opened.days(as_date(since), as_date(until)):
         found = verify(opened, day, beside)
         faults += len(found.faults)
-        typer.echo(f"{day}: {_many(found.parts, 'part')}, {_many(found.rows, 'row')}, digest {found.digest}")
+        typer.echo(f"{day}: {many(found.parts, 'part')}, {many(found.rows, 'row')}, digest {found.digest}")
         for writer in found.open:
             typer.echo(
                 f"  {writer} has not closed the day: it is running, or was killed, or its last parts are missing."
@@ -49,7 +49,7 @@ def verify_records(records: Place, protected: Beside = "", since: Since = None, 
         for fault in found.faults:
             typer.echo(f"  {fault}")
     if faults:
-        raise RecordError(f"The record {opened.store.url} has {_many(faults, 'fault')}.")
+        raise RecordError(f"The record {opened.store.url} has {many(faults, 'fault')}.")
 
 
 @app.command()
@@ -73,7 +73,7 @@ def expire(
             if beside:
                 retention.delete(beside, day)
             retention.delete(opened, day)
-    typer.echo(f"Deleted {_many(len(old), 'day')} of the record {opened.store.url}.")
+    typer.echo(f"Deleted {many(len(old), 'day')} of the record {opened.store.url}.")
 
 
 @app.command()
@@ -138,5 +138,6 @@ def as_date(given: datetime | None) -> date | None:
     return given.date() if given else None
 
 
-def _many(count: int, what: str) -> str:
+def many(count: int, what: str) -> str:
+    """So many of them, in words."""
     return f"{count} {what}" if count == 1 else f"{count} {what}s"

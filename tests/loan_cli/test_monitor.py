@@ -6,20 +6,11 @@ import pytest
 from typer.testing import CliRunner
 
 from loan_cli.app import app
-from tabular_model import metrics
-from tabular_model.monitoring import quality
-from tests.tabular_model.monitoring.windows import model, record
 
 
-@pytest.fixture(autouse=True)
-def fewer_draws(monkeypatch):
-    monkeypatch.setattr(metrics, "RESAMPLES", 20)
-    monkeypatch.setattr(quality, "SIMULATIONS", 20)
-
-
-@pytest.fixture(scope="module")
-def root(made_once, trained_registry):
-    return made_once("monitored", lambda folder: record(folder, model(trained_registry, "v2"), changed=(3,)))
+@pytest.fixture
+def root(monitored_record, fewer_draws):
+    return monitored_record
 
 
 @pytest.fixture

@@ -4,21 +4,14 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from tabular_model import metrics
 from tabular_model.metrics import Quality, discrimination
-from tabular_model.monitoring import quality as module
 from tabular_model.monitoring.findings import Check, Outcome, corrected
 from tabular_model.monitoring.limits import Limits
 from tabular_model.monitoring.quality import Came, came, promised, quality
 
+pytestmark = pytest.mark.usefixtures("fewer_draws")
 RNG = np.random.default_rng(0)
 PROBABILITY = RNG.uniform(0.5, 1, 3000)
-
-
-@pytest.fixture(autouse=True)
-def fewer_draws(monkeypatch):
-    monkeypatch.setattr(metrics, "RESAMPLES", 20)
-    monkeypatch.setattr(module, "SIMULATIONS", 60)
 
 
 def drawn(truth, seed=1):

@@ -11,27 +11,21 @@ from tabular_model.data import open_rows
 from tabular_model.decisions.made import Decided
 from tabular_model.decisions.records import Records
 from tabular_model.errors import DataError, IntegrityError, RecordError, VersionNotFound
-from tabular_model.monitoring import quality
 from tabular_model.monitoring.findings import Check, Outcome
 from tabular_model.monitoring.limits import Limits
 from tabular_model.monitoring.watch import Given, Sources, Version, compared, monitor
 from tabular_model.registry import Registry
 from tests.tabular_model.decisions.decided import refused, writing, written
-from tests.tabular_model.monitoring.windows import applications, lower_credit_score, model, record
+from tests.tabular_model.monitoring.windows import applications, lower_credit_score, model
 
 FIRST, LAST = date(2026, 1, 1), date(2026, 12, 31)
 
-pytestmark = pytest.mark.usefixtures("fewer_repetitions")
+pytestmark = pytest.mark.usefixtures("fewer_draws")
 
 
-@pytest.fixture(autouse=True)
-def fewer_simulations(monkeypatch):
-    monkeypatch.setattr(quality, "SIMULATIONS", 40)
-
-
-@pytest.fixture(scope="module")
-def root(made_once, trained_registry):
-    return made_once("monitored", lambda folder: record(folder, model(trained_registry, "v2"), changed=(3,)))
+@pytest.fixture
+def root(monitored_record):
+    return monitored_record
 
 
 @pytest.fixture(scope="module")
