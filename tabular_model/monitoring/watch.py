@@ -147,16 +147,18 @@ def _outcomes(
     if given is None:
         return {}, None
     table, joined = join(given.rows, records, None, last)
-    found = {}
+    found, words = {}, {}
     for name, version in watched.items():
         good, bad = given.words(version.counter.manifest.target)
+        words |= dict.fromkeys((*good, *bad))
         found[name] = came(table.filter(pc.equal(table["version"], name)), good, bad)
-        if found[name].other and not len(found[name].good):
-            raise DataError(
-                f"None of the {found[name].other} outcomes of {name} is {' or '.join((*good, *bad))}: name the good "
-                "and the bad ones by --good and --bad."
-            )
-    return {name: each for name, each in found.items() if len(each.good)}, joined
+    judged = {name: each for name, each in found.items() if len(each.good)}
+    other = sum(each.other for each in found.values())
+    if other and not judged:
+        raise DataError(
+            f"None of the {other} outcomes is {' or '.join(words)}: name the good and the bad ones by --good and --bad."
+        )
+    return judged, joined
 
 
 def compared(version: Version, tally: Tally, outcomes: Came | None, limits: Limits) -> VersionMonitored:

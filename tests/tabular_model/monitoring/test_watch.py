@@ -173,7 +173,7 @@ def test_outcomes_in_other_words_are_told_what_they_are(root, trained_registry, 
     text = (root / "outcomes.csv").read_text().replace(",1,", ",paid,").replace(",0,", ",default,")
     (tmp_path / "outcomes.csv").write_text(text)
     sources = opened(root, trained_registry)
-    sentence = r"None of the .* outcomes of v2 is 1 or 0: name the good and the bad"
+    sentence = r"None of the .* outcomes is 1 or 0: name the good and the bad"
     with open_rows(str(tmp_path / "outcomes.csv")) as rows, pytest.raises(DataError, match=sentence):
         monitor(sources, FIRST, LAST, Limits(), Given(rows))
     with open_rows(str(tmp_path / "outcomes.csv")) as rows:
