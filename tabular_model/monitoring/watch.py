@@ -147,7 +147,8 @@ def _outcomes(
     if given is None:
         return {}, None
     table, joined = join(given.rows, records, None, last)
-    found, words = {}, {}
+    found: dict[str, Came] = {}
+    words: dict[str, None] = {}
     for name, version in watched.items():
         good, bad = given.words(version.counter.manifest.target)
         words |= dict.fromkeys((*good, *bad))
