@@ -1,5 +1,5 @@
-"""`python -m benchmarks quick` prints the ratios; `tracing` and `records` what those cost; `full` writes
-results.md, `gateway`, `overload`, `scale` and `beyond-memory` their files."""
+"""`python -m benchmarks quick` prints the ratios; `tracing` and `records` what those cost; `monitoring` what is found;
+`full` writes results.md, `gateway`, `overload`, `scale` and `beyond-memory` their files."""
 
 import sys
 import tempfile
@@ -8,7 +8,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks import beyond_memory, gateway, overload, records, scale, tracing
+from benchmarks import beyond_memory, gateway, monitoring, overload, records, scale, tracing
 from benchmarks.compare import Results, compare
 from benchmarks.load import CACHE
 from loan_model.synthetic import generate
@@ -36,17 +36,19 @@ def main() -> None:
         print(tracing.table(registry))
     elif sys.argv[1:] == ["records"]:
         print(records.table(registry))
+    elif sys.argv[1:] == ["monitoring"]:
+        print(monitoring.table(registry, trained("registry-of-few", monitoring.TRAINED[1])))
     else:
         show(compare(registry, rounds=1, seconds=1))
 
 
-def trained() -> Path:
-    """A registry with one version, gradient boosting on synthetic data."""
-    root = CACHE / "registry"
+def trained(name: str = "registry", rows: int = 10_000) -> Path:
+    """A registry with one version, gradient boosting on so many synthetic rows."""
+    root = CACHE / name
     if not (root / "v1/manifest.json").exists():
         with tempfile.TemporaryDirectory() as folder:
             data = Path(folder) / "dataset.csv"
-            generate(10_000, seed=0).to_csv(data, index=False)
+            generate(rows, seed=0).to_csv(data, index=False)
             training = Training(data=str(data), algorithm="gradient_boosting")
             run_training(training, Registry.open(root, create=True), Progress())
     return root

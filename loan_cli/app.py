@@ -6,6 +6,7 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
+from loan_cli.monitor_cli import monitor
 from loan_cli.predict_cli import predict
 from loan_cli.train_cli import train
 from model_server import cli as serving
@@ -104,5 +105,6 @@ app.add_typer(rollout, name="rollout", rich_help_panel="Version Commands")
 app.command(cls=JudgeCommand, rich_help_panel="Version Commands")(judge)
 app.add_typer(keys, name="keys", rich_help_panel="Version Commands")
 app.command(rich_help_panel="Record Commands")(replay)
+app.command(rich_help_panel="Record Commands")(monitor)
 app.add_typer(records, name="records", rich_help_panel="Record Commands")
 app.add_typer(serving.tokens, name="tokens", rich_help_panel="Serving Commands")

@@ -17,9 +17,7 @@ from scipy import stats
 from rollout.traffic import Histogram, Traffic
 from rollout.values import Judgement
 from rollout.workload import Health
-from tabular_model.reference import stability_index
-
-FEWEST_PER_BIN = 5  # below this Pearson's chi-squared approximation does not hold
+from tabular_model.reference import merged_bins, stability_index
 
 
 class Outcome(StrEnum):
@@ -187,15 +185,7 @@ def _bins(stable: Traffic, canary: Traffic) -> tuple[NDArray[np.float64], NDArra
         return np.empty(0), np.empty(0)
     counts = np.array([each.counts for each in histograms])
     counts *= (units / counts.sum(axis=1))[:, None]
-    needed = FEWEST_PER_BIN * units.sum() / units.min()
-    pooled = counts.sum(axis=0)
-    starts, held = [0], 0.0
-    for place, count in enumerate(pooled):
-        held += count
-        if held >= needed and pooled[place + 1 :].sum() >= needed:
-            starts.append(place + 1)
-            held = 0.0
-    merged = np.add.reduceat(counts, starts, axis=1)
+    merged = merged_bins(counts, units)
     return merged[0], merged[1]
 
 

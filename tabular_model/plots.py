@@ -47,7 +47,7 @@ Floats = NDArray[np.float64]
 Integers = NDArray[np.int64]
 
 
-def _styled(draw: Callable[P, Figure]) -> Callable[P, str]:
+def styled(draw: Callable[P, Figure]) -> Callable[P, str]:
     """Makes a function that draws a figure one that returns its SVG element."""
 
     @wraps(draw)
@@ -60,7 +60,7 @@ def _styled(draw: Callable[P, Figure]) -> Callable[P, str]:
     return drawn
 
 
-@_styled
+@styled
 def roc(target: Integers, score: Floats, threshold: float) -> Figure:
     """The ROC curve, with the point of the decision threshold."""
     order = np.argsort(-score, kind="stable")
@@ -68,7 +68,7 @@ def roc(target: Integers, score: Floats, threshold: float) -> Figure:
     caught = np.append(0, (target[order].cumsum() / target.sum())[last_of_score])
     falsely = np.append(0, ((1 - target[order]).cumsum() / (1 - target).sum())[last_of_score])
     approved = score >= threshold
-    figure, axes = _figure()
+    figure, axes = blank()
     axes.plot([0, 1], [0, 1], color=NEUTRAL, linestyle=":", label="chance")
     axes.plot(falsely, caught, color=LINE, label="holdout")
     point = approved[target == 0].mean(), approved[target == 1].mean()
@@ -78,11 +78,11 @@ def roc(target: Integers, score: Floats, threshold: float) -> Figure:
     return figure
 
 
-@_styled
+@styled
 def scores(target: Integers, score: Floats, threshold: float) -> Figure:
     """How often each probability is given to rows that were approved and to rows that were rejected."""
     bins = np.linspace(0, 1, 41).tolist()
-    figure, axes = _figure()
+    figure, axes = blank()
     axes.hist(score[target == 0], bins, color=REJECTED, alpha=0.65, label="rejected")
     axes.hist(score[target == 1], bins, color=APPROVED, alpha=0.65, label="approved")
     axes.axvline(threshold, color=LINE, linestyle="--", linewidth=1, label=f"threshold {threshold:g}")
@@ -91,10 +91,10 @@ def scores(target: Integers, score: Floats, threshold: float) -> Figure:
     return figure
 
 
-@_styled
+@styled
 def reliability(bins: list[Bin]) -> Figure:
     """The share approved, with its interval, against the mean probability of each bin."""
-    figure, axes = _figure()
+    figure, axes = blank()
     axes.plot([0, 1], [0, 1], color=NEUTRAL, linestyle=":", label="perfect")
     predicted = [each.predicted for each in bins]
     low, value, high = (
@@ -106,21 +106,21 @@ def reliability(bins: list[Bin]) -> Figure:
     return figure
 
 
-@_styled
+@styled
 def importance(by_column: dict[str, float]) -> Figure:
     """How much AUC is lost when a column's values are permuted, the most important on top."""
     names = sorted(by_column, key=lambda name: by_column[name])[-MOST:]
-    figure, axes = _figure()
+    figure, axes = blank()
     axes.barh([_words(name) for name in names], [by_column[name] for name in names], color=LINE, height=0.6)
     axes.set(xlabel="AUC lost when permuted")
     axes.grid(axis="y", visible=False)
     return figure
 
 
-@_styled
+@styled
 def segments(found: list[Segment]) -> Figure:
     """Per segment the share that the model approves beside the share that was approved."""
-    figure, axes = _figure(height=2.9, width=10)
+    figure, axes = blank(height=2.9, width=10)
     place = np.arange(len(found))
     axes.bar(place - 0.2, [each.quality.approved for each in found], 0.38, color=NEUTRAL, label="were approved")
     axes.bar(place + 0.2, [each.approval_rate for each in found], 0.38, color=APPROVED, label="the model approves")
@@ -131,7 +131,7 @@ def segments(found: list[Segment]) -> Figure:
     return figure
 
 
-@_styled
+@styled
 def tradeoffs(found: list[Tradeoff], best: list[Tradeoff], column: str, threshold: float, least: float) -> Figure:
     """The lowest impact ratio of a protected column by approval rate, and beside the AUC of the decision.
 
@@ -167,7 +167,7 @@ def tradeoffs(found: list[Tradeoff], best: list[Tradeoff], column: str, threshol
     return figure
 
 
-@_styled
+@styled
 def columns(schema: Schema, frame: pd.DataFrame, target: Integers) -> Figure:
     """Each column's values, of the approved on those of the rejected."""
     rows = len(schema) // ACROSS + 1  # one place is left for the legend
@@ -209,7 +209,8 @@ def _name_levels(axes: Axes, levels: tuple[str, ...]) -> None:
     axes.set_xticks(list(shown), [_shortened(levels[i], LONGEST) for i in shown], rotation=30, ha="right", fontsize=7)
 
 
-def _figure(width: float = 5.0, height: float = 3.6) -> tuple[Figure, Axes]:
+def blank(width: float = 5.0, height: float = 3.6) -> tuple[Figure, Axes]:
+    """A figure of so many inches, and its axes."""
     figure = Figure(figsize=(width, height), layout="constrained")
     return figure, figure.subplots()
 

@@ -11,6 +11,7 @@ from tabular_model.schema import Column, Schema
 FILE = "reference.json"
 BINS = 10
 EMPTY_BIN = 0.5  # what an empty bin counts as, since the stability index takes logarithms
+FEWEST_PER_BIN = 5  # below this Pearson's chi-squared approximation does not hold
 DISTINCT = 40  # a column with at most this many values gets a bin for each of them
 
 
@@ -91,6 +92,23 @@ def stability_index(expected: NDArray[Any], found: NDArray[Any]) -> float:
     """
     p, q = (np.maximum(each, EMPTY_BIN) / np.maximum(each, EMPTY_BIN).sum() for each in (expected, found))
     return float(((p - q) * np.log(p / q)).sum())
+
+
+def merged_bins(counts: NDArray[Any], rows: NDArray[Any]) -> NDArray[Any]:
+    """The `counts` [2, bins] of two samples of `rows` [2], neighbouring bins merged until each has enough in both.
+
+    Enough is `FEWEST_PER_BIN` of the smaller sample, were both distributed alike.
+    """
+    needed = FEWEST_PER_BIN * rows.sum() / rows.min()
+    pooled = counts.sum(axis=0)
+    starts, held = [0], 0.0
+    for place, count in enumerate(pooled):
+        held += count
+        if held >= needed and pooled[place + 1 :].sum() >= needed:
+            starts.append(place + 1)
+            held = 0.0
+    merged: NDArray[Any] = np.add.reduceat(counts, starts, axis=1)
+    return merged
 
 
 def _typical(schema: Schema, matrix: NDArray[np.float64]) -> dict[str, float]:

@@ -25,6 +25,7 @@ from tabular_model import evaluate, metrics, signing
 from tabular_model.estimators import equality
 from tabular_model.registry import Registry
 from tests import second_model
+from tests.tabular_model.monitoring import windows
 from training_job.progress import Progress
 from training_job.run import Training, run_training
 
@@ -133,6 +134,20 @@ def cards_registry(made_once: Makes) -> Path:
         run_training(training, Registry.open(root / "registry", create=True), Progress())
 
     return made_once("cards", fill) / "registry"
+
+
+@pytest.fixture
+def fewer_draws(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A monitor resamples and simulates outcomes less than it does for users."""
+    monkeypatch.setattr(metrics, "RESAMPLES", 20)
+    monkeypatch.setattr("tabular_model.monitoring.quality.SIMULATIONS", 60)  # imported by those tests alone
+
+
+@pytest.fixture(scope="session")
+def monitored_record(made_once: Makes, trained_registry: Path) -> Path:
+    """A record of three months by v2, with outcomes; the credit scores of the last are lower. Not to be changed."""
+    of = windows.model(trained_registry, "v2")
+    return made_once("monitored", lambda folder: windows.record(folder, of, changed=(3,)))
 
 
 @contextmanager

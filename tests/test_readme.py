@@ -22,6 +22,7 @@ COMMANDS = (
     "README.md",
     "docs/endpoints.md",
     "docs/model.md",
+    "docs/monitoring.md",
     "docs/records.md",
     "docs/security.md",
     "docs/versions.md",
@@ -86,7 +87,7 @@ def home(made, tmp_path):
 @pytest.mark.parametrize("page", COMMANDS)
 def test_every_command_gives_what_the_page_shows(home, page):
     settings = {"train_data": home / "files/dataset.csv", "tokens": home / "files/tokens.json", "anyone_may": "predict"}
-    if page == "docs/records.md":
+    if page in ("docs/monitoring.md", "docs/records.md"):
         settings |= {"records": home / "files/records", "records_seconds": 1}
     with serving(home / "files/model_version", **settings) as server:
 

@@ -47,16 +47,16 @@ def verify_records(
     until: Until = None,
 ) -> None:
     """Check that nothing of the record was changed or taken out; exits with 1 if anything was."""
-    opened, beside = _open(records), _open(protected) if protected else None
+    opened, beside = open_records(records), open_records(protected) if protected else None
     from tabular_model.decisions.verify import verify
     from tabular_model.signing import Trust
 
     trust = Trust.read(verify_key) if verify_key else None
     faults = 0
-    for day in opened.days(_date(since), _date(until)):
+    for day in opened.days(as_date(since), as_date(until)):
         found = verify(opened, day, beside, trust)
         faults += len(found.faults)
-        typer.echo(f"{day}: {_many(found.parts, 'part')}, {_many(found.rows, 'row')}, digest {found.digest}")
+        typer.echo(f"{day}: {many(found.parts, 'part')}, {many(found.rows, 'row')}, digest {found.digest}")
         for writer in found.open:
             typer.echo(
                 f"  {writer} has not closed the day: it is running, or was killed, or its last parts are missing."
@@ -64,7 +64,7 @@ def verify_records(
         for fault in found.faults:
             typer.echo(f"  {fault}")
     if faults:
-        raise RecordError(f"The record {opened.store.url} has {_many(faults, 'fault')}.")
+        raise RecordError(f"The record {opened.store.url} has {many(faults, 'fault')}.")
 
 
 @app.command()
@@ -77,7 +77,7 @@ def expire(
     protected: Beside = "",
 ) -> None:
     """Delete the days of the record that are older; nothing if EU law wants one of them kept for six months."""
-    opened, beside = _open(records), _open(protected) if protected else None
+    opened, beside = open_records(records), open_records(protected) if protected else None
     from tabular_model.decisions import retention
 
     today = datetime.now(UTC).date()
@@ -88,7 +88,7 @@ def expire(
             if beside:
                 retention.delete(beside, day)
             retention.delete(opened, day)
-    typer.echo(f"Deleted {_many(len(old), 'day')} of the record {opened.store.url}.")
+    typer.echo(f"Deleted {many(len(old), 'day')} of the record {opened.store.url}.")
 
 
 @app.command()
@@ -101,12 +101,12 @@ def outcomes(
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace an existing output.")] = False,
 ) -> None:
     """Join outcomes to the decisions with the same ids, and count what is late, repeated or contradictory."""
-    opened = _open(records)
+    opened = open_records(records)
     from tabular_model.data import open_rows, writing
     from tabular_model.decisions.outcomes import SCHEMA, join
 
     with open_rows(source) as rows, writing(target, SCHEMA, rows, overwrite) as writer:
-        table, counts = join(rows, opened, _date(since), _date(until))
+        table, counts = join(rows, opened, as_date(since), as_date(until))
         for batch in table.to_batches():
             writer.write(batch)
     typer.echo(msgspec.json.encode(counts).decode())
@@ -124,21 +124,24 @@ def replay(
     until: Until = None,
 ) -> None:
     """Show a decision again: its version scores the recorded application; exits with 1 if the answer differs."""
-    opened, beside = _open(records), _open(protected) if protected else None
+    opened, beside = open_records(records), open_records(protected) if protected else None
     from tabular_model.decisions.replay import replay as replayed
     from tabular_model.registry import Registry
 
     versions = Registry.open(registry, verify_key=verify_key)
     changed = []
-    for each in replayed(name, opened, versions, beside, _date(since), _date(until)):
+    for each in replayed(name, opened, versions, beside, as_date(since), as_date(until)):
         typer.echo(msgspec.json.format(msgspec.json.encode(each), indent=2).decode())
         changed += [f"{each.record}: {what}" for what in each.changed]
     if changed:
         raise RecordError(f"The answer is not the recorded one; {'; '.join(changed)}.")
 
 
-def _open(url: str) -> "Records":
-    """Before anything else that needs PyArrow is imported, so that it is said if that is missing."""
+def open_records(url: str) -> "Records":
+    """The record at a URL; RecordError if there is none, ModelError without PyArrow.
+
+    Called before anything else that needs PyArrow is imported, so that it is said if that is missing.
+    """
     try:
         from tabular_model.decisions.records import Records
     except ModuleNotFoundError as error:
@@ -148,9 +151,11 @@ def _open(url: str) -> "Records":
     return Records.open(url)
 
 
-def _date(given: datetime | None) -> date | None:
+def as_date(given: datetime | None) -> date | None:
+    """The day that an option names."""
     return given.date() if given else None
 
 
-def _many(count: int, what: str) -> str:
+def many(count: int, what: str) -> str:
+    """So many of them, in words."""
     return f"{count} {what}" if count == 1 else f"{count} {what}s"

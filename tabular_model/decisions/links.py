@@ -13,6 +13,8 @@ from typing import NamedTuple
 import msgspec
 from msgspec import UNSET, UnsetType
 
+from tabular_model.errors import RecordError
+from tabular_model.manifest import Manifest
 from tabular_model.schema import Law
 
 CLOSED = "_closed"  # readers of partitioned Parquet pass over names that begin so
@@ -56,6 +58,14 @@ class Link(msgspec.Struct, frozen=True, kw_only=True):
     manifest: str = ""
     protected: str = ""
     law: tuple[Law, ...] = ()
+
+    def check(self, manifest: Manifest, registry: str) -> None:
+        """RecordError unless the version of this manifest is the one that decided."""
+        if manifest.digest != self.manifest:
+            raise RecordError(
+                f"{manifest.version} in the registry {registry} is not the version that decided: its manifest's digest "
+                f"is {manifest.digest}, and was {self.manifest}."
+            )
 
 
 class Closing(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

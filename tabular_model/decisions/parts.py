@@ -11,11 +11,11 @@ from tabular_model.errors import RecordError
 _UNREADABLE = (pa.ArrowException, OSError, ValueError, KeyError)
 
 
-def decode(content: bytes, name: str) -> tuple[Link, pa.Table]:
-    """What a part says of itself, and its rows; RecordError if it is not a part."""
+def decode(content: bytes, name: str, columns: list[str] | None = None) -> tuple[Link, pa.Table]:
+    """What a part says of itself, and its rows, with all or some of its columns; RecordError if it is not a part."""
     file = _opened(content, name)
     try:
-        return _link(file, name), file.read()
+        return _link(file, name), file.read(columns=columns)
     except _UNREADABLE as error:
         raise _unreadable(name) from error
 

@@ -70,11 +70,7 @@ def _replayed(
     if refused:
         raise RecordError(f"The request got no decision from {place.version}: {refused[0]}")
     model = TabularModel.from_registry(registry, place.version)
-    if model.manifest.digest != link.manifest:
-        raise RecordError(
-            f"{place.version} in the registry {registry.url} is not the version that decided: its manifest's digest is "
-            f"{model.manifest.digest}, and was {link.manifest}."
-        )
+    link.check(model.manifest, registry.url)
     matrix = _matrix(model, rows, _beside(protected, place, link, rows))
     scores = model.score(matrix)
     with_reasons = any(codes is not None for codes in rows["reason_codes"].to_pylist())
@@ -108,10 +104,7 @@ def _matrix(model: TabularModel, rows: pa.Table, beside: pa.Table | None) -> NDA
             "has the protected columns."
         )
     tables = [table for table in (rows, beside) if table is not None and APPLICATION in table.column_names]
-    try:
-        return matrix_of(model.manifest, [table[APPLICATION].combine_chunks() for table in tables])
-    except (KeyError, pa.ArrowException):
-        raise RecordError(f"The record's application does not fit the columns of {model.version}.") from None
+    return matrix_of(model.manifest, [table[APPLICATION].combine_chunks() for table in tables])
 
 
 def _compared(row: dict[str, Any], recorded: Answer, replayed: Answer) -> Replayed:

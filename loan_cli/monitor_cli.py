@@ -1,0 +1,129 @@
+"""`loan monitor`: what changed since training, as a document, gauges, a report and an exit code."""
+
+from contextlib import nullcontext
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from loan_cli.options import pairs
+from tabular_model.cli import DEFAULT_ROOT, Key, Root
+from tabular_model.decisions.cli import Beside, Place, Since, Until, as_date, many, open_records
+from tabular_model.errors import ModelError
+
+if TYPE_CHECKING:
+    from tabular_model.monitoring.result import Monitored
+
+
+class Found(ModelError):
+    """What the command was told to fail on was found."""
+
+
+def monitor(
+    records: Place,
+    registry: Root = DEFAULT_ROOT,
+    protected: Beside = "",
+    verify_key: Key = None,
+    since: Since = None,
+    until: Until = None,
+    history: Annotated[
+        str,
+        typer.Option(
+            envvar="LOAN_MONITOR_HISTORY",
+            help="Folder or bucket URL that keeps each window's result; without --from, the window begins where the "
+            "last one ended.",
+        ),
+    ] = "",
+    outcomes: Annotated[
+        str, typer.Option(help="File, folder or URL of outcomes: id, outcome, date; of any decisions until --to.")
+    ] = "",
+    good: Annotated[
+        list[str] | None,
+        typer.Option(metavar="WORD", help="A good outcome, by default the target's approved value; repeatable."),
+    ] = None,
+    bad: Annotated[
+        list[str] | None,
+        typer.Option(metavar="WORD", help="A bad outcome, by default the target's rejected value; repeatable."),
+    ] = None,
+    limits: Annotated[
+        list[str] | None,
+        typer.Option("--set", metavar="LIMIT=VALUE", help="A limit, such as psi=0.25; repeatable."),
+    ] = None,
+    output: Annotated[Path | None, typer.Option(help="File to write the result to, as JSON.", metavar="FILE")] = None,
+    metrics: Annotated[
+        Path | None, typer.Option(help="File to write gauges for Prometheus' textfile collector to.", metavar="FILE")
+    ] = None,
+    report: Annotated[
+        Path | None, typer.Option(help="File to write the report to, one page of HTML.", metavar="FILE")
+    ] = None,
+    fail_on: Annotated[
+        str,
+        typer.Option(
+            metavar="FINDING[,FINDING…]",
+            help="Exit with 1 if one of these was found: drift, score-drift, missing, out-of-range, approval, "
+            "adverse-impact, discrimination, calibration, or any.",
+        ),
+    ] = "",
+) -> None:
+    """Compare what versions decided with what they were trained on, and with what became of the applicants."""
+    try:
+        from tabular_model.data import open_rows
+        from tabular_model.monitoring.findings import Outcome, checks
+        from tabular_model.monitoring.history import History, Window
+        from tabular_model.monitoring.limits import Limits
+        from tabular_model.monitoring.report import render
+        from tabular_model.monitoring.textfile import textfile
+        from tabular_model.monitoring.watch import Given, Sources
+        from tabular_model.monitoring.watch import monitor as watch
+        from tabular_model.registry import Registry
+    except ModuleNotFoundError as error:
+        raise ModelError(f"A monitor needs {error.name}: install loan-model[training].") from None
+
+    failing, held = checks(fail_on), Limits.of(pairs("--set", limits or []))
+    opened, beside = open_records(records), open_records(protected) if protected else None
+    kept = History(history) if history else None
+    before = kept.read() if kept else []
+    window = Window.of(opened, as_date(since), as_date(until), before[-1] if before else None)
+    sources = Sources(opened, beside, Registry.open(registry, verify_key=verify_key))
+    with open_rows(outcomes) if outcomes else nullcontext() as rows:
+        result = watch(sources, *window, held, Given(rows, good or (), bad or ()) if rows else None)
+    if kept:
+        kept.add(result)
+    if metrics:
+        _write(metrics, textfile(result).encode())
+    if report:
+        _write(report, render(result, before))
+    if output:
+        _write(output, result.encode())
+        _summarise(result)
+    else:
+        typer.echo(result.encode())
+    found = [(version, each) for version in result.versions for each in version.having(Outcome.found)]
+    if sentences := [f"{version.version}: {each.sentence}" for version, each in found if each.check in failing]:
+        raise Found(" ".join(sentences))
+
+
+def _summarise(result: "Monitored") -> None:
+    """A line for each version, and for each of its findings."""
+    from tabular_model.monitoring.findings import Outcome
+
+    typer.echo(f"{result.model} from {result.first} to {result.last}")
+    for version in result.versions:
+        counts = ", ".join(f"{len(version.having(outcome))} {outcome}" for outcome in Outcome)
+        decided, checked = many(version.rows, "decision"), many(len(version.findings), "check")
+        typer.echo(f"{version.version}: {decided}; of {checked} {counts}")
+        for each in version.having(Outcome.found):
+            typer.echo(f"  {each.check}: {each.sentence}")
+        for check, why in version.not_judged.items():
+            typer.echo(f"  {check} was not judged: {why}")
+
+
+def _write(path: Path, content: bytes) -> None:
+    """Whole or not at all, so that a collector never reads half; ModelError if it cannot be written."""
+    unfinished = path.with_name(f".{path.name}.part")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        unfinished.write_bytes(content)
+        unfinished.replace(path)
+    except OSError as error:
+        raise ModelError(f"The file {path} cannot be written: {error.strerror or error}.") from None
