@@ -1,6 +1,8 @@
 """Parameters are scikit-learn's, by name, type and bounds."""
 
 import inspect
+import re
+from pathlib import Path
 
 import pytest
 from sklearn.ensemble import HistGradientBoostingClassifier
@@ -15,6 +17,16 @@ CLASSES = {"logistic": LogisticRegression, "gradient_boosting": HistGradientBoos
 @pytest.mark.parametrize("algorithm", CLASSES)
 def test_every_parameter_is_one_of_scikit_learns(algorithm: str) -> None:
     assert set(PARAMETERS[algorithm].__struct_fields__) <= set(inspect.signature(CLASSES[algorithm]).parameters)
+
+
+@pytest.mark.parametrize("algorithm", PARAMETERS)
+def test_the_page_on_models_has_the_defaults(algorithm: str) -> None:
+    page = (Path(__file__).parents[2] / "docs/model.md").read_text()
+    (row,) = re.findall(rf"(?m)^\| `{algorithm}` \|.*", page)
+    named = dict(re.findall(r"`(\w+)` ([\d.e-]+)", row))
+    assert named
+    defaults = PARAMETERS[algorithm]()
+    assert {name: float(said) for name, said in named.items()} == {name: getattr(defaults, name) for name in named}
 
 
 def test_text_and_numbers_are_the_same_and_epochs_are_max_iter() -> None:
