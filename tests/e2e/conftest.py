@@ -7,7 +7,7 @@ import shutil
 import subprocess
 import tempfile
 from collections.abc import Callable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
 from importlib.metadata import version
 from pathlib import Path
 from typing import NamedTuple
@@ -61,8 +61,8 @@ def cluster() -> None:
 
 
 @pytest.fixture(scope="session")
-def building(cluster: None, figure: Callable[[str, str], None]) -> Iterator[Callable[[str], Future[str]]]:
-    """This checkout's images as they get into the cluster: built and loaded for kind, else named by the environment."""
+def building(cluster: None) -> Iterator[Callable[[str], str]]:
+    """Gives this checkout's image of a target when it is built, or as the environment names it."""
     kind = kubectl("config", "current-context").strip().startswith("kind-")
     if not kind and not all(_named(target) for target in Images._fields):
         pytest.exit(
@@ -70,21 +70,22 @@ def building(cluster: None, figure: Callable[[str, str], None]) -> Iterator[Call
             returncode=1,
         )
     with ThreadPoolExecutor(2) as pool:
-        server = pool.submit(_loaded, "server", figure)
+        server = pool.submit(_built, "server")
         server.result()  # its lowest layers are those of the others
-        others = {target: pool.submit(_loaded, target, figure) for target in ("training", "rollout", "spark")}
-        yield {"server": server, **others}.__getitem__
+        others = {target: pool.submit(_built, target) for target in ("training", "rollout", "spark")}
+        images = {"server": server, **others}
+        yield lambda target: images[target].result()
 
 
 @pytest.fixture(scope="session")
-def images(building: Callable[[str], Future[str]]) -> Images:
-    return Images(*(building(name).result() for name in Images._fields))
+def images(building: Callable[[str], str], figure: Callable[[str, str], None]) -> Images:
+    return Images(*(_loaded(target, building(target), figure) for target in Images._fields))
 
 
 @pytest.fixture(scope="session")
-def spark_image(building: Callable[[str], Future[str]]) -> str:
+def spark_image(building: Callable[[str], str], figure: Callable[[str, str], None]) -> str:
     """It takes minutes longer than the others, so only what uses it waits for it."""
-    return building("spark").result()
+    return _loaded("spark", building("spark"), figure)
 
 
 @pytest.fixture(scope="module")
@@ -102,13 +103,16 @@ def _named(target: str) -> str | None:
     return os.environ.get(f"E2E_{target.upper()}_IMAGE")
 
 
-def _loaded(target: str, figure: Callable[[str, str], None]) -> str:
-    if named := _named(target):
-        return named
-    image = _build(target)
-    cluster = kubectl("config", "current-context").strip().removeprefix("kind-")
-    run("kind", "load", "docker-image", "--name", cluster, image)
-    figure(f"image {target}", f"{(_bytes(image) - _bytes('python:3.11-slim')) / 1e6:.0f} MB over the base")
+def _built(target: str) -> str:
+    return _named(target) or _build(target)
+
+
+def _loaded(target: str, image: str, figure: Callable[[str, str], None]) -> str:
+    """In kind's node, by whoever waits for it: a test may have paused the node meanwhile."""
+    if not _named(target):
+        cluster = kubectl("config", "current-context").strip().removeprefix("kind-")
+        run("kind", "load", "docker-image", "--name", cluster, image)
+        figure(f"image {target}", f"{(_bytes(image) - _bytes('python:3.11-slim')) / 1e6:.0f} MB over the base")
     return image
 
 
