@@ -32,24 +32,27 @@ gauges, and one that starts has none for a moment, so an alert takes the greates
     summary: {{ printf (index $words 1) $name | quote }}
     description: '{{ "{{ $labels.version }}, {{ $labels.subject }}" }}: {{ last $words }} {{ "{{ $value | printf \"%.3f\" }}" }}, beyond its limit and beyond chance.'
 {{- end }}
-- alert: LoanModelNotMonitored
+- alert: LoanModelMonitorOverdue
   expr: |-
     time() - max(loan_monitor_created_timestamp_seconds{ {{- $predictor }}}) > {{ mul .Values.monitoring.watch.overdueHours 3600 }}
   for: 5m
-  {{- include "loan-model.notMonitored" . | nindent 2 }}
-- alert: LoanModelNotMonitored
+  labels:
+    severity: warning
+  annotations:
+    summary: The decisions of {{ $name }} have not been monitored lately
+    description: 'The newest result of loan monitor that a predictor exposes is {{ "{{ $value | humanizeDuration }}" }} old. {{ include "loan-model.watchHint" . }}'
+- alert: LoanModelMonitorAbsent
   expr: |-
     absent(loan_monitor_created_timestamp_seconds{ {{- $predictor }}})
-  # Before its first run there are none.
+  # Before the first run there is none.
   for: {{ .Values.monitoring.watch.overdueHours }}h
-  {{- include "loan-model.notMonitored" . | nindent 2 }}
+  labels:
+    severity: warning
+  annotations:
+    summary: The decisions of {{ $name }} are not monitored
+    description: 'No predictor exposes a result of loan monitor. {{ include "loan-model.watchHint" . }}'
 {{- end }}
 
-{{- define "loan-model.notMonitored" -}}
-{{- $name := include "loan-model.fullname" . -}}
-labels:
-  severity: warning
-annotations:
-  summary: The decisions of {{ $name }} are not monitored
-  description: 'No predictor exposes a result of loan monitor that is younger than {{ .Values.monitoring.watch.overdueHours }} hours. kubectl -n {{ .Release.Namespace }} get jobs --selector app.kubernetes.io/component=watch shows the last runs; if they completed, loan_history_reads_total shows whether the predictors can read the result.'
+{{- define "loan-model.watchHint" -}}
+kubectl -n {{ .Release.Namespace }} get jobs --selector app.kubernetes.io/component=watch shows the last runs; if they completed, loan_history_reads_total shows whether predictors can read the result.
 {{- end }}
