@@ -45,6 +45,10 @@ class Metrics(Collector):
         for collector in (ProcessCollector, PlatformCollector, GCCollector):
             collector(registry=self._registry)
 
+    def expose(self, other: Collector) -> None:
+        """Exposes the metrics of another collector too."""
+        self._registry.register(other)
+
     def request(self, protocol: str, version: str, status: str, seconds: float, trace_id: str = "") -> None:
         """One answered request; `version` is empty where none was reached, `trace_id` where it was not sampled."""
         with self._lock:

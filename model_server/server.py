@@ -24,6 +24,7 @@ from model_server.grpc.health import Health
 from model_server.grpc.server import GrpcServer
 from model_server.grpc.servicer import InferenceServicer
 from model_server.metrics import Metrics
+from model_server.monitor_gauges import MonitorGauges
 from model_server.overload.admission import Admission
 from model_server.overload.connections import ConnectionLimits
 from model_server.overload.constants import ACCEPTS, SWITCH_SECONDS
@@ -60,6 +61,7 @@ class LoanModelServer:
         registry = Registry.open(settings.registry, create=True, verify_key=settings.verify_key)
         self._repository = ModelRepository(registry, settings, metrics)
         self._logs = _logs(settings, metrics)
+        self._gauges = None if group else MonitorGauges.of(settings, metrics)
         plane = DataPlane(self._repository, metrics, self._logs)
         access = Access(_authorizer(settings), settings.anyone_may)
         self._control: Control = group or ControlPlane(registry, self._repository, launcher(settings))
@@ -107,6 +109,8 @@ class LoanModelServer:
         self._repository.stop()
         for each in self._logs:
             each.stop()
+        if self._gauges:
+            self._gauges.stop()
         if self._tracer:
             self._tracer.stop()
         log.info("stopped")

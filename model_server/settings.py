@@ -231,6 +231,16 @@ class RecordSettings(_Group):
     )
 
 
+class MonitorSettings(_Group):
+    """What `loan monitor` found ([monitoring.md](monitoring.md)), for `/metrics`."""
+
+    monitor_history: str = Field(
+        "",
+        description="Folder or bucket URL of the monitor's `--history`, from which the gauges of the newest window are "
+        "read every minute and exposed beside the server's own.",
+    )
+
+
 class TrainingSettings(_Group):
     """What `POST /train` trains on, where, and how long it waits."""
 
@@ -262,6 +272,7 @@ class ServerSettings(
     TlsSettings,
     PredictionLogSettings,
     RecordSettings,
+    MonitorSettings,
     TrainingSettings,
 ):
     """All settings of the server."""
@@ -289,5 +300,6 @@ GROUPS: dict[str, type[BaseSettings]] = {
     "TLS": TlsSettings,
     "Prediction log": PredictionLogSettings,
     "Record of decisions": RecordSettings,
+    "Monitor": MonitorSettings,
     "Training": TrainingSettings,
 }

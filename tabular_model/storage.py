@@ -90,6 +90,14 @@ class Objects:
             return False
         return True
 
+    def replace(self, name: str, content: bytes) -> None:
+        """Writes the object completely, in the place of one that exists: a reader gets the old or the new one."""
+        try:
+            with self._reaching():
+                obstore.put(self._store, name, content)
+        except FileNotFoundError as error:
+            raise self._unusable(error) from None
+
     def delete(self, names: Sequence[str]) -> None:
         """Deletes the objects; one that is not there is no error."""
         with self._reaching(), suppress(FileNotFoundError):

@@ -24,6 +24,7 @@ class Absent(MetaPathFinder):
 sys.meta_path.insert(0, Absent())
 import numpy as np
 import model_server.decision_log
+import model_server.monitor_gauges
 import model_server.server
 from tabular_model.model import TabularModel
 from tabular_model.registry import Registry

@@ -13,6 +13,7 @@ import structlog
 import uvloop
 
 from model_server.controlplane import ControlPlane, launcher
+from model_server.monitor_gauges import MonitorGauges
 from model_server.ports import reserve
 from model_server.settings import ServerSettings
 from model_server.workers.channel import Channel
@@ -36,6 +37,7 @@ class WorkerGroup:
         self._settings = settings
         self._ports = reserve(settings)
         self._members = Members()
+        self._gauges = MonitorGauges.of(settings, self._members)
         registry = Registry.open(settings.registry, create=True, verify_key=settings.verify_key)
         self._control = ControlPlane(registry, self._members, launcher(settings))
         self._processes: set[Process] = set()
@@ -143,4 +145,6 @@ class WorkerGroup:
             if process.returncode is None:
                 process.kill()
         await self._control.stop()
+        if self._gauges:
+            self._gauges.stop()
         log.info("stopped")

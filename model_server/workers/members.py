@@ -48,6 +48,10 @@ class Members(Collector):
             self._exposed.register(collector)
         PlatformCollector(registry=self._exposed)
 
+    def expose(self, other: Collector) -> None:
+        """Exposes the metrics of another collector too, which are the same whichever worker is asked."""
+        self._exposed.register(other)
+
     def join(self, channel: Channel, pid: int) -> None:
         """Takes in a worker, once it has loaded what the others have."""
         with self._changing:

@@ -8,10 +8,11 @@ import msgspec
 
 from tabular_model.decisions.records import Records
 from tabular_model.errors import RecordError
+from tabular_model.monitor_history import GAUGES, open_history
 from tabular_model.monitoring.result import Monitored
-from tabular_model.storage import Objects
+from tabular_model.monitoring.textfile import textfile
 
-_NAME = re.compile(r"monitor-\d{4}-\d\d-\d\d-\d{4}-\d\d-\d\d\.json")
+_NAME = re.compile(r"monitor-(\d{4}-\d\d-\d\d)-(\d{4}-\d\d-\d\d)\.json")
 
 
 class Window(NamedTuple):
@@ -36,22 +37,27 @@ class Window(NamedTuple):
 
 
 class History:
-    """The results of windows in a folder or a bucket, a file for each."""
+    """The results of windows in a folder or a bucket, a file for each, and the gauges of the newest."""
 
     def __init__(self, url: str) -> None:
         """RegistryError if it cannot be used; a folder that is not there is made."""
-        self._store = Objects(url, create=True, what="history")
+        self._store = open_history(url, create=True)
 
     def read(self) -> list[Monitored]:
         """All, the oldest window first; RecordError for one that cannot be read."""
-        found = [self._decoded(name) for name in self._store.names() if _NAME.fullmatch(name)]
-        return sorted(found, key=lambda each: (each.last, each.first))
+        return [self._decoded(name) for name in self._names()]
 
     def add(self, result: Monitored) -> None:
-        """Keeps it in the place of an earlier result of the same window."""
+        """Keeps it in the place of an earlier result of the same window, and its gauges if no window is newer."""
         name = f"monitor-{result.first}-{result.last}.json"
-        self._store.delete([name])
-        self._store.create(name, result.encode())
+        self._store.replace(name, result.encode())
+        if name == self._names()[-1]:
+            self._store.replace(GAUGES, textfile(result).encode())
+
+    def _names(self) -> list[str]:
+        """The names of the results, the oldest window first."""
+        found = filter(None, map(_NAME.fullmatch, self._store.names()))
+        return [each[0] for each in sorted(found, key=lambda each: (each[2], each[1]))]
 
     def _decoded(self, name: str) -> Monitored:
         try:

@@ -36,7 +36,8 @@ def test_a_year_is_watched_window_by_window(monitor, root, tmp_path):
     assert result["versions"][0]["rows"] == 4000
     assert 'check="calibration",subject="2026-03"} 1.0' in files[1].read_text()
     assert "2 windows" in files[2].read_text()
-    assert len(list((tmp_path / "history").iterdir())) == 2
+    assert len(list((tmp_path / "history").glob("monitor-*.json"))) == 2
+    assert (tmp_path / "history/gauges.prom").read_text() == files[1].read_text()
 
 
 def test_the_result_is_printed_where_no_file_is_named(monitor):

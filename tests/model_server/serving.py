@@ -26,6 +26,7 @@ from model_server.access.tokens import TokensFile
 from model_server.controlplane import ControlPlane
 from model_server.dataplane import DataPlane
 from model_server.metrics import Metrics
+from model_server.monitor_gauges import MonitorGauges
 from model_server.overload.admission import Admission
 from model_server.overload.connections import ConnectionLimits
 from model_server.overload.threads import ThreadPools
@@ -125,6 +126,7 @@ def in_process(registry: Path, **settings: Any) -> Iterator[httpx.Client]:
     launcher = ProcessLauncher(chosen.registry, chosen.train_data, chosen.train_sources)
     repository.open()
     repository.follow()
+    gauges = MonitorGauges.of(chosen, metrics)
     access = Access(TokensFile(chosen.tokens), chosen.anyone_may)
     control = ControlPlane(opened, repository, launcher)
     pools = ThreadPools(chosen.queue_seconds)
@@ -142,6 +144,8 @@ def in_process(registry: Path, **settings: Any) -> Iterator[httpx.Client]:
         server.should_exit = True
         thread.join()
         repository.stop()
+        if gauges:
+            gauges.stop()
 
 
 def v2_columns(matrix: NDArray[np.float64]) -> dict[str, Any]:

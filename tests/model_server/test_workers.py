@@ -25,8 +25,10 @@ from kserve.protocol.grpc.grpc_predict_v2_pb2_grpc import GRPCInferenceServiceSt
 from model_server.counts import SECONDS, Counts, Histogram
 from model_server.workers.channel import Channel
 from model_server.workers.members import Members
+from tabular_model.monitor_history import GAUGES, open_history
 from tests.model_server.serving import APPLICANT, free_port, serving
 from tests.model_server.test_metrics import scrape
+from tests.model_server.test_monitor_gauges import TEXT
 from tests.model_server.test_v2_grpc import raw
 
 WORKERS = 3
@@ -38,7 +40,9 @@ UNLOAD = "/v2/repository/models/loan/unload"
 @pytest.fixture
 def group(trained_registry, tmp_path, wait_for):
     shutil.copytree(trained_registry, tmp_path / "registry")
-    with serving(tmp_path / "registry", workers=WORKERS, refresh_seconds=0.2) as server:
+    open_history(str(tmp_path / "history"), create=True).replace(GAUGES, TEXT.encode())
+    settings = {"workers": WORKERS, "refresh_seconds": 0.2, "monitor_history": tmp_path / "history"}
+    with serving(tmp_path / "registry", **settings) as server:
         wait_for(lambda: metric(server, "loan_workers") == WORKERS, seconds=30)
         yield server
 
@@ -101,6 +105,7 @@ def test_what_all_counted_is_added_up(group):
     assert metric(group, "loan_score_count", version="v2") == 5 * WORKERS + len(ROWS)
     assert metric(group, "loan_request_seconds_count", protocol="grpc", version="v2") == 1
     assert metric(group, "loan_model_ready", model="loan") == 1
+    assert httpx.get(f"{group.url}/metrics").text.count("\nloan_monitor_found{") == 1
     memory = sum(worker.memory_info().rss for worker in workers(group))
     assert metric(group, "process_resident_memory_bytes") > memory / 2
 

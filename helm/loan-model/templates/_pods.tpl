@@ -1,6 +1,6 @@
 {{/*
-Where pods run. Call it with a dict of `root`, `part`: `serving`, `training`, `scoring`, `rollout` or `records.expire`, and
-whether the pod `mounts` the registry's claim.
+Where pods run. Call it with a dict of `root`, `part`: `serving`, `training`, `scoring`, `rollout`, `records.expire` or
+`monitoring.watch`, and whether the pod `mounts` the registry's claim.
 */}}
 {{- define "loan-model.placement" -}}
 {{- $part := .root.Values -}}
@@ -48,12 +48,12 @@ podAffinity:
 {{/* The server's variables that other values than its settings decide. */}}
 {{- define "loan-model.serverNames" -}}
 LOAN_REGISTRY LOAN_VERSION LOAN_MODEL_NAME LOAN_HTTP_PORT LOAN_GRPC_PORT LOAN_GRACE_SECONDS LOAN_ACCESS LOAN_ACCESS_SERVICE LOAN_ACCESS_NAMESPACE LOAN_ACCESS_AUDIENCE LOAN_ANYONE_MAY LOAN_VERIFY_KEY LOAN_TLS_CERTIFICATE LOAN_TLS_KEY LOAN_TRAIN_SOURCES LOAN_TRAIN_CRONJOB LOAN_TRAIN_NAMESPACE LOAN_RECORDS LOAN_RECORDS_PROTECTED LOAN_RECORDS_SECONDS LOAN_RECORDS_SIGNING_KEY OTEL_EXPORTER_OTLP_ENDPOINT OTEL_TRACES_SAMPLER OTEL_TRACES_SAMPLER_ARG OTEL_SERVICE_NAME
-{{- range include "loan-model.recordingEnv" . | fromYamlArray }} {{ .name }}{{ end }}
+{{- range concat (include "loan-model.recordingEnv" . | fromYamlArray) (include "loan-model.historyEnv" . | fromYamlArray) }} {{ .name }}{{ end }}
 {{- end }}
 
 {{/* The names of the volumes that the chart gives a server. */}}
 {{- define "loan-model.serverVolumes" -}}
-tmp tls verify bucket-ca{{ range include "loan-model.recordingVolumes" . | fromYamlArray }} {{ .name }}{{ end }}
+tmp tls verify bucket-ca{{ range concat (include "loan-model.recordingVolumes" . | fromYamlArray) (include "loan-model.historyVolumes" . | fromYamlArray) }} {{ .name }}{{ end }}
 {{- end }}
 
 {{/* The names of the volumes that the chart gives a training. */}}
@@ -78,7 +78,7 @@ tmp model registry data signing verify credentials bucket-ca
 {{- end -}}
 {{- if and (eq .Values.storage.type "pvc") (not (has "ReadWriteMany" $modes)) -}}
 The claim {{ $claim }} is {{ join " and " $modes }}: one node at a time mounts it. {{ if $together -}}
-So all pods that mount it run on one node, unless an affinity of serving.pod, training.pod or scoring.pod says otherwise.
+So all pods that mount it run on one node, unless an affinity of serving.pod, training.pod, scoring.pod or monitoring.watch.pod says otherwise.
 {{- else -}}
 On more than one node, pods on the others wait for it in vain.
 {{- end }} For more nodes keep the versions on a claim that is ReadWriteMany, or in a bucket.

@@ -96,6 +96,7 @@ def test_results_are_kept_and_read_in_their_order(found, before, tmp_path):
     for each in (found, *reversed(before), found):
         history.add(each)
     assert history.read() == [*before, found]
+    assert (tmp_path / "history/gauges.prom").read_text() == textfile(found)
     assert sorted(path.name for path in (tmp_path / "history").iterdir())[-1] == "monitor-2026-03-01-2026-03-31.json"
     (tmp_path / "history/notes.txt").write_text("not a result")
     (tmp_path / "history/monitor-2026-04-01-2026-04-30.json").write_text("{}")

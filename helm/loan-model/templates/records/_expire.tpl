@@ -11,6 +11,13 @@
 {{- include "loan-model.recordsEnv" (dict "root" . "secret" (include "loan-model.expireSecret" .)) }}
 {{- end }}
 
+{{- define "loan-model.expireMounts" -}}
+{{- include "loan-model.recordsMounts" (dict "root" . "secret" (include "loan-model.expireSecret" .)) }}
+{{- if include "loan-model.recordsHaveCa" . }}
+{{- include "loan-model.bucketCaMount" . | nindent 0 }}
+{{- end }}
+{{- end }}
+
 {{- define "loan-model.expireVolumes" -}}
 - name: tmp
   emptyDir: {}

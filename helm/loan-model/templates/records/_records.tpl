@@ -1,5 +1,5 @@
 {{/*
-Where the record of decisions is, for whoever writes it or lets it expire. Call these with a dict of `root` and `secret`,
+Where the record of decisions is, for whoever writes it, compares it or lets it expire. Call these with a dict of `root` and `secret`,
 the name of the one with the bucket's credentials, which are not the same for both.
 */}}
 {{- define "loan-model.recordsEnv" -}}
@@ -33,21 +33,37 @@ the name of the one with the bucket's credentials, which are not the same for bo
 {{- end }}
 
 {{- define "loan-model.recordsMounts" -}}
-{{- $records := .root.Values.records -}}
-{{- if eq $records.type "pvc" }}
-- name: records
-  mountPath: /records
-{{- if $records.pvc.protectedClaim }}
-- name: records-protected
-  mountPath: /records-protected
-{{- end }}
-{{- else if eq $records.type "bucket" }}
+{{- include "loan-model.recordsClaimMounts" . }}
+{{- if eq .root.Values.records.type "bucket" }}
 {{- include "loan-model.googleMount" (include "loan-model.recordsBucket" . | fromYaml) }}
 {{- end }}
 {{- end }}
 
+{{/* Call it with a dict of `root` and whether the claims are mounted `readOnly`. */}}
+{{- define "loan-model.recordsClaimMounts" -}}
+{{- $pvc := .root.Values.records.pvc -}}
+{{- if eq .root.Values.records.type "pvc" }}
+{{- range $name, $claim := dict "records" $pvc.claim "records-protected" $pvc.protectedClaim }}
+{{- if $claim }}
+- name: {{ $name }}
+  mountPath: /{{ $name }}
+  {{- if $.readOnly }}
+  readOnly: true
+  {{- end }}
+{{- end }}
+{{- end }}
+{{- end }}
+{{- end }}
+
 {{- define "loan-model.recordsVolumes" -}}
-{{- $records := .root.Values.records -}}
+{{- include "loan-model.recordsClaimVolumes" .root }}
+{{- if eq .root.Values.records.type "bucket" }}
+{{- include "loan-model.googleVolume" (include "loan-model.recordsBucket" . | fromYaml) }}
+{{- end }}
+{{- end }}
+
+{{- define "loan-model.recordsClaimVolumes" -}}
+{{- $records := .Values.records -}}
 {{- if eq $records.type "pvc" }}
 - name: records
   persistentVolumeClaim:
@@ -57,8 +73,6 @@ the name of the one with the bucket's credentials, which are not the same for bo
   persistentVolumeClaim:
     claimName: {{ . }}
 {{- end }}
-{{- else if eq $records.type "bucket" }}
-{{- include "loan-model.googleVolume" (include "loan-model.recordsBucket" . | fromYaml) }}
 {{- end }}
 {{- end }}
 

@@ -41,6 +41,11 @@ spec:
       checksum/records: {{ omit . "expire" | toJson | sha256sum }}
       {{- end }}
       {{- end }}
+      {{- with .root.Values.monitoring.watch }}
+      {{- if .enabled }}
+      checksum/history: {{ toJson .history | sha256sum }}
+      {{- end }}
+      {{- end }}
       {{- with $pod.annotations }}
       {{- toYaml . | nindent 6 }}
       {{- end }}

@@ -20,6 +20,13 @@
 /etc/oci
 {{- end }}
 
+{{- define "loan-model.ociEnv" -}}
+{{- if include "loan-model.hasOciSecret" . }}
+- name: DOCKER_CONFIG
+  value: {{ include "loan-model.ociFolder" . }}
+{{- end }}
+{{- end }}
+
 {{- define "loan-model.ociVolume" -}}
 - name: oci
   secret:
