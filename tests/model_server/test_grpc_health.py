@@ -64,7 +64,7 @@ def test_who_watches_is_told_and_a_stop_does_not_wait_for_them(trained_registry)
         watched = stub.Watch(health_pb2.HealthCheckRequest(), timeout=60)
         assert next(watched).status == SERVING
         reflection = channel.stream_stream("/grpc.reflection.v1.ServerReflection/ServerReflectionInfo")
-        open_stream = reflection(iter(lambda: time.sleep(60), 1), timeout=60)
+        open_stream = reflection(iter(lambda: time.sleep(60), None), timeout=60)
         began = time.monotonic()
         stopping = threading.Thread(target=server.stop)
         stopping.start()

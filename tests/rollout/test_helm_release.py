@@ -2,7 +2,9 @@
 
 import shutil
 import subprocess
+import time
 from pathlib import Path
+from unittest.mock import Mock
 
 import pytest
 from kubernetes import client
@@ -128,7 +130,7 @@ def test_a_young_upgrade_is_waited_for(cluster, release, monkeypatch):
         waits.append(seconds)
         pending["info"]["status"] = "deployed"
 
-    monkeypatch.setattr(module.time, "sleep", ends)
+    monkeypatch.setattr(module, "time", Mock(wraps=time, sleep=ends))
     release.recover()
     assert (waits, cluster.helm, cluster.split) == ([1], [], ("v1", "v2", 5))
 

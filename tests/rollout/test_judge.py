@@ -5,8 +5,10 @@ import re
 import shutil
 import subprocess
 import sys
+import time
 import zipfile
 from pathlib import Path
+from unittest.mock import Mock
 
 import pytest
 import yaml
@@ -84,7 +86,8 @@ def test_prometheus_is_asked_for_the_labelled_series_then_and_now(prometheus, as
 def test_it_waits_for_enough_traffic(prometheus, asked, monkeypatch):
     prometheus.answer("v1", 600)
     prometheus.answer("v2", 100)
-    monkeypatch.setattr(window.time, "sleep", lambda _: prometheus.answer("v2", 300))
+    clock = Mock(wraps=time, sleep=lambda _: prometheus.answer("v2", 300))
+    monkeypatch.setattr(window, "time", clock)
     done = judge(*BOTH, *asked, "--wait", "1m")
     assert done.exit_code == 0
     assert re.findall(r"(\d+) requests of v2: unsure", done.stderr) == ["100", "400"]
