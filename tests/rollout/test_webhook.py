@@ -33,7 +33,7 @@ def post(prometheus):
     with Judging("127.0.0.1:0", window) as server:
         Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
         url = f"http://127.0.0.1:{server.server_address[1]}"
-        with httpx.Client(base_url=url) as client:
+        with httpx.Client(base_url=url, timeout=60) as client:
             yield client.post
         server.shutdown()
 
