@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from loan_cli.options import pairs
-from tabular_model.cli import DEFAULT_ROOT, Key, Root
+from tabular_model.cli import DEFAULT_ROOT, Key, Root, write_whole
 from tabular_model.decisions.cli import Beside, Place, Since, Until, as_date, many, open_records
 from tabular_model.errors import ModelError
 
@@ -90,11 +90,11 @@ def monitor(
     if kept:
         kept.add(result)
     if metrics:
-        _write(metrics, textfile(result).encode())
+        write_whole(metrics, textfile(result).encode())
     if report:
-        _write(report, render(result, before))
+        write_whole(report, render(result, before))
     if output:
-        _write(output, result.encode())
+        write_whole(output, result.encode())
         _summarise(result)
     else:
         typer.echo(result.encode())
@@ -116,14 +116,3 @@ def _summarise(result: "Monitored") -> None:
             typer.echo(f"  {each.check}: {each.sentence}")
         for check, why in version.not_judged.items():
             typer.echo(f"  {check} was not judged: {why}")
-
-
-def _write(path: Path, content: bytes) -> None:
-    """Whole or not at all, so that a collector never reads half; ModelError if it cannot be written."""
-    unfinished = path.with_name(f".{path.name}.part")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        unfinished.write_bytes(content)
-        unfinished.replace(path)
-    except OSError as error:
-        raise ModelError(f"The file {path} cannot be written: {error.strerror or error}.") from None

@@ -12,7 +12,7 @@ from rich.table import Table
 
 from tabular_model.audit import audited, operator
 from tabular_model.candidate import check_candidate
-from tabular_model.errors import IntegrityError
+from tabular_model.errors import IntegrityError, ModelError
 from tabular_model.registry import Registry
 from tabular_model.verdict import Verdict
 
@@ -169,6 +169,17 @@ def sign(
     with audited("sign", who=operator(), what=version, why=f"with {key.name}"):
         opened.add_bundle(version, Bundler.read(key).sign(opened.export(version).files, version))
     typer.echo(f"{version} is signed: model.sig")
+
+
+def write_whole(path: Path, content: bytes) -> None:
+    """Whole or not at all, so that nobody reads half; ModelError if it cannot be written."""
+    unfinished = path.with_name(f".{path.name}.part")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        unfinished.write_bytes(content)
+        unfinished.replace(path)
+    except OSError as error:
+        raise ModelError(f"The file {path} cannot be written: {error.strerror or error}.") from None
 
 
 def _leave(result: Path | None, value: msgspec.Struct) -> None:

@@ -24,6 +24,7 @@ REPEATS = 5  # permutations per column
 PERIODS = 6  # of the holdout, where the data have a time
 LEAK = 0.98  # AUC that a column which may be known before the decision does not reach alone
 LEAVES, LEAF_ROWS = 16, 5  # of the tree that finds out
+FOUR_FIFTHS = 0.8  # of the highest approval rate, 29 CFR 1607.4(D)
 FEWEST = 30  # rows a segment needs to be the one that others are compared with
 
 Floats = NDArray[np.float64]

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from tabular_model.comparison import Comparison
 from tabular_model.evaluate import CrossValidation
-from tabular_model.metrics import Estimate, Quality, bootstrap, discrimination
+from tabular_model.metrics import CHANCE, Estimate, Quality, bootstrap, discrimination
 from tabular_model.verdict import Verdict
 
 SLOPE = (0.75, 1.33)  # calibration slopes that may pass
@@ -75,7 +75,7 @@ def _leak(found: tuple[str, float]) -> str:
 
 
 def _chance(where: str, auc: Estimate) -> list[str]:
-    if auc.low is not None and auc.low > 0.5:
+    if auc.is_above(CHANCE):
         return []
     return [f"The model is no better than chance: its AUC on {where} is {_shown(auc)}, not above 0.5."]
 

@@ -22,6 +22,8 @@ SETTLED = 1e-8  # a Newton step so small ends the search
 
 Floats = NDArray[np.float64]
 
+CHANCE = 0.5  # the AUC of a score that tells nothing
+
 
 class Estimate(msgspec.Struct, frozen=True):
     """A value with its 95 % percentile interval; None where the rows cannot tell (one class only, say)."""
@@ -36,6 +38,10 @@ class Estimate(msgspec.Struct, frozen=True):
         known = resampled[np.isfinite(resampled)]
         low, high = np.quantile(known, [0.025, 0.975]) if len(known) else (np.nan, np.nan)
         return cls(*(float(x) if np.isfinite(x) else None for x in (value, low, high)))
+
+    def is_above(self, value: float) -> bool:
+        """Whether all of the interval is; False where it is not determined."""
+        return self.low is not None and self.low > value
 
 
 class Quality(msgspec.Struct, frozen=True, kw_only=True):

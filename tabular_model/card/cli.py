@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from tabular_model.audit import audited, operator
-from tabular_model.cli import DEFAULT_ROOT, Key, Name, Root
+from tabular_model.cli import DEFAULT_ROOT, Key, Name, Root, write_whole
 from tabular_model.errors import ModelError
 
 if TYPE_CHECKING:
@@ -53,7 +53,7 @@ def card(
     if bundle:
         _write_bundle(subject, bundle, audit or [], judgements or [], signing_key)
     if output:
-        _write(output, _written(subject, output.suffix).encode())
+        write_whole(output, _written(subject, output.suffix).encode())
         typer.echo(f"Wrote {output}: the card of {subject.name}.", err=True)
     elif not bundle:
         typer.echo(_written(subject, ".md"), nl=False)
@@ -83,7 +83,7 @@ def _write_bundle(
             signer = Signer.read(signing_key)
             content = evidence.archive(subject, _cards(subject), lines, judged, signer)
         signed = f"signed by {signer.fingerprint}"
-    _write(bundle, content)
+    write_whole(bundle, content)
     typer.echo(
         f"Wrote {bundle}: the evidence of {subject.name}, with {len(lines.kept)} audit lines and "
         f"{len(judged.kept)} judgements, {signed}.",
@@ -102,11 +102,3 @@ def _written(subject: "Subject", ending: str) -> str:
 
     document = written(subject)
     return html(document) if ending == ".html" else markdown(document)
-
-
-def _write(path: Path, content: bytes) -> None:
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(content)
-    except OSError as error:
-        raise ModelError(f"{path} cannot be written: {error.strerror}.") from error

@@ -5,12 +5,10 @@ from collections.abc import Iterator, Sequence
 from tabular_model import plots
 from tabular_model.card.document import Alarm, Block, Figure, Section, Table, Text
 from tabular_model.card.subject import NOT_MEASURED, Subject
-from tabular_model.evaluate import FEWEST, Segment
+from tabular_model.evaluate import FEWEST, FOUR_FIFTHS, Segment
 from tabular_model.metrics import Estimate
 from tabular_model.page import estimate, interval, number, share
 from tabular_model.tradeoffs import Tradeoff, frontier, impact_ratio
-
-FOUR_FIFTHS = 0.8  # 29 CFR 1607.4(D)
 
 
 def sections(subject: Subject) -> Iterator[Section]:

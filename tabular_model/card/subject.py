@@ -11,7 +11,7 @@ from tabular_model.evaluate import CrossValidation
 from tabular_model.explain import leaves, linear
 from tabular_model.explain.coalitions import MOST_FEATURES
 from tabular_model.manifest import Manifest
-from tabular_model.metrics import Estimate
+from tabular_model.metrics import CHANCE
 from tabular_model.reference import Reference
 from tabular_model.registry import Promotion, Registry
 from tabular_model.results import Results
@@ -77,13 +77,9 @@ class Subject:
     def signal(self) -> bool:
         """Whether the model is better than chance on the holdout and in cross-validation."""
         pooled = self.validated.pooled_auc if self.validated else None
-        return _above_chance(self.results.holdout.auc) and (pooled is None or _above_chance(pooled))
+        return self.results.holdout.auc.is_above(CHANCE) and (pooled is None or pooled.is_above(CHANCE))
 
     @property
     def exact_reasons(self) -> bool:
         """Whether contributions are computed and not estimated from a sample."""
         return bool({leaves.FILE, linear.FILE} & self.files.keys()) or len(self.trained) <= MOST_FEATURES
-
-
-def _above_chance(auc: Estimate) -> bool:
-    return auc.low is not None and auc.low > 0.5

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 import msgspec
 
 from tabular_model.errors import ModelError
+from tabular_model.evaluate import FOUR_FIFTHS
 
 
 class Limits(msgspec.Struct, frozen=True, kw_only=True):
@@ -21,7 +22,7 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
     missing: float = 0.02
     out_of_range: float = 0.02
     approval: float = 0.05
-    four_fifths: float = 0.8
+    four_fifths: float = FOUR_FIFTHS
     """Lowest adverse impact ratio, by 29 CFR 1607.4(D)."""
     auc: float = 0.05
     """How much less than promised."""
