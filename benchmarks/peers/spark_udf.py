@@ -32,7 +32,8 @@ def by_mlflow(spark: SparkSession, frame: DataFrame, model: str, names: list[str
 
     saved = os.path.join(tempfile.mkdtemp(), "model")  # noqa: PTH118 - MLflow takes text
     pipeline = joblib.load(model)
-    mlflow.sklearn.save_model(pipeline, saved, pyfunc_predict_fn="predict_proba", pip_requirements=[])
+    kept = {"pip_requirements": [], "serialization_format": mlflow.sklearn.SERIALIZATION_FORMAT_CLOUDPICKLE}
+    mlflow.sklearn.save_model(pipeline, saved, pyfunc_predict_fn="predict_proba", **kept)
     udf = mlflow.pyfunc.spark_udf(spark, saved, result_type="array<double>", env_manager="local")
     doubles = struct(*(col(name).cast("double").alias(name) for name in names))
     return frame.withColumn("probability", udf(doubles)[1])

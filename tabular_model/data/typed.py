@@ -65,7 +65,8 @@ class Parquet(Typed):
     format = "Parquet"
 
     def _open(self) -> Any:
-        return pa.parquet.ParquetFile(self._part.path)
+        # Buffers that are filled beforehand are kept until the file is closed, which is as much as all parts together.
+        return pa.parquet.ParquetFile(self._part.path, pre_buffer=False)
 
     def _columns(self) -> pa.Schema:
         return self._file.schema_arrow

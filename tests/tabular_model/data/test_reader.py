@@ -5,6 +5,10 @@ from pathlib import Path
 from threading import Thread
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.csv
+import pyarrow.feather
+import pyarrow.parquet
 import pytest
 
 from tabular_model.data import Parser, open_rows, require, target
@@ -34,6 +38,21 @@ def test_each_file_gives_the_same_rows(tmp_path: Path, name: str) -> None:
     np.testing.assert_array_equal(matrix, codes(MADE))
     assert approved.tolist() == MADE["Approved"].tolist()
     assert ids == MADE["Id"].tolist()
+
+
+@pytest.mark.parametrize(
+    ("name", "write"),
+    [("parquet", pa.parquet.write_table), ("feather", pa.feather.write_feather), ("csv", pa.csv.write_csv)],
+)
+def test_memory_is_that_of_a_few_batches_however_many_parts_there_are(tmp_path: Path, name: str, write) -> None:
+    part = pa.table({"x": np.random.default_rng(0).random(100_000)})
+    for number in range(20):
+        write(part, tmp_path / f"part-{number:02}.{name}")
+    before = most = pa.total_allocated_bytes()
+    with open_rows(str(tmp_path)) as rows:
+        for _ in rows:
+            most = max(most, pa.total_allocated_bytes())
+    assert most - before < 8 * part.nbytes
 
 
 def test_a_pipe_is_read(tmp_path: Path) -> None:
