@@ -19,6 +19,7 @@ from tabular_model.errors import ModelError
 _OURS = re.compile(r"^(?:tabular_model|model_server)\.errors\.\w+: (.+)$", re.MULTILINE)
 _PYTHON = re.compile(r"^(?:[\w.]+\.)?(\w+(?:Error|Exception|Exit|Interrupt): .+)$", re.MULTILINE)
 _CAUSE = re.compile(r"^Caused by: (?:[\w.$]+(?:Exception|Error): )?(.+)$", re.MULTILINE)
+_RAISED = re.compile(r"^: (?:[\w.$]+(?:Exception|Error): )?(.+)$", re.MULTILINE)  # below the call of py4j's that failed
 _CONDITION = re.compile(r"^\[[\w.]+\] | SQLSTATE: \w+$")
 
 SETTINGS = {
@@ -65,7 +66,7 @@ def sentence(error: Exception) -> str:
     text = str(error)
     if ours := _OURS.findall(text):
         return str(ours[-1])
-    causes = _CAUSE.findall(text) or _PYTHON.findall(text)
+    causes = _CAUSE.findall(text) or _PYTHON.findall(text) or _RAISED.findall(text)[:1]
     first = _CONDITION.sub("", (causes[-1] if causes else text.strip().splitlines()[0]).strip()).rstrip(".")
     return f"Spark failed: {first}."
 

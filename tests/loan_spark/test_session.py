@@ -48,6 +48,28 @@ def test_a_proxy_is_used_for_what_it_is_for(settings, variables, proxy):
     assert (found.get("proxy.host"), found.get("proxy.port")) == proxy
 
 
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        (
+            "An error occurred while calling z:org.apache.spark.api.python.PythonRDD.collectAndServe.\n"
+            ": org.apache.spark.SparkException: Could not recover from a failed barrier ResultStage.\n"
+            "\tat org.apache.spark.scheduler.DAGScheduler.failJobAndIndependentStages(DAGScheduler.scala:2935)\n",
+            "Spark failed: Could not recover from a failed barrier ResultStage.",
+        ),
+        (
+            "An error occurred while calling o1.load.\n: java.lang.RuntimeException: outer\n\tat a.B.c(D.java:1)\n"
+            "Caused by: java.io.IOException: No space left on device\n\tat a.B.c(D.java:2)\n",
+            "Spark failed: No space left on device.",
+        ),
+    ],
+)
+def test_what_java_raised_is_said_in_a_sentence(text, said):
+    from loan_spark.session import sentence  # noqa: PLC0415 - where there is Spark
+
+    assert sentence(Exception(text)) == said
+
+
 @pytest.mark.skipif(not shutil.which("keytool"), reason="there is no keytool on the PATH, which comes with Java")
 def test_java_reads_the_authorities(tmp_path):
     files = issue(tmp_path, "s3")
