@@ -8,11 +8,11 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pyspark
-from pyspark import TaskContext
 from pyspark.sql import DataFrame, SparkSession
 
 from loan_spark import tables
 from loan_spark.session import failing_in_a_sentence
+from loan_spark.sharing import Sharing, part_number
 from tabular_model.data import Batch, Place, require
 from tabular_model.declaration import Declaration
 from tabular_model.errors import DataError
@@ -50,9 +50,7 @@ class SparkTable:
         def summed(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
             total = added(map(of, _blocks(batches, declaration, source)))
             if total is not None:
-                context = TaskContext.get()
-                part = context.partitionId() if context else 0
-                yield pa.RecordBatch.from_pydict({"part": [part], "total": [pickle.dumps(total)]})
+                yield pa.RecordBatch.from_pydict({"part": [part_number()], "total": [pickle.dumps(total)]})
 
         with failing_in_a_sentence():
             rows = self._frame.mapInArrow(summed, "part long, total binary").collect()
@@ -66,16 +64,6 @@ class SparkTable:
         from xgboost.spark import SparkXGBClassifier  # noqa: PLC0415 - slow to import
 
         names = [f"feature_{place}" for place in boosting.positions]
-        declaration, source = self._declaration, self.facts.source
-
-        def features(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-            for block in _blocks(batches, declaration, source):
-                kept = boosting.trained(block)
-                columns = block.matrix[kept][:, boosting.positions].astype(np.float32).T
-                arrays = [pa.array(np.ascontiguousarray(column)) for column in columns]
-                yield pa.RecordBatch.from_arrays([*arrays, pa.array(block.target[kept])], [*names, "target"])
-
-        schema = ", ".join([*(f"{name} float" for name in names), "target long"])
         settings = dict(boosting.settings)
         settings.pop("objective")
         classifier = SparkXGBClassifier(
@@ -89,7 +77,24 @@ class SparkTable:
         )
         logging.getLogger("XGBoost-PySpark").setLevel(logging.WARNING)
         with failing_in_a_sentence():
-            return classifier.fit(_parted(self._frame.mapInArrow(features, schema), workers)).get_booster()
+            return classifier.fit(self._shared(boosting, names, workers)).get_booster()
+
+    def _shared(self, boosting: Boosting, names: list[str], workers: int) -> DataFrame:
+        """The rows to train on in as many parts as there are workers, each as large and always in the same order."""
+        declaration, source = self._declaration, self.facts.source
+
+        def packed(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+            sharing = Sharing(workers)
+            for block in _blocks(batches, declaration, source):
+                kept = boosting.trained(block)
+                yield from sharing.packed(block.matrix[kept][:, boosting.positions], block.target[kept])
+
+        def unpacked(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+            return (rows for packages in batches for rows in Sharing.unpacked(packages, names))
+
+        packages = self._frame.mapInArrow(packed, Sharing.SCHEMA).repartitionById(workers, "worker")
+        schema = ", ".join([*(f"{name} float" for name in names), "target long"])
+        return packages.sortWithinPartitions("part", "place").mapInArrow(unpacked, schema)
 
     def _workers(self) -> int:
         """As many as tasks run at a time: a worker of XGBoost is a task, and all must run together."""
@@ -97,11 +102,6 @@ class SparkTable:
         executors = int(context.getConf().get("spark.executor.instances", "0"))
         cores = int(context.getConf().get("spark.executor.cores", "1"))
         return executors * cores or context.defaultParallelism
-
-
-def _parted(frame: DataFrame, parts: int) -> DataFrame:
-    """In that many parts, without a shuffle where there are as many: then the same rows are in the same parts."""
-    return frame.coalesce(parts) if frame.rdd.getNumPartitions() >= parts else frame.repartition(parts)
 
 
 def _blocks(batches: Iterable[pa.RecordBatch], declaration: Declaration, source: str) -> Iterator[Block]:

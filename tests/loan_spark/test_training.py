@@ -77,7 +77,9 @@ def test_the_command_trains_a_scorecard_that_is_that_of_one_machine(
     assert many == pytest.approx(one, abs=1e-6)
 
 
-def test_boosting_is_the_same_each_time_and_as_good_as_on_one_machine(spark: Any, parts: Path) -> None:
+@pytest.mark.parametrize("largest", ["128m", "16k"], ids=["as many parts as workers", "more parts than workers"])
+def test_boosting_is_the_same_each_time_and_as_good_as_on_one_machine(spark: Any, parts: Path, largest: str) -> None:
+    spark.conf.set("spark.sql.files.maxPartitionBytes", largest)
     training = Training(data=str(parts))
     declaration = training.declaration
     features = declaration.schema.features(())
