@@ -27,12 +27,14 @@ Floats = NDArray[np.float64]
 class Reasons(NamedTuple):
     """For each row `REASONS` codes, and the largest standard error of their parts in log-odds; None if exact.
 
-    `parts` are those of all columns [n, columns].
+    `parts` are those of all columns [n, columns]. `columns` [n, `REASONS`] are the places of the columns that the codes
+    are of, -1 where there is none.
     """
 
     codes: list[list[str]]
     standard_error: float | None
     parts: Floats
+    columns: NDArray[np.int64]
 
 
 class Explainer:
@@ -61,8 +63,10 @@ class Explainer:
         kinds[parts[rows, order] >= -1e-9] = _NONE
         codes = np.full((len(matrix), REASONS), "", dtype=object)
         codes[:, : order.shape[1]] = self._codes[order, kinds]
+        columns = np.full(codes.shape, -1)
+        columns[:, : order.shape[1]] = np.where(kinds == _NONE, -1, order)
         largest = None if errors is None else float(errors[rows, order].max(initial=0.0))
-        return Reasons(codes.tolist(), largest, parts)
+        return Reasons(codes.tolist(), largest, parts, columns)
 
 
 def explainer(

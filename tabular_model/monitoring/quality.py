@@ -17,8 +17,9 @@ from numpy.typing import NDArray
 
 from tabular_model.metrics import CHUNK, Estimate, Quality, discrimination, few
 from tabular_model.monitoring.findings import Check, Checked
-from tabular_model.monitoring.formulas import Count, normal, share_interval
+from tabular_model.monitoring.formulas import normal
 from tabular_model.monitoring.limits import Limits
+from tabular_model.shares import Count, share_interval
 
 SIMULATIONS = 400  # of the outcomes that the probabilities promise
 SEED = 0

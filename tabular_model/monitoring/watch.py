@@ -19,7 +19,6 @@ from tabular_model.errors import DataError, IntegrityError, RecordError
 from tabular_model.monitoring.drift import drift, seen, shifted
 from tabular_model.monitoring.fairness import fairness
 from tabular_model.monitoring.findings import Check, Checked, corrected
-from tabular_model.monitoring.formulas import Count, share_interval
 from tabular_model.monitoring.limits import Limits
 from tabular_model.monitoring.quality import Came, came, quality
 from tabular_model.monitoring.result import Monitored, VersionMonitored
@@ -29,6 +28,7 @@ from tabular_model.registry import Registry
 from tabular_model.results import FILE as METRICS
 from tabular_model.results import Results
 from tabular_model.schema import Target
+from tabular_model.shares import Count, share_interval
 
 ASSUMPTIONS = [
     "Reject inference: none is made. Outcomes exist only for applications that were approved, so that nothing is said "
