@@ -42,7 +42,7 @@ class Explainer:
 
     def __init__(self, parts: Callable[[Floats], Parts], columns: Sequence[Column], baseline: Floats) -> None:
         self._parts = parts
-        self._baseline = baseline
+        self.baseline = baseline
         self._codes = np.array([_codes(column) for column in columns], dtype=object)
 
     def contributions(self, matrix: Floats) -> Floats:
@@ -59,7 +59,7 @@ class Explainer:
         order = np.argsort(parts, axis=1, kind="stable")[:, :REASONS]
         rows = np.arange(len(matrix))[:, None]
         values = matrix[rows, order]
-        kinds = np.where(np.isnan(values), _MISSING, np.where(values < self._baseline[order], _LOW, _HIGH))
+        kinds = np.where(np.isnan(values), _MISSING, np.where(values < self.baseline[order], _LOW, _HIGH))
         kinds[parts[rows, order] >= -1e-9] = _NONE
         codes = np.full((len(matrix), REASONS), "", dtype=object)
         codes[:, : order.shape[1]] = self._codes[order, kinds]
