@@ -107,8 +107,8 @@ def _reject_inference(subject: Subject) -> Iterator[Block]:
     )
     yield Text(
         "In the second case “loan monitor --outcomes” states AUC and threshold for all applicants, from the record of "
-        "decisions and what became of the approved, under the assumptions that the rejected are bad 1, 2 or 3 times as "
-        "often as their probabilities say."
+        "decisions and what became of the approved, under the assumptions that the odds of the rejected to be bad are "
+        "1, 2 or 3 times those of their probabilities."
     )
 
 

@@ -3,8 +3,9 @@
 The outcomes of the approved do not tell those of the rejected (Hand and Henley, IMA Journal of Mathematics Applied in
 Business and Industry 5, 1993), and guessing them seldom makes a model better (Crook and Banasik, Journal of Banking &
 Finance 28, 2004). So nothing is inferred: the figures are stated under assumptions. Each rejected application counts
-partly as a bad one and partly as a good one (fuzzy augmentation); it is bad as often as its probability says, times a
-factor that is at least 1, as in parcelling (both in Siddiqi, Credit Risk Scorecards, 2006).
+partly as a bad one and partly as a good one (fuzzy augmentation), and is worse than its probability says by a factor
+(parcelling; both in Siddiqi, Credit Risk Scorecards, 2006). The factor is here one of odds: where bad ones are rare it
+is how many times as often the rejected are bad, and elsewhere it does not make all of them bad.
 """
 
 from collections.abc import Collection, Mapping
@@ -30,7 +31,7 @@ Integers = NDArray[np.int64]
 
 
 class Assumed(msgspec.Struct, frozen=True, kw_only=True):
-    """Figures of all applications, if the rejected were bad `times` as often as their probabilities say.
+    """Figures of all applications, if the odds of the rejected to be bad were `times` those of their probabilities.
 
     `bad` is the share of the rejected that would be. `threshold` maximises Youden's J, as the training's does, and
     `approval_rate` is what it would approve of all. The intervals are of the approved's outcomes only.
@@ -107,7 +108,7 @@ def _assumed(times: float, good: Integers, probability: Floats, all_decided: Dec
     bins = np.flatnonzero(all_decided.rejected)
     rows = all_decided.rejected[bins].astype(np.float64)
     promised = all_decided.sums[bins] / rows
-    bad = np.minimum(1.0, times * (1 - promised))
+    bad = times * (1 - promised) / (promised + times * (1 - promised))
     targets = np.concatenate([target, np.ones(len(bins), np.int64), np.zeros(len(bins), np.int64)])
     scores = np.concatenate([score, promised, promised])
     rejected = np.concatenate([rows * (1 - bad), rows * bad])

@@ -34,8 +34,8 @@ from tabular_model.shares import Count, share_interval
 
 ASSUMPTIONS = [
     "Reject inference: none is made. Outcomes exist only for applications that were approved, and do not tell what the "
-    "rejected ones would have done. How far AUC and threshold depend on it is stated for rejected ones that are bad 1, "
-    "2 and 3 times as often as their probabilities say, which are assumptions and not findings.",
+    "rejected ones would have done. How far AUC and threshold depend on it is stated for odds of the rejected to be "
+    "bad that are 1, 2 and 3 times those of their probabilities, which are assumptions and not findings.",
     "Outcomes that have not come are taken to be like those of the same vintage that have: where bad ones come sooner "
     "than good ones, a young vintage looks worse than it is.",
     "The reference of columns and score is the rows that the version was trained on, whose scores a model fits "
