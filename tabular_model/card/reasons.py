@@ -58,7 +58,7 @@ def _whether_they_hold(found: ReasonChecks | None) -> Iterator[Block]:
     yield Table(
         ("Of these applications", "Share", "95 % interval", "The gate asks for"),
         [
-            (what, share(each.value), _interval(each), f"{limit:.0%}" if limit else "–")
+            (what, share(each.value), _interval(each), f"{100 * limit:.0f} %" if limit else "–")
             for what, each, limit in (
                 ("The score rises when the first reason is repaired", found.raised, RAISED),
                 ("The application is then approved", found.crossed, None),
