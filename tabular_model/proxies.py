@@ -60,9 +60,11 @@ def proxies(
     for place, column in enumerate(schema.columns):
         if column.protected and column.name not in features:
             edges = band_edges(column, train[:, place])
-            known = [_Known.of(list(groups(column, each[:, place], edges)), each, rng) for each in (train, holdout)]
+            seen, asked = (
+                _Known.of(list(groups(column, each[:, place], edges)), each, rng) for each in (train, holdout)
+            )
             names = [name for name, _ in groups(column, np.empty(0), edges)]
-            found[column.name] = list(_told(undirected, features, names[:-1], *known, seed))
+            found[column.name] = list(_told(undirected, features, names[:-1], seen, asked, seed))
     return found
 
 
