@@ -133,6 +133,11 @@ def _of_missing(column: Column) -> Iterator[Broken]:
 
 
 def _of_protected(column: Column) -> Iterator[Broken]:
+    if column.proxy_limit is not None:
+        if not column.protected:
+            yield ("proxy_limit",), "a proxy_limit is only for a column that is protected"
+        elif not 0.5 < column.proxy_limit < 1:
+            yield ("proxy_limit",), f"the proxy_limit is an AUC between 0.5 and 1, but {column.proxy_limit:g} is not"
     if column.bands and not (column.protected and column.type in ("number", "integer")):
         yield ("bands",), "bands are only for a number or integer that is protected"
     if not all(math.isfinite(edge) for edge in column.bands):

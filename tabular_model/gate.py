@@ -1,6 +1,6 @@
 """The gate: the reasons against making a version the champion."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from types import MappingProxyType
 
 import msgspec
@@ -9,11 +9,15 @@ from numpy.typing import NDArray
 
 from tabular_model.comparison import Comparison
 from tabular_model.evaluate import CrossValidation
+from tabular_model.explain.checks import NOISE, ReasonChecks
 from tabular_model.metrics import CHANCE, Estimate, Quality, bootstrap, discrimination
+from tabular_model.proxies import Proxy
 from tabular_model.verdict import Verdict
 
 SLOPE = (0.75, 1.33)  # calibration slopes that may pass
 MOST_DECIDED_OTHERWISE = 1e-4  # share of the test rows that a model compiled in float32 may decide differently
+RAISED = 0.9  # share of first reasons whose repair must raise the score
+STABLE = 0.9  # share of first reasons that must stay the same under noise
 INTERCEPT = (-0.25, 0.25)  # calibration intercepts that may pass, in log-odds
 
 Floats = NDArray[np.float64]
@@ -49,12 +53,16 @@ def judge(
     compiled: Comparison,
     champion: Champion | None,
     leaks: Mapping[str, float] = MappingProxyType({}),
+    reasons: ReasonChecks | None = None,
+    proxies: Mapping[str, Sequence[Proxy]] = MappingProxyType({}),
+    proxy_limits: Mapping[str, float] = MappingProxyType({}),
 ) -> Verdict:
     """The verdict, with one sentence for each reason against the version.
 
-    `leaks` are columns that alone predict the target, with their AUC.
+    `leaks` are columns that alone predict the target, with their AUC; `proxy_limits` are the AUCs by which the features
+    may predict the groups of protected columns.
     """
-    reasons = [
+    against = [
         *map(_leak, leaks.items()),
         *_chance("the holdout", holdout.auc),
         *_chance("cross-validation", cross_validation.pooled_auc),
@@ -62,8 +70,10 @@ def judge(
         *_miscalibrated("slope", holdout.calibration_slope, SLOPE, ideal=1),
         *_miscalibrated("intercept", holdout.calibration_intercept, INTERCEPT, ideal=0),
         *_unlike(compiled),
+        *(_unfounded(reasons) if reasons else ()),
+        *_predicted(proxies, proxy_limits),
     ]
-    return Verdict(passed=not reasons, reasons=tuple(reasons))
+    return Verdict(passed=not against, reasons=tuple(against))
 
 
 def _leak(found: tuple[str, float]) -> str:
@@ -113,6 +123,31 @@ def _unlike(compiled: Comparison) -> list[str]:
     if compiled.largest_difference <= compiled.tolerance:
         return []
     return [f"The compiled model differs from the original: probabilities differ by {compiled.largest_difference:g}."]
+
+
+def _unfounded(checks: ReasonChecks) -> Iterator[str]:
+    """Too few rows tell nothing, and neither does a share that is below the limit by chance."""
+    if not checks.enough:
+        return
+    for found, limit, what in (
+        (checks.raised, RAISED, "the score rises when the first reason is repaired"),
+        (checks.same_first, STABLE, f"the first reason stays the same under noise of {NOISE:g} standard deviations"),
+    ):
+        if found.high is not None and found.high < limit:
+            yield (
+                f"Its reasons do not hold: in a share of {_shown(found)} of {checks.rows} rejected rows next to the "
+                f"threshold {what}; it must be {limit:g} or more."
+            )
+
+
+def _predicted(proxies: Mapping[str, Sequence[Proxy]], limits: Mapping[str, float]) -> Iterator[str]:
+    for column, limit in limits.items():
+        for each in proxies.get(column, ()):
+            if each.together.is_above(limit):
+                yield (
+                    f"Its columns stand for {column}: together they predict the group {each.group} with an AUC of "
+                    f"{_shown(each.together)}, above the proxy_limit of {limit:g}."
+                )
 
 
 def _shown(estimate: Estimate) -> str:

@@ -11,6 +11,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 from scipy.special import expit, logit
+from scipy.stats import rankdata
 
 RESAMPLES = 1000
 CHUNK = 4_000_000  # weights held in memory at a time
@@ -18,6 +19,7 @@ CLIP = 1e-12  # probabilities are kept this far from 0 and 1 where a logarithm i
 MOST = 50_000  # rows that are resampled one by one; more are counted first
 BINS = 4096  # of equally many rows, by probability
 NEWTON_STEPS = 30
+DEVIATE = 1.959963984540054  # of the normal distribution, for an interval of 95 %
 SETTLED = 1e-8  # a Newton step so small ends the search
 
 Floats = NDArray[np.float64]
@@ -84,6 +86,22 @@ class Quality(msgspec.Struct, frozen=True, kw_only=True):
 def auc(target: NDArray[np.int64], probability: Floats) -> float:
     """The chance that an approved row scores above a rejected one, ties counting half."""
     return float(discrimination(target, probability, np.ones((1, len(target))))[0][0])
+
+
+def auc_interval(target: NDArray[np.int64], score: Floats) -> Estimate:
+    """The AUC with the interval of DeLong et al. (Biometrics 44, 1988), whose time is that of sorting.
+
+    By midranks (Sun and Xu, IEEE Signal Processing Letters 21, 2014).
+    """
+    good, bad = score[target == 1], score[target == 0]
+    if min(len(good), len(bad)) < 2:
+        return Estimate(None, None, None)
+    ranks = rankdata(np.concatenate([good, bad]))
+    above = (ranks[: len(good)] - rankdata(good)) / len(bad)
+    below = 1 - (ranks[len(good) :] - rankdata(bad)) / len(good)
+    area = float(above.mean())
+    reach = DEVIATE * float(np.sqrt(above.var(ddof=1) / len(good) + below.var(ddof=1) / len(bad)))
+    return Estimate(area, max(0.0, area - reach), min(1.0, area + reach))
 
 
 def bootstrap(

@@ -4,8 +4,10 @@ import msgspec
 
 from tabular_model.comparison import Comparison
 from tabular_model.evaluate import Bin, CrossValidation, Decisions, Period, Segment, Threshold
+from tabular_model.explain.checks import ReasonChecks
 from tabular_model.gate import Champion
 from tabular_model.metrics import Quality
+from tabular_model.proxies import Proxy
 from tabular_model.search import Search
 from tabular_model.tradeoffs import Tradeoff
 from tabular_model.verdict import Verdict
@@ -15,7 +17,8 @@ FILE = "metrics.json"
 
 class Results(msgspec.Struct, frozen=True, kw_only=True):
     """`cross_validation` is by algorithm tried, `segments` by protected column, `importance` by column,
-    `periods` are of a holdout out of time; earlier versions have no `tradeoffs`.
+    `periods` are of a holdout out of time, `proxies` by protected column that was not trained on; earlier versions have
+    no `tradeoffs`, `proxies` and `reasons`.
 
     `notes` are what was dropped from the data and what in it looked odd.
     """
@@ -31,6 +34,8 @@ class Results(msgspec.Struct, frozen=True, kw_only=True):
     importance: dict[str, float]
     cross_validation: dict[str, CrossValidation]
     search: Search | None = None
+    proxies: dict[str, list[Proxy]] = {}
+    reasons: ReasonChecks | None = None
     champion: Champion | None
     compiled: Comparison
     notes: tuple[str, ...]

@@ -47,6 +47,8 @@ class Column(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     """The direction in which the probability of approval may change as the value grows; by default either."""
     protected: bool = False
     """Whether the law protects the characteristic: it is for fairness, and for training only by explicit choice."""
+    proxy_limit: float | None = None
+    """The AUC by which the features may predict a group of a protected column; above it the gate fails."""
     bands: tuple[float, ...] = ()
     """The values at which a protected number is divided into the groups that are compared."""
     groups: dict[str, tuple[str, ...]] = {}
@@ -139,6 +141,11 @@ class Schema(msgspec.Struct, frozen=True):
     def protected(self) -> tuple[str, ...]:
         """The names of the protected columns, in the order of the matrix; empty if there are none."""
         return tuple(column.name for column in self.columns if column.protected)
+
+    @property
+    def proxy_limits(self) -> dict[str, float]:
+        """By name of a protected column the AUC by which the features may predict its groups, where one is declared."""
+        return {column.name: column.proxy_limit for column in self.columns if column.proxy_limit is not None}
 
     def features(self, use_protected: Sequence[str] = ()) -> tuple[str, ...]:
         """The columns to train on, in order: the protected ones only if named; ModelError for one that is not."""

@@ -38,12 +38,13 @@ class InMemory:
             fitted = fitting.choose(parts.train)
             with progress.step(f"Evaluate it on {len(parts.holdout.target)} rows of the holdout"):
                 measured = _measured(fitted, parts, training)
-                found = results(fitted, measured, parts.train, training, registry, notes)
-        train = parts.train.frame.to_numpy()
+                train = parts.train.frame.to_numpy()
+                reference = Reference.of(declaration.schema, train, fitted.score(parts.train), fitted.threshold.value)
+                found = results(fitted, measured, parts.train, reference, training, registry, notes)
         return Learned(
             fitted=fitted,
             results=found,
-            reference=Reference.of(declaration.schema, train, fitted.score(parts.train), fitted.threshold.value),
+            reference=reference,
             data=training.described(data.source, len(data.target), data.sha256),
             how=parts.how,
             shown=Shown(data.frame, data.target, parts.holdout.target, measured.score),

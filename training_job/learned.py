@@ -11,8 +11,11 @@ from numpy.typing import NDArray
 from tabular_model import evaluate
 from tabular_model.compatibility import recoded
 from tabular_model.evaluate import Decisions, Judged, Period
+from tabular_model.explain import explainer
+from tabular_model.explain.checks import Explained
 from tabular_model.gate import Champion, judge
 from tabular_model.manifest import Data
+from tabular_model.proxies import proxies
 from tabular_model.reference import Reference
 from tabular_model.registry import Registry
 from tabular_model.results import Results
@@ -74,7 +77,13 @@ class Measured(NamedTuple):
 
 
 def results(
-    fitted: Fitted, measured: Measured, train: Rows, training: Training, registry: Registry, notes: Sequence[str]
+    fitted: Fitted,
+    measured: Measured,
+    train: Rows,
+    reference: Reference,
+    training: Training,
+    registry: Registry,
+    notes: Sequence[str],
 ) -> Results:
     """The metrics and the gate's verdict on them."""
     schema, seed = training.declaration.schema, training.seed
@@ -83,10 +92,14 @@ def results(
     threshold = fitted.threshold.value
     quality = judged.quality(seed)
     rival, unlike = _against(registry, schema, measured, seed)
-    features = [schema[name] for name in schema.features(training.use_protected)]
+    names = schema.features(training.use_protected)
+    features = [schema[name] for name in names]
     leaks = evaluate.leaks(features, train.frame, train.target, holdout.frame, holdout.target)
+    reasons = _reasons(fitted, schema, names, reference).check(holdout.frame.to_numpy(), train.frame.to_numpy(), seed)
+    predicted = proxies(schema, names, train.frame.to_numpy(), holdout.frame.to_numpy(), seed)
+    validated = fitted.cross_validation[fitted.algorithm]
     return Results(
-        verdict=judge(quality, fitted.cross_validation[fitted.algorithm], fitted.compiled, rival, leaks),
+        verdict=judge(quality, validated, fitted.compiled, rival, leaks, reasons, predicted, schema.proxy_limits),
         threshold=fitted.threshold,
         holdout=quality,
         decisions=Decisions.of(judged.target, judged.score, threshold, judged.counts),
@@ -97,10 +110,19 @@ def results(
         importance=evaluate.importance(fitted.pipeline, holdout.frame, holdout.target, seed),
         cross_validation=fitted.cross_validation,
         search=fitted.search,
+        proxies=predicted,
+        reasons=reasons,
         champion=rival,
         compiled=fitted.compiled,
         notes=(*notes, *unlike),
     )
+
+
+def _reasons(fitted: Fitted, schema: Schema, features: Sequence[str], reference: Reference) -> Explained:
+    """The model as it serves."""
+    score = Scorer(fitted.files, "the compiled model").probabilities
+    explained = explainer(fitted.files, score, schema.columns, features, reference.baseline)
+    return Explained(schema.columns, score, explained, fitted.threshold.value)
 
 
 def _few(measured: Measured, seed: int) -> Measured:

@@ -1,6 +1,6 @@
 """The card of a version: its sections in the order in which a committee reads them."""
 
-from tabular_model.card import fairness, governance, made, quality, reasons, rules, unknown
+from tabular_model.card import fairness, governance, made, proxies, quality, reasons, rules, unknown
 from tabular_model.card.document import Document, Lead
 from tabular_model.card.fairness import findings
 from tabular_model.card.subject import Subject
@@ -11,7 +11,7 @@ def card(subject: Subject) -> Document:
     """The same bytes of files and promotions give the same card."""
     manifest = subject.manifest
     standing = "the champion" if subject.champion == manifest.version else "not the champion"
-    parts = (made, quality, fairness, reasons, governance, rules, unknown)
+    parts = (made, quality, fairness, proxies, reasons, governance, rules, unknown)
     return Document(
         title=f"Model card: {subject.name}",
         subtitle=f"Published {manifest.created:%Y-%m-%d %H:%M} UTC · {manifest.algorithm} · "

@@ -3,16 +3,17 @@
 from collections.abc import Iterator
 
 from tabular_model import plots
-from tabular_model.card.document import Block, Figure, Section, Table, Text
+from tabular_model.card.document import Block, Figure, Points, Section, Table, Text
 from tabular_model.card.subject import Subject
 from tabular_model.metrics import Estimate
 from tabular_model.page import estimate, interval, number, share
 
 
 def sections(subject: Subject) -> Iterator[Section]:
-    """Measured quality and calibration."""
+    """Measured quality, calibration and reject inference."""
     yield Section("Measured quality", list(_quality(subject)))
     yield Section("Calibration", list(_calibration(subject)))
+    yield Section("Reject inference", list(_reject_inference(subject)))
 
 
 def _quality(subject: Subject) -> Iterator[Block]:
@@ -86,6 +87,28 @@ def _calibration(subject: Subject) -> Iterator[Block]:
             )
             for each in results.reliability
         ],
+    )
+
+
+def _reject_inference(subject: Subject) -> Iterator[Block]:
+    target = subject.manifest.target
+    yield Text(
+        "None is made, and no figure of this card rests on any. A training takes only rows with a target. A version "
+        f"does not say what {target.name} is; one of two cases holds, and the lender has to say which."
+    )
+    yield Points(
+        [
+            f"{target.name} is an earlier decision. Then the rejected are among the rows, with {target.rejected} as "
+            "their target, and there is nothing to infer: the figures are about repeating decisions, and nothing is "
+            "known of who would have repaid.",
+            f"{target.name} is what became of a loan. Then the rows are of applicants who were approved; AUC, "
+            "calibration and threshold hold for applicants like them, and may not for those who were rejected.",
+        ]
+    )
+    yield Text(
+        "In the second case “loan monitor --outcomes” states AUC and threshold for all applicants, from the record of "
+        "decisions and what became of the approved, under the assumptions that the odds of the rejected to be bad are "
+        "1, 2 or 3 times those of their probabilities."
     )
 
 

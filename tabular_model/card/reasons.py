@@ -3,8 +3,12 @@
 from collections.abc import Iterator
 
 from tabular_model.card.document import Block, Section, Table, Text
-from tabular_model.card.subject import Subject
+from tabular_model.card.subject import NOT_MEASURED, Subject
 from tabular_model.explain import REASONS
+from tabular_model.explain.checks import ENOUGH, NOISE, ReasonChecks
+from tabular_model.gate import RAISED, STABLE
+from tabular_model.metrics import Estimate
+from tabular_model.page import number, share
 from tabular_model.schema import Column, Reason
 
 
@@ -37,6 +41,36 @@ def _reasons(subject: Subject) -> Iterator[Block]:
         yield Text(f"{', '.join(names)}: protected, and trained on by explicit choice, so it can be given as a reason.")
     elif subject.manifest.protected:
         yield Text("No protected column was trained on, so that none can be a reason.")
+    yield from _whether_they_hold(subject.results.reasons)
+
+
+def _whether_they_hold(found: ReasonChecks | None) -> Iterator[Block]:
+    if found is None:
+        yield Text(f"Whether the reasons hold: {NOT_MEASURED} by the release that trained it; train it again.")
+        return
+    yield Text(
+        f"Whether they hold, on {number(found.rows)} rejected applications of the holdout, those nearest below the "
+        f"threshold{f' ({number(found.without)} others have no reason)' if found.without else ''}. A reason is "
+        "repaired by the value of a typical approved application in its column. The noise is normal, of "
+        f"{NOISE:g} standard deviations of the training rows in each number."
+        + ("" if found.enough else f" Too few rows to tell: fewer than {ENOUGH}.")
+    )
+    yield Table(
+        ("Of these applications", "Share", "95 % interval", "The gate asks for"),
+        [
+            (what, share(each.value), _interval(each), f"{100 * limit:.0f} %" if limit else "–")
+            for what, each, limit in (
+                ("The score rises when the first reason is repaired", found.raised, RAISED),
+                ("The application is then approved", found.crossed, None),
+                ("The first reason stays the same under noise", found.same_first, STABLE),
+                ("All reasons stay the same, in any order", found.same_set, None),
+            )
+        ],
+    )
+
+
+def _interval(found: Estimate) -> str:
+    return "–" if found.low is None else f"{share(found.low)} to {share(found.high)}"
 
 
 def _wordings(column: Column) -> Iterator[tuple[str, Reason]]:

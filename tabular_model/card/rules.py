@@ -36,7 +36,7 @@ RULES = (
         "Regulation B, final rule of 2026-04-22",
         "2026-07-21",
         "no test of effects any more; a neutral criterion must not stand for a protected one on purpose",
-        "Fairness, as a measure and not as that test; proxies are not measured",
+        "Fairness and Proxies, as measures and not as that test; the purpose is for the lender to show",
     ),
     Rule(
         "us",
@@ -66,7 +66,7 @@ RULES = (
         f"{AI_ACT}, article 10",
         FROM,
         "governance of data, and a search for bias in them",
-        "Data, Columns, Segments, Fairness",
+        "Data, Columns, Segments, Fairness, Proxies",
     ),
     Rule("eu", f"{AI_ACT}, article 11", FROM, "technical documentation", "this card, of what annex IV asks a part"),
     Rule("eu", f"{AI_ACT}, article 12", FROM, "events are logged", "Monitoring plan"),

@@ -27,9 +27,9 @@ def _rows(subject: Subject) -> Iterator[tuple[str, str]]:
     )
     yield (
         "Whether those who were rejected would have repaid",
-        "outcomes of rejected applications, or a stated assumption and how far results depend on it",
+        "outcomes of rejected applications; “loan monitor --outcomes” says how far AUC and threshold depend on it",
     )
-    if subject.manifest.protected:
+    if len(subject.results.proxies) < len(subject.manifest.protected) - len(subject.protected_and_trained):
         yield (
             "Whether columns stand for a protected one",
             "a model of each protected column from the columns trained on, judged on the holdout",
@@ -38,8 +38,13 @@ def _rows(subject: Subject) -> Iterator[tuple[str, str]]:
         "Less discriminatory alternatives by other sets of columns",
         "a training on each set, on the same rows, with AUC and lowest adverse impact ratio compared",
     )
+    if subject.results.reasons is None:
+        yield (
+            "Whether the reasons hold",
+            "for applications just below the threshold, whether repairing the first reason raises the score",
+        )
     yield (
         "Whether a reason is one that the applicant can act on",
-        "for applications just below the threshold, whether repairing the first reason raises the score",
+        "somebody who knows which columns an applicant can change, and how far",
     )
     yield "Whether an independent validation took place", "a report by people who did not build the model"

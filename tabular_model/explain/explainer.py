@@ -27,12 +27,14 @@ Floats = NDArray[np.float64]
 class Reasons(NamedTuple):
     """For each row `REASONS` codes, and the largest standard error of their parts in log-odds; None if exact.
 
-    `parts` are those of all columns [n, columns].
+    `parts` are those of all columns [n, columns]. `columns` [n, `REASONS`] are the places of the columns that the codes
+    are of, -1 where there is none.
     """
 
     codes: list[list[str]]
     standard_error: float | None
     parts: Floats
+    columns: NDArray[np.int64]
 
 
 class Explainer:
@@ -40,7 +42,7 @@ class Explainer:
 
     def __init__(self, parts: Callable[[Floats], Parts], columns: Sequence[Column], baseline: Floats) -> None:
         self._parts = parts
-        self._baseline = baseline
+        self.baseline = baseline
         self._codes = np.array([_codes(column) for column in columns], dtype=object)
 
     def contributions(self, matrix: Floats) -> Floats:
@@ -57,12 +59,14 @@ class Explainer:
         order = np.argsort(parts, axis=1, kind="stable")[:, :REASONS]
         rows = np.arange(len(matrix))[:, None]
         values = matrix[rows, order]
-        kinds = np.where(np.isnan(values), _MISSING, np.where(values < self._baseline[order], _LOW, _HIGH))
+        kinds = np.where(np.isnan(values), _MISSING, np.where(values < self.baseline[order], _LOW, _HIGH))
         kinds[parts[rows, order] >= -1e-9] = _NONE
         codes = np.full((len(matrix), REASONS), "", dtype=object)
         codes[:, : order.shape[1]] = self._codes[order, kinds]
+        columns = np.full(codes.shape, -1)
+        columns[:, : order.shape[1]] = np.where(kinds == _NONE, -1, order)
         largest = None if errors is None else float(errors[rows, order].max(initial=0.0))
-        return Reasons(codes.tolist(), largest, parts)
+        return Reasons(codes.tolist(), largest, parts, columns)
 
 
 def explainer(

@@ -7,10 +7,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tabular_model.monitoring.findings import Check, Checked
-from tabular_model.monitoring.formulas import Count, distributions, shares
+from tabular_model.monitoring.formulas import distributions, shares
 from tabular_model.monitoring.limits import Limits
 from tabular_model.monitoring.tally import Counter, Tally
 from tabular_model.reference import Distribution
+from tabular_model.shares import Count
 
 Integers = NDArray[np.int64]
 

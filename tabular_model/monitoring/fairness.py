@@ -10,9 +10,10 @@ from numpy.typing import NDArray
 from tabular_model.evaluate import FEWEST
 from tabular_model.metrics import Estimate
 from tabular_model.monitoring.findings import Check, Checked
-from tabular_model.monitoring.formulas import Count, Shift, impact, mean_difference, share_interval
+from tabular_model.monitoring.formulas import Shift, impact, mean_difference
 from tabular_model.monitoring.limits import Limits
 from tabular_model.monitoring.tally import Counter, Tally
+from tabular_model.shares import Count, share_interval
 
 
 class Group(msgspec.Struct, frozen=True, kw_only=True):

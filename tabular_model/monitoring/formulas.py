@@ -14,22 +14,11 @@ from scipy import stats
 
 from tabular_model.metrics import Estimate
 from tabular_model.reference import merged_bins, stability_index
+from tabular_model.shares import Count
 
 Z95 = 1.959963984540054  # standard errors to either side of a 95 % interval
 
 Counts = NDArray[np.int64]
-
-
-class Count(NamedTuple):
-    """`yes` of `rows`."""
-
-    yes: int
-    rows: int
-
-    @property
-    def share(self) -> float:
-        """0 of no rows."""
-        return self.yes / self.rows if self.rows else 0.0
 
 
 class Shift(NamedTuple):
@@ -38,14 +27,6 @@ class Shift(NamedTuple):
     change: float
     p_value: float
     critical: Callable[[float], float]
-
-
-def share_interval(count: Count) -> Estimate:
-    """A share with Wilson's interval (Journal of the American Statistical Association 22, 1927)."""
-    if not count.rows:
-        return Estimate(None, None, None)
-    found = stats.binomtest(*count).proportion_ci(0.95, "wilson")
-    return Estimate(count.share, float(found.low), float(found.high))
 
 
 def distributions(reference: Counts, found: Counts) -> Shift:

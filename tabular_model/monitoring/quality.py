@@ -17,8 +17,10 @@ from numpy.typing import NDArray
 
 from tabular_model.metrics import CHUNK, Estimate, Quality, discrimination, few
 from tabular_model.monitoring.findings import Check, Checked
-from tabular_model.monitoring.formulas import Count, normal, share_interval
+from tabular_model.monitoring.formulas import normal
 from tabular_model.monitoring.limits import Limits
+from tabular_model.monitoring.rejects import Decided, Rejects, rejects
+from tabular_model.shares import Count, share_interval
 
 SIMULATIONS = 400  # of the outcomes that the probabilities promise
 SEED = 0
@@ -47,8 +49,8 @@ class Promise(msgspec.Struct, frozen=True, kw_only=True):
 class Outcomes(msgspec.Struct, frozen=True, kw_only=True):
     """What became of the approved: their quality, what was promised, the same on the `holdout`, and by vintage.
 
-    `other` outcomes are neither good nor bad, and `of_rejected` are of applications that were rejected; none of them
-    counts.
+    `rejects` states figures under assumptions of the rejected; absent if there are none. `other` outcomes are neither
+    good nor bad, and `of_rejected` are of applications that were rejected; none of them counts.
     """
 
     quality: Quality
@@ -57,16 +59,21 @@ class Outcomes(msgspec.Struct, frozen=True, kw_only=True):
     other: int
     of_rejected: int
     vintages: list[Vintage]
+    rejects: Rejects | None = None
 
 
 class Came(NamedTuple):
-    """Outcomes of one version: 1 where good [n], the probability [n] and the month [n] of the decision."""
+    """Outcomes of one version: 1 where good [n], the probability [n] and the month [n] of the decision.
+
+    `decided` are all decisions of these months.
+    """
 
     good: Integers
     probability: Floats
     month: NDArray[np.str_]
     other: int
     of_rejected: int
+    decided: Decided | None = None
 
 
 def came(joined: pa.Table, good: Collection[str], bad: Collection[str]) -> Came:
@@ -96,6 +103,7 @@ def quality(found: Came, holdout: Quality, limits: Limits) -> tuple[Outcomes, li
         other=found.other,
         of_rejected=found.of_rejected,
         vintages=vintages,
+        rejects=rejects(found.good, found.probability, found.decided),
     )
     tests = [_discrimination(of_all, promise, error, limits)]
     tests += [_calibration(each, found.probability[found.month == each.month], limits) for each in vintages]

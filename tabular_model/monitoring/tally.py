@@ -9,9 +9,9 @@ from numpy.typing import NDArray
 
 from tabular_model.evaluate import groups
 from tabular_model.manifest import Manifest
-from tabular_model.monitoring.formulas import Count
 from tabular_model.reference import Distribution, Reference
 from tabular_model.schema import Column
+from tabular_model.shares import Count
 from tabular_model.totals import Added
 
 Floats = NDArray[np.float64]

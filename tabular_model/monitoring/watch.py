@@ -5,6 +5,7 @@ from datetime import UTC, date, datetime
 from typing import NamedTuple
 
 import msgspec
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -19,9 +20,9 @@ from tabular_model.errors import DataError, IntegrityError, RecordError
 from tabular_model.monitoring.drift import drift, seen, shifted
 from tabular_model.monitoring.fairness import fairness
 from tabular_model.monitoring.findings import Check, Checked, corrected
-from tabular_model.monitoring.formulas import Count, share_interval
 from tabular_model.monitoring.limits import Limits
 from tabular_model.monitoring.quality import Came, came, quality
+from tabular_model.monitoring.rejects import decided
 from tabular_model.monitoring.result import Monitored, VersionMonitored
 from tabular_model.monitoring.tally import Counter, Tally
 from tabular_model.reference import FILE, Reference
@@ -29,10 +30,12 @@ from tabular_model.registry import Registry
 from tabular_model.results import FILE as METRICS
 from tabular_model.results import Results
 from tabular_model.schema import Target
+from tabular_model.shares import Count, share_interval
 
 ASSUMPTIONS = [
-    "Reject inference: none is made. Outcomes exist only for applications that were approved, so that nothing is said "
-    "of what the rejected ones would have done.",
+    "Reject inference: none is made. Outcomes exist only for applications that were approved, and do not tell what the "
+    "rejected ones would have done. How far AUC and threshold depend on it is stated for odds of the rejected to be "
+    "bad that are 1, 2 and 3 times those of their probabilities, which are assumptions and not findings.",
     "Outcomes that have not come are taken to be like those of the same vintage that have: where bad ones come sooner "
     "than good ones, a young vintage looks worse than it is.",
     "The reference of columns and score is the rows that the version was trained on, whose scores a model fits "
@@ -159,7 +162,8 @@ def _outcomes(
         raise DataError(
             f"None of the {other} outcomes is {' or '.join(words)}: name the good and the bad ones by --good and --bad."
         )
-    return judged, joined
+    everyone = decided(records, {name: np.unique(each.month).tolist() for name, each in judged.items()}, last)
+    return {name: each._replace(decided=everyone.get(name)) for name, each in judged.items()}, joined
 
 
 def compared(version: Version, tally: Tally, outcomes: Came | None, limits: Limits) -> VersionMonitored:

@@ -216,6 +216,16 @@ def test_what_is_miswritten_is_named_with_its_place(old: str, new: str, sentence
         ("[25, 62]", "[25, inf]", "line 15, column Age: bands must be finite numbers."),
         (
             "  protected: true\n  bands",
+            "  protected: true\n  proxy_limit: 75\n  bands",
+            "line 15, column Age: the proxy_limit is an AUC between 0.5 and 1, but 75 is not.",
+        ),
+        (
+            "  protected: true\n  bands: [25, 62]",
+            "  proxy_limit: 0.75",
+            "line 14, column Age: a proxy_limit is only for a column that is protected.",
+        ),
+        (
+            "  protected: true\n  bands",
             "  bands",
             "column Age: bands are only for a number or integer that is protected",
         ),

@@ -1,3 +1,6 @@
+from functools import cache
+from typing import Any
+
 import numpy as np
 import pytest
 from numpy.typing import NDArray
@@ -5,8 +8,10 @@ from numpy.typing import NDArray
 from tabular_model.errors import IntegrityError
 from tabular_model.estimators.equality import Comparison
 from tabular_model.evaluate import CrossValidation
+from tabular_model.explain.checks import ENOUGH, ReasonChecks
 from tabular_model.gate import Champion, judge
 from tabular_model.metrics import Estimate, Quality
+from tabular_model.proxies import Proxy
 from tabular_model.verdict import Verdict
 
 SAME = Comparison(rows=100_000, largest_difference=1e-16)
@@ -103,3 +108,65 @@ def test_a_model_in_float32_may_decide_one_row_in_ten_thousand_otherwise(otherwi
             "The compiled model, which computes in float32, decides 11 of 100000 test rows differently from the "
             "pipeline; at most 0.01% may differ."
         )
+
+
+def share(value: float, half: float) -> Estimate:
+    return Estimate(value, value - half, min(1.0, value + half))
+
+
+def checks(rows: int = 500, raised: float = 1.0, same_first: float = 1.0, half: float = 0.02) -> ReasonChecks:
+    return ReasonChecks(
+        rows=rows,
+        without=0,
+        raised=share(raised, half),
+        crossed=share(0.2, half),
+        same_first=share(same_first, half),
+        same_set=share(0.3, half),
+    )
+
+
+def told(auc: float, half: float = 0.02) -> dict[str, list[Proxy]]:
+    return {"age": [Proxy(group="below 25", rows=900, members=90, together=share(auc, half), alone={})]}
+
+
+@cache
+def good() -> Quality:
+    target, probability, _ = drawn()
+    return Quality.of(target, probability, 0)
+
+
+def reasons_against(found: ReasonChecks | None, **proxies: Any) -> tuple[str, ...]:
+    return judge(good(), GOOD, SAME, None, reasons=found, **proxies).reasons
+
+
+def test_reasons_that_hold_or_were_not_checked_pass() -> None:
+    assert reasons_against(None) == ()
+    assert reasons_against(checks(raised=0.93, same_first=0.91)) == ()
+
+
+def test_first_reasons_that_do_not_raise_the_score_fail() -> None:
+    (reason,) = reasons_against(checks(raised=0.8))
+    assert reason == (
+        "Its reasons do not hold: in a share of 0.800 (95 % interval 0.780 to 0.820) of 500 rejected rows next to the "
+        "threshold the score rises when the first reason is repaired; it must be 0.9 or more."
+    )
+
+
+def test_first_reasons_that_change_with_noise_fail() -> None:
+    (reason,) = reasons_against(checks(same_first=0.7))
+    assert "the first reason stays the same under noise of 0.01 standard deviations; it must be 0.9" in reason
+
+
+def test_few_rows_and_chance_are_no_reason_against_a_version() -> None:
+    assert reasons_against(checks(rows=ENOUGH - 1, raised=0.1)) == ()
+    assert reasons_against(checks(raised=0.85, half=0.06)) == ()
+
+
+def test_proxies_fail_only_beyond_a_declared_limit_and_chance() -> None:
+    assert reasons_against(None, proxies=told(0.9)) == ()
+    assert reasons_against(None, proxies=told(0.9), proxy_limits={"age": 0.89, "gender": 0.6}) == ()
+    (reason,) = reasons_against(None, proxies=told(0.9), proxy_limits={"age": 0.75})
+    assert reason == (
+        "Its columns stand for age: together they predict the group below 25 with an AUC of 0.900 (95 % interval 0.880 "
+        "to 0.920), above the proxy_limit of 0.75."
+    )

@@ -10,7 +10,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import brier_score_loss, log_loss, roc_auc_score
 
 from tabular_model import metrics
-from tabular_model.metrics import Estimate, Quality, auc, bootstrap, calibration, discrimination
+from tabular_model.metrics import Estimate, Quality, auc, auc_interval, bootstrap, calibration, discrimination
 
 
 def drawn(rows: int = 800, seed: int = 0) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
@@ -40,6 +40,26 @@ def test_the_values_are_those_of_the_formulas() -> None:
     assert quality.log_loss.value == pytest.approx(log_loss(target, probability))
     assert quality.brier.value == pytest.approx(brier_score_loss(target, probability))
     assert quality.approved == target.mean()
+
+
+@given(rows=rows_with_ties)
+def test_the_interval_by_ranks_holds_the_auc(rows: list[tuple[int, int, int]]) -> None:
+    target, score = (np.array(values) for values in list(zip(*rows, strict=True))[:2])
+    found = auc_interval(target, score.astype(np.float64))
+    if min(target.sum(), (1 - target).sum()) < 2:
+        assert found == Estimate(None, None, None)
+        return
+    assert found.value == pytest.approx(roc_auc_score(target, score))
+    assert found.value is not None
+    assert found.low is not None
+    assert found.high is not None
+    assert 0 <= found.low <= found.value <= found.high <= 1
+
+
+def test_the_interval_by_ranks_is_that_of_resampling() -> None:
+    target, probability = drawn()
+    by_ranks, resampled = auc_interval(target, probability), Quality.of(target, probability, seed=0).auc
+    assert (by_ranks.low, by_ranks.high) == pytest.approx((resampled.low, resampled.high), abs=0.005)
 
 
 def test_calibration_is_a_logistic_regression_on_the_log_odds() -> None:

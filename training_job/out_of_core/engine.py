@@ -91,11 +91,12 @@ class _Course:
         with progress.step("Evaluate it on all rows of the holdout"):
             measured, uncertainty = self._measured(fitted, holdout, survey, score, held)
             notes.append(f"Scores of the holdout were counted in bins: its AUC is exact to {uncertainty:.1g}.")
-            found = results(fitted, measured, train, training, registry, notes)
+            reference = Reference.of(self._schema, train.frame.to_numpy(), score, fitted.threshold.value)
+            found = results(fitted, measured, train, reference, training, registry, notes)
         return Learned(
             fitted=fitted,
             results=found,
-            reference=Reference.of(self._schema, train.frame.to_numpy(), score, fitted.threshold.value),
+            reference=reference,
             data=training.described(table.facts.source, survey.rows, table.facts.sha256),
             how=_how(holdout, declaration),
             shown=Shown(

@@ -22,8 +22,10 @@ SECTIONS = [
     "Algorithm and parameters",
     "Measured quality",
     "Calibration",
+    "Reject inference",
     "Segments",
     "Fairness",
+    "Proxies",
     "Reasons",
     "Limits",
     "Monitoring plan",
@@ -92,6 +94,14 @@ def test_the_figures_are_those_of_the_version(text: str, trained_registry: Path)
     assert "Less discriminatory alternatives by other sets of columns: not measured." in fairness
     assert "| Credit_Score | low | CREDIT_SCORE_LOW | Credit Score is low |" in section(text, "Reasons")
     assert "AGE_LOW" not in section(text, "Reasons")
+    raised = metrics["reasons"]["raised"]["value"]
+    assert f"| The score rises when the first reason is repaired | {100 * raised:.1f} % |" in section(text, "Reasons")
+    for each in metrics["proxies"]["Age"]:
+        auc = each["together"]
+        row = f"| {each['group']} | {each['members']} of {each['rows']} | {auc['value']:.3f} | {auc['low']:.3f} to"
+        assert row in section(text, "Proxies")
+    assert "so that the gate did not judge it" in section(text, "Proxies")
+    assert "stand for a protected one" not in section(text, "What this card does not show")
     assert "| Age | number | 18 to 69 years |" in section(text, "Columns")
 
 
@@ -106,6 +116,11 @@ def test_a_model_of_other_columns_has_a_card(cards_registry: Path) -> None:
 def test_a_version_of_an_earlier_release_says_what_it_does_not_have() -> None:
     text = card(EARLIER)
     assert "at other thresholds: not measured by the release that trained it" in section(text, "Fairness")
+    assert "Age: not measured by the release that trained it" in section(text, "Proxies")
+    assert "Whether the reasons hold: not measured by the release" in section(text, "Reasons")
+    unknown = section(text, "What this card does not show")
+    assert "Whether columns stand for a protected one" in unknown
+    assert "Whether the reasons hold" in unknown
     assert "| Promoted | Replaced | By | Reason | Gate |" in card(EARLIER, Registry.open(EARLIER).champion() or "")
 
 
@@ -151,6 +166,24 @@ def test_without_protected_columns_fairness_is_not_measured(trained_registry: Pa
     text = card(tmp_path)
     assert section(text, "Fairness").startswith("\nNot measured: no column is marked as protected.")
     assert "Not measured" in section(text, "Segments")
+
+
+def test_too_few_rows_to_tell_are_said_to_be_so(trained_registry: Path, tmp_path: Path) -> None:
+    def few(metrics: dict[str, Any]) -> None:
+        metrics["proxies"]["Age"] = []
+        metrics["reasons"]["rows"] = 7
+
+    republished(trained_registry, tmp_path, few)
+    text = card(tmp_path)
+    assert "Age: too few rows to tell" in section(text, "Proxies")
+    assert "on 7 rejected applications of the holdout" in section(text, "Reasons")
+    assert "Too few rows to tell: fewer than 30." in section(text, "Reasons")
+
+
+def test_what_the_rejected_would_have_done_is_not_inferred(text: str) -> None:
+    said = section(text, "Reject inference")
+    assert "None is made" in said
+    assert "Loan_Approval is an earlier decision" in said.replace("\\", "")
 
 
 def test_a_protected_column_that_was_trained_on_may_be_a_reason(trained_registry: Path, tmp_path: Path) -> None:

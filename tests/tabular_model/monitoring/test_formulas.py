@@ -8,15 +8,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tabular_model.monitoring.formulas import (
-    Count,
     distributions,
     holm,
     impact,
     mean_difference,
     normal,
-    share_interval,
     shares,
 )
+from tabular_model.shares import Count
 
 counts = st.integers(1, 5000).flatmap(lambda rows: st.builds(Count, st.integers(0, rows), st.just(rows)))
 bins = st.lists(st.integers(0, 500), min_size=8, max_size=8).map(np.array)
@@ -40,7 +39,6 @@ def test_without_rows_nothing_is_told():
     assert distributions(none + 100, none).p_value == 1
     assert shares(Count(0, 0), Count(1, 10), 0.02).critical(0.05) == math.inf
     assert normal(0.1, 0.0, sides=1).critical(0.05) == math.inf
-    assert share_interval(Count(0, 0)).value is None
 
 
 def test_the_critical_value_is_passed_as_often_as_it_says():
@@ -65,14 +63,6 @@ def test_shares_differ_alike_in_both_directions(one, other):
 def test_a_share_that_was_zero_in_few_rows_is_not_known():
     few, many = (shares(Count(0, 7500), Count(0, rows), 0.02).critical(0.002) for rows in (10, 10_000))
     assert few > 0.02 > many
-
-
-@given(counts)
-@settings(max_examples=20)
-def test_a_share_lies_in_its_interval(count):
-    found = share_interval(count)
-    assert 0 <= found.low <= found.value + 1e-12
-    assert found.value <= found.high + 1e-12 <= 1 + 1e-9
 
 
 @given(counts, counts.filter(lambda count: count.yes > 0))

@@ -100,6 +100,9 @@ def test_a_record_is_read_part_by_part_and_joined_to_its_outcomes(root, trained_
     assert [each.month for each in v2.outcomes.vintages] == ["2026-01", "2026-02", "2026-03"]
     # The approved are alike: an AUC below the holdout's is what was promised for them.
     assert v2.outcomes.quality.auc.high < v2.outcomes.holdout.auc.low
+    # Were the rejected as their probabilities say, the AUC of all would be no lower than that of the holdout.
+    assert v2.outcomes.rejects.assumed[0].auc.high > v2.outcomes.holdout.auc.value > v2.outcomes.quality.auc.high
+    assert v2.outcomes.rejects.rejected + v2.outcomes.rejects.approved == v2.rows
     # In March credit scores were recorded too low: more outcomes are good than was promised.
     of_outcomes = {each.subject for each in v2.having(Outcome.found)} - {"approvals"}
     assert of_outcomes == {"2026-03", "outcomes"}
