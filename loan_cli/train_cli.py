@@ -81,6 +81,12 @@ def train(
     run: Annotated[
         str | None, typer.Option(envvar="LOAN_RUN", help="Name of this training; a retry publishes no second version.")
     ] = None,
+    commit: Annotated[
+        str, typer.Option(envvar="LOAN_COMMIT", help="Commit of the source that trains, for the version's lineage.")
+    ] = "",
+    job: Annotated[
+        str, typer.Option(envvar="LOAN_JOB", help="Kubernetes Job that this runs in, for the version's lineage.")
+    ] = "",
     signing_key: Annotated[
         Path | None,
         typer.Option(envvar="LOAN_SIGNING_KEY", help="PEM file of the Ed25519 key to sign the version with."),
@@ -143,6 +149,8 @@ def train(
         threshold=threshold,
         holdout=holdout,
         run=run or uuid.uuid4().hex,
+        commit=commit,
+        job=job,
     )
     with audited("train", who=operator(), what=f"training {training.run}", why=f"training {training.run}") as doing:
         signer = Signer.read(signing_key) if signing_key else None
