@@ -122,6 +122,7 @@ def train(
     from tabular_model.bundle import Bundler
     from tabular_model.declaration import Declaration
     from tabular_model.errors import RegistryError
+    from tabular_model.lineage.cli import follow
     from tabular_model.parameters import assignments
     from tabular_model.registry import Registry
     from tabular_model.signing import Signer, Trust
@@ -160,6 +161,7 @@ def train(
         opened = Registry.open(registry, create=True, verify_key=verify_key)
         chosen = _engine(context, engine, master, pairs("--conf", conf))
         version = doing.what = run_training(training, opened, Progress(), signer, bundler, chosen).version
+    follow(opened, version)
     verdict = Verdict.from_metrics(opened.read(version, "metrics.json"))
     line = msgspec.json.encode({"version": version, **msgspec.structs.asdict(verdict)}).decode()
     if result:
