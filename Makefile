@@ -9,13 +9,14 @@ PACKAGES := loan_cli loan_model loan_spark model_server rollout tabular_model tr
 REGISTRY := $(or $(LOAN_REGISTRY),files/model_version)
 DATA := files/dataset.csv
 GO_BIN := tests/.cache/bin
+MLFLOW := tests/.cache/mlflow
 GO_TOOLS := $(GO_BIN)/registry $(GO_BIN)/oras $(GO_BIN)/h2spec
 TOKEN := files/token
 PIP := $(BIN)/pip --disable-pip-version-check install --require-hashes
 COUNT := awk '/^Collecting/ {printf "\r  %d packages", ++n > "/dev/stderr"} END {print "" > "/dev/stderr"}'
 
 .DEFAULT_GOAL := help
-.PHONY: help serve test go-tools faults soak bench bench-quick docs format protocol lock clean
+.PHONY: help serve test go-tools mlflow-server faults soak bench bench-quick docs format protocol lock clean
 
 help: ## List the targets
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -32,7 +33,7 @@ serve: $(VENV)/.serve ## Install, train v1 on synthetic data if there is no vers
 	fi
 	@exec $(BIN)/loan serve --registry $(REGISTRY)
 
-test: $(VENV)/.dev $(VENV)/.spark $(GO_TOOLS) ## Install what tests need; check format, style, types, imports; run the unit tests; check the chart
+test: $(VENV)/.dev $(VENV)/.spark $(GO_TOOLS) $(MLFLOW)/.installed ## Install what tests need; check format, style, types, imports; run the unit tests; check the chart
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
@@ -48,6 +49,14 @@ with_go = @mkdir -p $(@D) && if command -v go >/dev/null; then $(1); \
 	  else echo "Without Go there is no $(@F): the tests that need it are skipped" >&2; fi
 
 go-tools: $(GO_TOOLS)
+
+# A real MLflow server, for tests.
+mlflow-server: $(MLFLOW)/.installed
+
+$(MLFLOW)/.installed: requirements/mlflow.txt $(VENV)/.dev
+	@echo "Installing the MLflow server that tests log to (once; 210 MB, some seconds)" >&2
+	@$(BIN)/uv venv --quiet --clear --python $(BIN)/python $(MLFLOW)
+	@$(BIN)/uv pip install --quiet --require-hashes --python $(MLFLOW)/bin/python -r $< && touch $@
 
 $(GO_BIN)/oras $(GO_BIN)/h2spec:
 	$(call with_go,CGO_ENABLED=0 GOBIN=$(abspath $(@D)) go install $(MODULE))
@@ -103,9 +112,10 @@ lock: $(VENV)/.dev ## Lock the newest compatible versions of all dependencies, w
 	$(LOCK) pyproject.toml --extra rollout --constraints requirements/dev.txt --output-file requirements/rollout.txt
 	$(LOCK) pyproject.toml --extra spark --extra training --extra model-signing --constraints requirements/dev.txt --output-file requirements/spark.txt
 	$(LOCK) --group build --constraints requirements/dev.txt --output-file requirements/build.txt
+	$(LOCK) --group mlflow-server --constraints requirements/dev.txt --output-file requirements/mlflow.txt
 
 clean: ## Remove what make created, except the registry
-	rm -rf $(VENV) $(PROTO:.proto=.binpb) $(BENCH) $(GO_BIN) build dist .*_cache *.egg-info
+	rm -rf $(VENV) $(PROTO:.proto=.binpb) $(BENCH) $(GO_BIN) $(MLFLOW) build dist .*_cache *.egg-info
 
 $(BIN)/pip:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \

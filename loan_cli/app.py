@@ -18,6 +18,7 @@ from tabular_model.cli import keys
 from tabular_model.decisions.cli import app as records
 from tabular_model.decisions.cli import replay
 from tabular_model.errors import GateFailed, ModelError, NotSigned, RegistryEmpty, RegistryNotFound
+from tabular_model.lineage.cli import lineage
 from training_job import cli as training
 
 EXAMPLES = """
@@ -101,6 +102,7 @@ app.command(rich_help_panel="Serving Commands")(predict)
 versions.command("diff")(training.diff)
 app.add_typer(versions, name="versions", rich_help_panel="Version Commands")
 app.command(rich_help_panel="Version Commands")(card)
+app.command(rich_help_panel="Version Commands")(lineage)
 app.add_typer(rollout, name="rollout", rich_help_panel="Version Commands")
 app.command(cls=JudgeCommand, rich_help_panel="Version Commands")(judge)
 app.add_typer(keys, name="keys", rich_help_panel="Version Commands")

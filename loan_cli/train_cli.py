@@ -81,6 +81,12 @@ def train(
     run: Annotated[
         str | None, typer.Option(envvar="LOAN_RUN", help="Name of this training; a retry publishes no second version.")
     ] = None,
+    commit: Annotated[
+        str, typer.Option(envvar="LOAN_COMMIT", help="Commit of the source that trains, for the version's lineage.")
+    ] = "",
+    job: Annotated[
+        str, typer.Option(envvar="LOAN_JOB", help="Kubernetes Job that this runs in, for the version's lineage.")
+    ] = "",
     signing_key: Annotated[
         Path | None,
         typer.Option(envvar="LOAN_SIGNING_KEY", help="PEM file of the Ed25519 key to sign the version with."),
@@ -116,6 +122,7 @@ def train(
     from tabular_model.bundle import Bundler
     from tabular_model.declaration import Declaration
     from tabular_model.errors import RegistryError
+    from tabular_model.lineage.cli import follow
     from tabular_model.parameters import assignments
     from tabular_model.registry import Registry
     from tabular_model.signing import Signer, Trust
@@ -143,6 +150,8 @@ def train(
         threshold=threshold,
         holdout=holdout,
         run=run or uuid.uuid4().hex,
+        commit=commit,
+        job=job,
     )
     with audited("train", who=operator(), what=f"training {training.run}", why=f"training {training.run}") as doing:
         signer = Signer.read(signing_key) if signing_key else None
@@ -152,6 +161,7 @@ def train(
         opened = Registry.open(registry, create=True, verify_key=verify_key)
         chosen = _engine(context, engine, master, pairs("--conf", conf))
         version = doing.what = run_training(training, opened, Progress(), signer, bundler, chosen).version
+    follow(opened, version)
     verdict = Verdict.from_metrics(opened.read(version, "metrics.json"))
     line = msgspec.json.encode({"version": version, **msgspec.structs.asdict(verdict)}).decode()
     if result:

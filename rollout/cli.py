@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from rollout.connection import Connection
     from rollout.controller import Watch
     from rollout.judgement import Judged
-    from rollout.values import Split
+    from tabular_model.rollouts import Split
 
 STOPPED = 3  # the exit code of a rollout that stands where it is; 1 is one that was rolled back or refused
 

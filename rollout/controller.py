@@ -17,8 +17,8 @@ from rollout.record import Record, me
 from rollout.registry_job import RegistryJob
 from rollout.release import Release, Revision
 from rollout.traffic import Snapshot, Source, Traffic
-from rollout.values import Split
 from rollout.workload import Health, Workload
+from tabular_model.rollouts import Split
 
 UPGRADE_ATTEMPTS = 3
 UPGRADE_PAUSE_SECONDS = 5

@@ -15,8 +15,8 @@ from rollout.errors import ClusterError, Refused
 from rollout.helm import helm
 from rollout.objects import INSTANCE, KINDS, MANAGED_BY, MANAGER, SERVER_SIDE_APPLY, Objects
 from rollout.release import Revision
-from rollout.values import Split
 from rollout.workload import KnativeWorkload, Workload
+from tabular_model.rollouts import Split
 
 COMPONENT = "app.kubernetes.io/component=rollout"
 KEY = "state"

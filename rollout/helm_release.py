@@ -14,7 +14,7 @@ import yaml
 from rollout.errors import ClusterError, Refused
 from rollout.helm import helm
 from rollout.release import Revision
-from rollout.values import Split
+from tabular_model.rollouts import Split
 
 CHART = "loan-model"
 PENDING = ("pending-install", "pending-upgrade", "pending-rollback")

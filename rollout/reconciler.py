@@ -10,7 +10,7 @@ from rollout.errors import ClusterError, Refused, RolledBack, Stopped
 from rollout.outages import cluster_errors
 from rollout.record import Record, me
 from rollout.registry_job import RegistryJob
-from rollout.values import Split
+from tabular_model.rollouts import Split
 
 LOOK_SECONDS = 1  # between two looks at the values during a step
 RETRY_SECONDS = 30  # between two looks at a version that is not fit, or not there yet

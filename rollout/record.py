@@ -11,24 +11,17 @@ from urllib3.exceptions import HTTPError
 
 from rollout import events
 from rollout.judgement import Judged
-from rollout.values import Split
 from rollout.workload import Workload
 from tabular_model.audit import Result, operator
 from tabular_model.audit import record as audit
+from tabular_model.rollouts import Decision, Split
 
 WARNINGS = ("RolledBack", "Stopped", "NotFit")
 
 
-class Decision(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
-    """`before` and `after` are the versions and the canary's share; `judged` has the figures where there were any."""
+class JudgedDecision(Decision, frozen=True, omit_defaults=True, kw_only=True):
+    """`judged` has the figures where there were any."""
 
-    event: str
-    who: str
-    at: datetime
-    release: str
-    before: Split
-    after: Split
-    why: str
     judged: Judged | None = None
 
 
@@ -52,7 +45,7 @@ class Record:
 
     def decided(self, event: str, before: Split, after: Split, why: str, judged: Judged | None = None) -> None:
         """Some events are warnings; if the cluster does not accept the event, standard error says so."""
-        decision = Decision(
+        decision = JudgedDecision(
             event=event,
             who=me(),
             at=datetime.now(UTC),

@@ -5,7 +5,8 @@ from typing import Any, Protocol
 
 import msgspec
 
-from rollout.values import Split, Values
+from rollout.values import Values
+from tabular_model.rollouts import Split
 
 
 class Revision(msgspec.Struct, frozen=True):

@@ -5,6 +5,7 @@ from typing import Any, Literal
 import msgspec
 
 from rollout.errors import Refused
+from tabular_model.rollouts import Split
 
 
 class Judgement(msgspec.Struct, frozen=True, rename="camel", kw_only=True):
@@ -54,20 +55,6 @@ class Canary(msgspec.Struct, frozen=True):
     version: str
     weight: int
     mirror: int
-
-
-class Split(msgspec.Struct, frozen=True):
-    """Which versions run and the canary's share in percent; an empty version does not run."""
-
-    stable: str
-    canary: str
-    weight: int
-
-    def __str__(self) -> str:
-        if not self.stable:
-            return "no version"
-        canary = f", {self.canary} {self.weight} %" if self.canary else ""
-        return f"{self.stable} {100 - self.weight} %{canary}"
 
 
 class Tls(msgspec.Struct, frozen=True, rename="camel"):

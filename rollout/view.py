@@ -8,8 +8,8 @@ from rich.text import Text
 
 from rollout.judgement import Finding, Judged, Outcome
 from rollout.release import Revision
-from rollout.values import Split
 from rollout.workload import Health
+from tabular_model.rollouts import Split
 
 WIDTH = 40  # cells of a bar
 MARKS = {

@@ -9,7 +9,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
-from typing import Literal
+from typing import Annotated, Literal
 
 import msgspec
 import structlog
@@ -30,7 +30,7 @@ class Entry(msgspec.Struct, kw_only=True, omit_defaults=True):
     audit: Action
     who: str
     what: str
-    when: datetime = msgspec.field(default_factory=lambda: datetime.now(UTC))
+    when: Annotated[datetime, msgspec.Meta(tz=True)] = msgspec.field(default_factory=lambda: datetime.now(UTC))
     result: Result
     why: str = ""
     request_id: str = ""

@@ -74,7 +74,7 @@ def list_versions(registry: Root = DEFAULT_ROOT, verify_key: Key = None, output:
     table = Table(*(name.upper() for name in rows[0]), box=None, pad_edge=False)
     for row in rows:
         table.add_row(*("" if value is None else str(value) for value in row.values()))
-    _console().print(table)
+    console().print(table)
 
 
 @app.command()
@@ -122,6 +122,8 @@ def promote(
     result: Result = None,
 ) -> None:
     """Make a version the champion, which servers use by default."""
+    from tabular_model.lineage.cli import follow
+
     who = by or operator()
     opened = Registry.open(registry, verify_key=verify_key)
     if opened.champion() == version:
@@ -130,6 +132,7 @@ def promote(
     with audited("promote", who=who, what=version, why=reason):
         promotion = opened.promote(version, by=who, reason=reason, force=force)
     _leave(result, promotion)
+    follow(opened, version)
     typer.echo(f"{promotion.version} is now the champion{' (forced)' if promotion.forced else ''}.")
 
 
@@ -223,6 +226,6 @@ def _print_json(value: Any) -> None:
     typer.echo(msgspec.json.format(msgspec.json.encode(value), indent=2).decode())
 
 
-def _console() -> Console:
+def console() -> Console:
     """Wide enough in a pipe that no table is cut."""
     return Console(width=None if sys.stdout.isatty() else 200)

@@ -16,6 +16,7 @@ FORMAT = 2
 FILE = "manifest.json"
 SIGNATURE = "manifest.sig"  # of the bytes of that file, see `signing`
 BUNDLE = "model.sig"  # of all other files, for other tools, see `bundle`
+PIPELINE = "pipeline.py"  # the code of a custom pipeline
 
 
 def sha256(content: bytes) -> str:
@@ -46,6 +47,7 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     where it names none, and in earlier versions.
     `compiled` is how the compiled model compares with the pipeline, absent in earlier versions.
     `engine` is what kept the rows where they were not in memory: stream or spark.
+    `commit` is that of the training's source, `job` the Kubernetes Job that it ran in; absent where nobody said so.
     `signer` is the fingerprint of the key that signs this document, see `signing`; absent if there is none.
     `files` maps each file's name to its sha256; `digest` is the sha256 of this document with an empty digest.
     """
@@ -71,6 +73,8 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     law: tuple[Law, ...] | UnsetType = UNSET
     compiled: Comparison | UnsetType = UNSET
     engine: str | UnsetType = UNSET
+    commit: str | UnsetType = UNSET
+    job: str | UnsetType = UNSET
     signer: str | UnsetType = UNSET
     digest: str = ""
 

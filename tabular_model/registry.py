@@ -81,6 +81,11 @@ class Registry:
             trust = Trust.read(verify_key)
         return cls(open_storage(str(root), create), trust)
 
+    @property
+    def keeps_promotions(self) -> bool:
+        """Whether promotions would be found here; in the folder of one version they are not."""
+        return self._single is None
+
     def versions(self) -> list[str]:
         """The published versions, oldest first."""
         # A server may wait in the folder of a version that is being published.

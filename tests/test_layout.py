@@ -56,7 +56,11 @@ def test_the_same_versions_everywhere():
 
     everything = pins(ROOT / "requirements/dev.txt")
     for path in REQUIREMENTS:
-        assert {name for name, _ in pins(path) - everything} <= ONLY_WITH_JAVA, path.name
+        others = {name for name, _ in pins(path) - everything}
+        if path.name == "mlflow.txt":  # a server that tests start, in an environment of its own
+            assert not others & {name for name, _ in everything}
+        else:
+            assert others <= ONLY_WITH_JAVA, path.name
 
 
 def test_the_server_runs_where_neither_training_nor_kserve_is_installed(trained_registry):

@@ -86,6 +86,8 @@ def run_training(
             law=declaration.law or UNSET,
             compiled=fitted.compiled,
             engine=learned.engine or UNSET,
+            commit=training.commit or UNSET,
+            job=training.job or UNSET,
         )
 
     with progress.step(f"Publish to {registry.url}"):

@@ -26,7 +26,8 @@ class Training:
 
     `algorithm` and `parameters` go before the declaration's own; `holdout` is the share of rows kept for evaluation;
     `threshold` None means that one is chosen. `folder` is where the declaration's file stands, for a pipeline of its
-    own; `search` is how many settings to try of the parameters that are not given.
+    own; `search` is how many settings to try of the parameters that are not given. `commit` of the source and `job` of
+    the cluster say what ran.
     """
 
     data: str
@@ -40,6 +41,8 @@ class Training:
     threshold: float | None = None
     holdout: float = 0.25
     run: str = field(default_factory=lambda: uuid.uuid4().hex)
+    commit: str = ""
+    job: str = ""
 
     @property
     def asked(self) -> str:

@@ -71,11 +71,12 @@ def _read(registry: str, version: str, verify_key: Path | None) -> "Subject":
 def _write_bundle(
     subject: "Subject", bundle: Path, audit: list[Path], judgements: list[Path], signing_key: Path | None
 ) -> None:
+    from tabular_model import log_lines
     from tabular_model.card import evidence
     from tabular_model.signing import Signer
 
-    lines = evidence.audit_lines(audit, subject.manifest.version)
-    judged = evidence.judgements(judgements, subject.manifest.version)
+    lines = log_lines.audit_lines(audit, subject.manifest.version)
+    judged = log_lines.judgements(judgements, subject.manifest.version)
     if not signing_key:
         content, signed = evidence.archive(subject, _cards(subject), lines, judged), "not signed"
     else:

@@ -6,30 +6,20 @@ Ed25519 signature of that list, as `manifest.sig` is of the manifest. The same i
 
 import gzip
 import io
-import re
 import tarfile
-from collections.abc import Iterable, Mapping
-from pathlib import Path
-from typing import Any
+from collections.abc import Mapping
 
 import msgspec
 
 from tabular_model import manifest as manifests
 from tabular_model import results
 from tabular_model.card.subject import Subject
-from tabular_model.errors import DataError
+from tabular_model.log_lines import Lines
 from tabular_model.manifest import sha256
 from tabular_model.signing import Signer
 
 SUMS = "SHA256SUMS"
 SIGNATURE = f"{SUMS}.sig"
-
-
-class Lines(msgspec.Struct, frozen=True):
-    """Lines of JSON, each as it was written, and how many others were left out."""
-
-    kept: tuple[bytes, ...]
-    left_out: int
 
 
 class Contents(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -46,16 +36,6 @@ class Contents(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     judgements: int
     judgements_left_out: int
     signer: str = ""
-
-
-def audit_lines(paths: Iterable[Path], version: str) -> Lines:
-    """The audit lines that name the version, of files of logs; DataError for a file without any audit line."""
-    return _lines(paths, version, {"audit"}, "audit line")
-
-
-def judgements(paths: Iterable[Path], version: str) -> Lines:
-    """What `loan rollout` and `loan judge --json` printed that names the version; DataError for a file of neither."""
-    return _lines(paths, version, {"event", "verdict"}, "judgement")
 
 
 def archive(
@@ -88,36 +68,6 @@ def archive(
     if signer:
         files[SIGNATURE] = signer.sign(files[SUMS])
     return _packed(f"{manifest.model}-{manifest.version}", files, int(manifest.created.timestamp()))
-
-
-def _lines(paths: Iterable[Path], version: str, keys: set[str], what: str) -> Lines:
-    kept: list[bytes] = []
-    others = 0
-    named = re.compile(rb"\b%s\b" % version.encode())
-    for path in paths:
-        found = [line for line in _content(path).splitlines() if keys & _keys(line)]
-        if not found:
-            raise DataError(
-                f"{path} contains no {what}, which is a line of JSON with the key {' or '.join(sorted(keys))}."
-            )
-        about = [line for line in found if named.search(line)]
-        kept += (line + b"\n" for line in about)
-        others += len(found) - len(about)
-    return Lines(tuple(kept), others)
-
-
-def _keys(line: bytes) -> set[str]:
-    try:
-        return set(msgspec.json.decode(line, type=dict[str, Any]))
-    except (msgspec.DecodeError, UnicodeDecodeError):
-        return set()
-
-
-def _content(path: Path) -> bytes:
-    try:
-        return path.read_bytes()
-    except OSError as error:
-        raise DataError(f"{path} cannot be read: {error.strerror}.") from None
 
 
 def _indented(content: bytes) -> bytes:

@@ -17,11 +17,11 @@ from sklearn.pipeline import Pipeline
 from tabular_model.errors import ModelError, first_line
 from tabular_model.estimators.family import Compiled
 from tabular_model.levels import words
+from tabular_model.manifest import PIPELINE
 from tabular_model.parameters import Parameters
 from tabular_model.schema import Schema
 from tabular_model.scoring.scorer import ONNX
 
-SOURCE = "pipeline.py"  # the file of the version that keeps the code
 SEEDS = ("seed", "random_state")
 
 
@@ -100,7 +100,7 @@ class OwnPipeline:
         from tabular_model.estimators.conversion import converted  # noqa: PLC0415
 
         model = converted(pipeline["model"], schema, pipeline["record"].features)
-        return Compiled({ONNX: model, SOURCE: self.source.encode()}, frozenset(), "float32", missing_anywhere=False)
+        return Compiled({ONNX: model, PIPELINE: self.source.encode()}, frozenset(), "float32", missing_anywhere=False)
 
     @contextmanager
     def failing(self, when: str) -> Iterator[None]:

@@ -13,7 +13,7 @@ from rollout import helm as helm_command
 from rollout import helm_release as module
 from rollout.errors import ClusterError, Refused
 from rollout.helm_release import HelmRelease
-from rollout.values import Split
+from tabular_model.rollouts import Split
 from tests.rollout.cluster import CHART, DEFAULTS, FULL_NAME, packed
 
 SPLIT = {"canary": {"version": "v2", "weight": 5}}

@@ -188,6 +188,10 @@ template:
     fieldRef:
       fieldPath: metadata.labels['batch.kubernetes.io/controller-uid']
   {{- end }}
+- name: LOAN_JOB
+  valueFrom:
+    fieldRef:
+      fieldPath: metadata.labels['batch.kubernetes.io/job-name']
 {{- if include "loan-model.trainsOnSpark" .root }}
 {{- include "loan-model.sparkDriverEnv" .root | nindent 0 }}
 {{- end }}
