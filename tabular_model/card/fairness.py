@@ -6,9 +6,10 @@ from tabular_model import plots
 from tabular_model.card.document import Alarm, Block, Figure, Section, Table, Text
 from tabular_model.card.subject import NOT_MEASURED, Subject
 from tabular_model.evaluate import FEWEST, FOUR_FIFTHS, Segment
+from tabular_model.impact import impact_ratio
 from tabular_model.metrics import Estimate
 from tabular_model.page import estimate, interval, number, share
-from tabular_model.tradeoffs import Tradeoff, frontier, impact_ratio
+from tabular_model.tradeoffs import Tradeoff, frontier
 
 
 def sections(subject: Subject) -> Iterator[Section]:

@@ -3,7 +3,7 @@ import pytest
 
 from tabular_model.evaluate import Decisions, Judged
 from tabular_model.metrics import Estimate, auc
-from tabular_model.tradeoffs import SHARES, Lowest, Tradeoff, frontier, impact_ratio, tradeoffs
+from tabular_model.tradeoffs import SHARES, Lowest, Tradeoff, frontier, tradeoffs
 
 
 def drawn(rows: int = 2000) -> tuple[Judged, dict[str, list[tuple[str, Judged]]]]:
@@ -50,30 +50,6 @@ def test_groups_too_small_to_compare_are_not_compared() -> None:
 def test_rows_of_one_class_tell_no_quality() -> None:
     judged, _ = drawn(400)
     assert {each.decision_auc for each in tradeoffs(judged.of(judged.target == 1), {}, 0.5)} == {None}
-
-
-def test_the_interval_covers_the_true_ratio_as_often_as_it_says() -> None:
-    rng = np.random.default_rng(1)
-    young, old = rng.binomial(200, 0.3, 2000), rng.binomial(300, 0.5, 2000)
-    inside = 0
-    for a, b in zip(young, old, strict=True):
-        found = impact_ratio(float(a), 200.0, float(b), 300.0)
-        assert found.low is not None
-        assert found.high is not None
-        inside += found.low <= 0.6 <= found.high
-    assert 0.93 < inside / 2000 < 0.97
-
-
-@pytest.mark.parametrize(
-    ("counts", "expected"),
-    [
-        ((0.0, 50.0, 25.0, 50.0), Estimate(0.0, None, None)),
-        ((50.0, 50.0, 50.0, 50.0), Estimate(1.0, None, None)),
-        ((0.0, 50.0, 0.0, 50.0), Estimate(None, None, None)),
-    ],
-)
-def test_what_all_or_none_do_not_tell_is_left_open(counts: tuple[float, ...], expected: Estimate) -> None:
-    assert impact_ratio(*counts) == expected
 
 
 def test_the_frontier_has_what_nothing_beats() -> None:
