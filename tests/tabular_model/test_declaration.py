@@ -93,8 +93,15 @@ def test_plain_values_keep_their_spelling() -> None:
 
 
 def test_what_is_dumped_reads_back_as_the_same() -> None:
-    found = Declaration.parse(GOOD, "loan.yaml")
+    found = Declaration.parse(GOOD.replace("direction: up\n- name", "proxy: true\n- name"), "loan.yaml")
+    assert found.schema["Owner"].proxy
     assert Declaration.parse(found.dump(), "dumped") == found
+
+
+def test_some_column_must_be_left_to_be_a_reason() -> None:
+    proxies = GOOD.replace("  missing: true\n  direction: up", "  missing: true\n  proxy: true")
+    said = refused(proxies.replace("  type: boolean\n", "  type: boolean\n  proxy: true\n"))
+    assert "every column to train on is a proxy" in said
 
 
 TEXT = st.text(st.characters(exclude_categories=["Cs", "Cc", "Zl", "Zp"]), min_size=1, max_size=12).filter(str.strip)
@@ -223,6 +230,11 @@ def test_what_is_miswritten_is_named_with_its_place(old: str, new: str, sentence
             "  protected: true\n  bands: [25, 62]",
             "  proxy_limit: 0.75",
             "line 14, column Age: a proxy_limit is only for a column that is protected.",
+        ),
+        (
+            "  protected: true\n  bands",
+            "  protected: true\n  proxy: true\n  bands",
+            "column Age: a protected column is never a reason and needs no proxy: true; remove one of the two keys.",
         ),
         (
             "  protected: true\n  bands",

@@ -186,12 +186,32 @@ def test_what_the_rejected_would_have_done_is_not_inferred(text: str) -> None:
     assert "Loan_Approval is an earlier decision" in said.replace("\\", "")
 
 
-def test_a_protected_column_that_was_trained_on_may_be_a_reason(trained_registry: Path, tmp_path: Path) -> None:
+def test_a_protected_column_that_was_trained_on_is_never_a_reason(trained_registry: Path, tmp_path: Path) -> None:
     features = ("Age", *Registry.open(trained_registry).manifest("v1").features)
-    republished(trained_registry, tmp_path, features=features)
+
+    def counted(metrics: dict[str, Any]) -> None:
+        metrics["withheld"] = {
+            "columns": ["Age"],
+            "rejected": 200,
+            "lowered_most": {"value": 0.25, "low": 0.2, "high": 0.315},
+            "without_reason": {"value": 0.01, "low": 0.002, "high": 0.04},
+        }
+
+    republished(trained_registry, tmp_path, counted, features=features)
     text = card(tmp_path)
-    assert "Age: protected, and trained on by explicit choice" in section(text, "Reasons")
+    reasons = section(text, "Reasons")
+    assert "Never given, because protected, though trained on by explicit choice: Age." in reasons
+    assert "AGE_LOW" not in reasons
+    warning = (
+        "**25.0 % (95 % interval 20.0 % to 31.5 %) of 200 rejected applications of the holdout were lowered most by"
+    )
+    assert warning in reasons
+    assert warning in text.split("## Purpose")[0]
+    assert "1.0 % were lowered by nothing else and have no reason." in reasons
+    assert "12 CFR 1002.9(b)(2)" in reasons
     assert "Trained on although protected, by explicit choice: Age." in section(text, "Columns")
+    republished(trained_registry, tmp_path, features=features)
+    assert "was not measured by the release that trained the version" in section(card(tmp_path, "v2"), "Reasons")
 
 
 def test_only_the_rules_of_a_declared_law_are_cited(text: str, trained_registry: Path, tmp_path: Path) -> None:
