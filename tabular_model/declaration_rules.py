@@ -44,11 +44,9 @@ def _of_model(declaration: "Declaration") -> Iterator[Broken]:
         yield ("target", "rejected"), f"approved and rejected are both {target.approved!r}"
     if not declaration.columns:
         yield ("columns",), "there are no columns"
-    elif not any(column.can_be_reason for column in declaration.columns):
-        yield (
-            ("columns",),
-            "every column is protected or a proxy, so that a rejected applicant could be given no reason",
-        )
+    free = [column for column in declaration.columns if not column.protected]
+    if free and all(column.proxy for column in free):
+        yield ("columns",), "every column to train on is a proxy, so that a rejected applicant could be given no reason"
     if declaration.pipeline and not _FUNCTION.fullmatch(declaration.pipeline):
         yield ("pipeline",), f"pipeline {declaration.pipeline!r} is not of the form package.module:function"
     if declaration.pipeline and declaration.algorithm != "auto":

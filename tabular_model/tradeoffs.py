@@ -46,7 +46,17 @@ def tradeoffs(judged: Judged, bands: Bands, threshold: float) -> list[Tradeoff]:
 
     `bands` are the groups of each protected column with their rows.
     """
-    at = np.unique(np.append(_approving(judged), threshold))
+    return _at(judged, bands, np.unique(np.append(_approving(judged), threshold)))
+
+
+def at_rate(judged: Judged, bands: Bands, rate: float) -> Tradeoff:
+    """At the threshold that approves a share of the rows nearest to `rate`; equal scores are approved together."""
+    scores = np.unique(judged.score)
+    nearest = np.abs(_approved(judged, scores) / judged.rows - rate).argmin()
+    return _at(judged, bands, scores[[nearest]])[0]
+
+
+def _at(judged: Judged, bands: Bands, at: Floats) -> list[Tradeoff]:
     rates = _approved(judged, at) / judged.rows
     quality = _decision_auc(judged, at)
     lowest = {column: found for column, groups in bands.items() if (found := _lowest(groups, at))}
@@ -63,15 +73,17 @@ def tradeoffs(judged: Judged, bands: Bands, threshold: float) -> list[Tradeoff]:
 
 def frontier(found: Sequence[Tradeoff], column: str) -> list[Tradeoff]:
     """Those that no other beats in the AUC of the decision or in the lowest ratio without losing in the other."""
-    points: list[tuple[Tradeoff, float, float]] = []
-    for each in found:
-        ratio = each.lowest[column].ratio.value if column in each.lowest else None
-        if each.decision_auc is not None and ratio is not None:
-            points.append((each, each.decision_auc, ratio))
+    points = [(each.decision_auc, each.lowest[column].ratio.value if column in each.lowest else None) for each in found]
+    return [found[i] for i in unbeaten(points)]
+
+
+def unbeaten(points: Sequence[tuple[float | None, float | None]]) -> list[int]:
+    """The places of those that no other beats in the first or the second value without losing in the other."""
+    known = [(i, first, second) for i, (first, second) in enumerate(points) if first is not None and second is not None]
     return [
-        each
-        for each, auc, ratio in points
-        if not any(a >= auc and r >= ratio and (a > auc or r > ratio) for _, a, r in points)
+        i
+        for i, first, second in known
+        if not any(a >= first and b >= second and (a > first or b > second) for _, a, b in known)
     ]
 
 

@@ -326,5 +326,5 @@ def test_the_declaration_in_the_docs_is_one():
     page = (Path(__file__).parents[2] / "docs/model.md").read_text()
     (text,) = re.findall(r"(?ms)^```yaml\n(.*?)^```", page)
     declared = Declaration.parse(text, "docs/model.md")
-    assert [column.name for column in declared.columns] == ["income", "occupation", "age"]
+    assert [column.name for column in declared.columns] == ["income", "occupation", "age", "postcode_index"]
     assert (declared.group, declared.time, declared.parameters) == ("applicant", "decided_on", {"max_iter": "200"})

@@ -3,7 +3,7 @@ import pytest
 
 from tabular_model.evaluate import Decisions, Judged
 from tabular_model.metrics import Estimate, auc
-from tabular_model.tradeoffs import SHARES, Lowest, Tradeoff, frontier, tradeoffs
+from tabular_model.tradeoffs import SHARES, Lowest, Tradeoff, at_rate, frontier, tradeoffs
 
 
 def drawn(rows: int = 2000) -> tuple[Judged, dict[str, list[tuple[str, Judged]]]]:
@@ -30,6 +30,16 @@ def test_each_threshold_has_the_figures_that_its_decisions_have() -> None:
         assert each.lowest["age"].ratio.value == pytest.approx(min(rates.values()) / max(rates.values()))
     shares = [each.approval_rate for each in found if each.threshold != 0.5]
     assert shares == pytest.approx(sorted(SHARES, reverse=True), abs=0.001)
+
+
+def test_a_rate_is_kept_as_nearly_as_equal_scores_allow() -> None:
+    judged, bands = drawn()
+    found = at_rate(judged, bands, 0.3)
+    assert found.approval_rate == pytest.approx(0.3, abs=0.0005)
+    assert found in tradeoffs(judged, bands, found.threshold)
+    coarse = judged._replace(score=np.round(judged.score, 1))
+    rates = [(coarse.score >= each).mean() for each in np.unique(coarse.score)]
+    assert at_rate(coarse, {}, 0.33).approval_rate == min(rates, key=lambda rate: abs(rate - 0.33))
 
 
 def test_counted_rows_are_as_the_rows_themselves() -> None:
