@@ -6,13 +6,13 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
+from loan_cli.card_cli import card
 from loan_cli.monitor_cli import monitor
 from loan_cli.predict_cli import predict
 from loan_cli.train_cli import train
 from model_server import cli as serving
 from rollout.cli import app as rollout
 from rollout.judge_cli import JudgeCommand, judge
-from tabular_model.card.cli import card
 from tabular_model.cli import app as versions
 from tabular_model.cli import keys
 from tabular_model.decisions.cli import app as records

@@ -44,6 +44,9 @@ def _of_model(declaration: "Declaration") -> Iterator[Broken]:
         yield ("target", "rejected"), f"approved and rejected are both {target.approved!r}"
     if not declaration.columns:
         yield ("columns",), "there are no columns"
+    free = [column for column in declaration.columns if not column.protected]
+    if free and all(column.proxy for column in free):
+        yield ("columns",), "every column to train on is a proxy, so that a rejected applicant could be given no reason"
     if declaration.pipeline and not _FUNCTION.fullmatch(declaration.pipeline):
         yield ("pipeline",), f"pipeline {declaration.pipeline!r} is not of the form package.module:function"
     if declaration.pipeline and declaration.algorithm != "auto":
@@ -138,6 +141,8 @@ def _of_protected(column: Column) -> Iterator[Broken]:
             yield ("proxy_limit",), "a proxy_limit is only for a column that is protected"
         elif not 0.5 < column.proxy_limit < 1:
             yield ("proxy_limit",), f"the proxy_limit is an AUC between 0.5 and 1, but {column.proxy_limit:g} is not"
+    if column.proxy and column.protected:
+        yield ("proxy",), "a protected column is never a reason and needs no proxy: true; remove one of the two keys"
     if column.bands and not (column.protected and column.type in ("number", "integer")):
         yield ("bands",), "bands are only for a number or integer that is protected"
     if not all(math.isfinite(edge) for edge in column.bands):

@@ -1,7 +1,7 @@
 """The report's figures, each as a self-contained SVG element."""
 
 import io
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import wraps
 from typing import Any, ParamSpec
 
@@ -10,9 +10,11 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 
+from tabular_model.alternatives import Alternative
 from tabular_model.evaluate import Bin, Segment
 from tabular_model.schema import Column, Schema
 from tabular_model.tradeoffs import Tradeoff
@@ -164,6 +166,37 @@ def tradeoffs(found: list[Tradeoff], best: list[Tradeoff], column: str, threshol
         axes.axhline(least, color=REJECTED, linestyle="--", linewidth=1, label=f"{least:g}")
         axes.set(ylabel="lowest adverse impact ratio", ylim=(0, 1.05))
     figure.legend(*by_quality.get_legend_handles_labels(), loc="outside right center")
+    return figure
+
+
+@styled
+def alternatives(sets: Sequence[Alternative], best: Sequence[int], column: str, least: float) -> Figure:
+    """Sets of columns by AUC and by the lowest impact ratio of a protected column; the first is the version.
+
+    `best` are the places of those on the frontier, `least` is the ratio below which there is a finding.
+    """
+    figure, axes = blank(height=4.2, width=10)
+    for place, each in enumerate(sets):
+        lowest = each.at.lowest[column].ratio if column in each.at.lowest else None
+        if lowest is None or each.auc.value is None or lowest.value is None:
+            continue
+        at, color = (each.auc.value, lowest.value), APPROVED if place in best else NEUTRAL
+        across, along = (np.array([found.low, found.high], dtype=np.float64) for found in (each.auc, lowest))
+        axes.plot(across, [at[1]] * 2, color=color, alpha=0.25, linewidth=1)
+        axes.plot([at[0]] * 2, along, color=color, alpha=0.25, linewidth=1)
+        axes.plot(*at, "o", color=color, markersize=6 if place in best else 4)
+        if place in best or not place:
+            beside = (7, 4) if place % 2 else (-16, -10)  # so that numbers of sets that are alike stand apart
+            axes.annotate(str(place), at, xytext=beside, textcoords="offset points", color="#39434d")
+        if not place:
+            axes.plot(*at, "s", color=REJECTED, markersize=10, mfc="none")
+    axes.axhline(least, color=REJECTED, linestyle="--", linewidth=1)
+    axes.set(xlabel="AUC", ylabel="lowest adverse impact ratio")
+    named = (("the version", "s", REJECTED, "none"), ("on the frontier", "o", APPROVED, None))
+    keys = [Line2D([], [], linestyle="", marker=m, color=c, mfc=f or c, label=label) for label, m, c, f in named]
+    others = Line2D([], [], linestyle="", marker="o", color=NEUTRAL, label="other sets")
+    line = Line2D([], [], color=REJECTED, linestyle="--", linewidth=1, label=f"{least:g}")
+    figure.legend(handles=[*keys, others, line], loc="outside right center")
     return figure
 
 

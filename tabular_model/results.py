@@ -5,6 +5,7 @@ import msgspec
 from tabular_model.comparison import Comparison
 from tabular_model.evaluate import Bin, CrossValidation, Decisions, Period, Segment, Threshold
 from tabular_model.explain.checks import ReasonChecks
+from tabular_model.explain.withheld import Withheld
 from tabular_model.gate import Champion
 from tabular_model.metrics import Quality
 from tabular_model.proxies import Proxy
@@ -18,7 +19,8 @@ FILE = "metrics.json"
 class Results(msgspec.Struct, frozen=True, kw_only=True):
     """`cross_validation` is by algorithm tried, `segments` by protected column, `importance` by column,
     `periods` are of a holdout out of time, `proxies` by protected column that was not trained on; earlier versions have
-    no `tradeoffs`, `proxies` and `reasons`.
+    no `tradeoffs`, `proxies` and `reasons`, and only versions trained on columns that are never given as reasons have
+    `withheld`.
 
     `notes` are what was dropped from the data and what in it looked odd.
     """
@@ -36,6 +38,7 @@ class Results(msgspec.Struct, frozen=True, kw_only=True):
     search: Search | None = None
     proxies: dict[str, list[Proxy]] = {}
     reasons: ReasonChecks | None = None
+    withheld: Withheld | None = None
     champion: Champion | None
     compiled: Comparison
     notes: tuple[str, ...]

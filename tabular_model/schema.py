@@ -46,15 +46,22 @@ class Column(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     direction: Literal["up", "down"] | None = None
     """The direction in which the probability of approval may change as the value grows; by default either."""
     protected: bool = False
-    """Whether the law protects the characteristic: it is for fairness, and for training only by explicit choice."""
+    """Whether the law protects the characteristic: it is for fairness, trained on only by choice, never a reason."""
     proxy_limit: float | None = None
     """The AUC by which the features may predict a group of a protected column; above it the gate fails."""
+    proxy: bool = False
+    """Whether it stands for a protected characteristic: it is trained on, but never given as a reason."""
     bands: tuple[float, ...] = ()
     """The values at which a protected number is divided into the groups that are compared."""
     groups: dict[str, tuple[str, ...]] = {}
     """Groups of levels of a protected category that are compared, by name; by default each level by itself."""
     reasons: dict[Side, Reason] = {}
     """The wording of a low, a high or a missing value as a reason; by default made from the name."""
+
+    @property
+    def can_be_reason(self) -> bool:
+        """Whether an applicant may be told that it lowered the score."""
+        return not (self.protected or self.proxy)
 
     @property
     def nullable(self) -> bool:

@@ -11,11 +11,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tabular_model.evaluate import FEWEST, Judged
+from tabular_model.impact import impact_ratio
 from tabular_model.metrics import Estimate
 
 SHARES = tuple(share / 100 for share in range(5, 100, 5))  # of the rows that the thresholds approve
 ROUNDING = 1e-9  # of a share of rows that is a whole number but for the last bit
-DEVIATE = 1.96  # of the normal distribution, for an interval of 95 %
 
 Floats = NDArray[np.float64]
 Bands = Mapping[str, Sequence[tuple[str, Judged]]]
@@ -46,7 +46,17 @@ def tradeoffs(judged: Judged, bands: Bands, threshold: float) -> list[Tradeoff]:
 
     `bands` are the groups of each protected column with their rows.
     """
-    at = np.unique(np.append(_approving(judged), threshold))
+    return _at(judged, bands, np.unique(np.append(_approving(judged), threshold)))
+
+
+def at_rate(judged: Judged, bands: Bands, rate: float) -> Tradeoff:
+    """At the threshold that approves a share of the rows nearest to `rate`; equal scores are approved together."""
+    scores = np.unique(judged.score)
+    nearest = np.abs(_approved(judged, scores) / judged.rows - rate).argmin()
+    return _at(judged, bands, scores[[nearest]])[0]
+
+
+def _at(judged: Judged, bands: Bands, at: Floats) -> list[Tradeoff]:
     rates = _approved(judged, at) / judged.rows
     quality = _decision_auc(judged, at)
     lowest = {column: found for column, groups in bands.items() if (found := _lowest(groups, at))}
@@ -61,34 +71,19 @@ def tradeoffs(judged: Judged, bands: Bands, threshold: float) -> list[Tradeoff]:
     ]
 
 
-def impact_ratio(approved: float, rows: float, of_approved: float, of_rows: float) -> Estimate:
-    """The ratio of two groups' approval rates, with Katz's interval (Biometrics 34, 1978).
-
-    The interval is that of two groups named beforehand. None for what groups of which none or all are approved do not
-    tell.
-    """
-    if not (of_approved and of_rows and rows):
-        return Estimate(None, None, None)
-    ratio = (approved / rows) / (of_approved / of_rows)
-    spread = 1 / approved - 1 / rows + 1 / of_approved - 1 / of_rows if approved else 0.0
-    if spread <= 0:
-        return Estimate(float(ratio), None, None)
-    error = np.sqrt(spread)
-    low, high = (float(ratio * np.exp(side * DEVIATE * error)) for side in (-1, 1))
-    return Estimate(float(ratio), low, high)
-
-
 def frontier(found: Sequence[Tradeoff], column: str) -> list[Tradeoff]:
     """Those that no other beats in the AUC of the decision or in the lowest ratio without losing in the other."""
-    points: list[tuple[Tradeoff, float, float]] = []
-    for each in found:
-        ratio = each.lowest[column].ratio.value if column in each.lowest else None
-        if each.decision_auc is not None and ratio is not None:
-            points.append((each, each.decision_auc, ratio))
+    points = [(each.decision_auc, each.lowest[column].ratio.value if column in each.lowest else None) for each in found]
+    return [found[i] for i in unbeaten(points)]
+
+
+def unbeaten(points: Sequence[tuple[float | None, float | None]]) -> list[int]:
+    """The places of those that no other beats in the first or the second value without losing in the other."""
+    known = [(i, first, second) for i, (first, second) in enumerate(points) if first is not None and second is not None]
     return [
-        each
-        for each, auc, ratio in points
-        if not any(a >= auc and r >= ratio and (a > auc or r > ratio) for _, a, r in points)
+        i
+        for i, first, second in known
+        if not any(a >= first and b >= second and (a > first or b > second) for _, a, b in known)
     ]
 
 
@@ -130,9 +125,8 @@ def _lowest(groups: Sequence[tuple[str, Judged]], at: Floats) -> list[Lowest]:
     approved = np.array([_approved(judged, at) for _, judged in enough])
     rows = np.array([judged.rows for _, judged in enough], dtype=np.float64)
     rates = approved / rows[:, None]
-    found = []
-    for i, (worst, best) in enumerate(zip(rates.argmin(axis=0), rates.argmax(axis=0), strict=True)):
-        alike = rates[worst, i] == rates[best, i]
-        ratio = impact_ratio(approved[worst, i], rows[worst], approved[best, i], rows[best])
-        found.append(Lowest(enough[worst][0], Estimate(1.0, None, None) if alike else ratio))
-    return found
+    highest = len(enough) - 1 - rates[::-1].argmax(axis=0)  # of groups that are alike another one than the lowest
+    return [
+        Lowest(enough[worst][0], impact_ratio(approved[worst, i], rows[worst], approved[best, i], rows[best]))
+        for i, (worst, best) in enumerate(zip(rates.argmin(axis=0), highest, strict=True))
+    ]

@@ -1,6 +1,5 @@
 """The differences between two versions: columns, parameters, quality, and whom each would approve."""
 
-from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -8,7 +7,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tabular_model.compatibility import Difference, differences, recoded
-from tabular_model.declaration import Declaration
 from tabular_model.errors import DataError
 from tabular_model.manifest import Manifest
 from tabular_model.metrics import Estimate, bootstrap, discrimination, losses
@@ -16,8 +14,7 @@ from tabular_model.model import TabularModel
 from tabular_model.registry import Registry
 from tabular_model.results import FILE, Results
 from tabular_model.schema import Schema
-from training_job.data import load
-from training_job.split import Rows, split
+from training_job.same_split import same_split
 
 METRICS = ("auc", "log_loss", "brier")
 
@@ -91,7 +88,7 @@ def _settings(old: Manifest, new: Manifest) -> dict[str, tuple[Any, Any]]:
 
 def _on_same_rows(old: TabularModel, new: TabularModel, data: str) -> SameRows:
     """DataError where the newer's holdout cannot be made again, or the older cannot score it."""
-    holdout = _holdout(new.manifest, data)
+    holdout = same_split(new.manifest, data).holdout
     matrix = holdout.frame.to_numpy()
     theirs = recoded(matrix, Schema(new.columns), old.columns)
     if theirs is None:
@@ -103,23 +100,6 @@ def _on_same_rows(old: TabularModel, new: TabularModel, data: str) -> SameRows:
         newly_approved=int(((decided == 0) & (decides == 1)).sum()),
         newly_rejected=int(((decided == 1) & (decides == 0)).sum()),
     )
-
-
-def _holdout(manifest: Manifest, data: str) -> Rows:
-    source = data or manifest.data.source
-    if "://" not in source and not Path(source).exists():
-        raise DataError(f"The data of {manifest.version} were not found at {source}; give their location with --data.")
-    declaration = Declaration(
-        model=manifest.model,
-        target=manifest.target,
-        columns=manifest.schema,
-        group=manifest.data.group,
-        time=manifest.data.time,
-    )
-    found = load(source, declaration)
-    if found.sha256 != manifest.data.sha256:
-        raise DataError(f"{source} is not the data that {manifest.version} was trained on: its sha256 differs.")
-    return split(found, manifest.data.holdout, manifest.seed).holdout
 
 
 def _paired(target: NDArray[np.int64], old: Floats, new: Floats, seed: int) -> dict[str, Paired]:

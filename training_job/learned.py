@@ -13,6 +13,7 @@ from tabular_model.compatibility import recoded
 from tabular_model.evaluate import Decisions, Judged, Period
 from tabular_model.explain import explainer
 from tabular_model.explain.checks import Explained
+from tabular_model.explain.withheld import withheld
 from tabular_model.gate import Champion, judge
 from tabular_model.manifest import Data
 from tabular_model.proxies import proxies
@@ -95,8 +96,9 @@ def results(
     names = schema.features(training.use_protected)
     features = [schema[name] for name in names]
     leaks = evaluate.leaks(features, train.frame, train.target, holdout.frame, holdout.target)
-    reasons = _reasons(fitted, schema, names, reference).check(holdout.frame.to_numpy(), train.frame.to_numpy(), seed)
-    predicted = proxies(schema, names, train.frame.to_numpy(), holdout.frame.to_numpy(), seed)
+    rows, explained = holdout.frame.to_numpy(), _reasons(fitted, schema, names, reference)
+    reasons = explained.check(rows, train.frame.to_numpy(), seed)
+    predicted = proxies(schema, names, train.frame.to_numpy(), rows, seed)
     validated = fitted.cross_validation[fitted.algorithm]
     return Results(
         verdict=judge(quality, validated, fitted.compiled, rival, leaks, reasons, predicted, schema.proxy_limits),
@@ -112,6 +114,7 @@ def results(
         search=fitted.search,
         proxies=predicted,
         reasons=reasons,
+        withheld=withheld(explained.explainer, schema.columns, names, rows, measured.score < threshold),
         champion=rival,
         compiled=fitted.compiled,
         notes=(*notes, *unlike),

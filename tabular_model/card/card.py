@@ -2,7 +2,6 @@
 
 from tabular_model.card import fairness, governance, made, proxies, quality, reasons, rules, unknown
 from tabular_model.card.document import Document, Lead
-from tabular_model.card.fairness import findings
 from tabular_model.card.subject import Subject
 from tabular_model.page import estimate, interval, number
 
@@ -24,7 +23,8 @@ def card(subject: Subject) -> Document:
 def _lead(subject: Subject) -> Lead:
     verdict, auc = subject.results.verdict, subject.results.holdout.auc
     measured = f"AUC on the holdout: {estimate(auc)} (95 % interval {interval(auc)})."
+    found = (*fairness.findings(subject), *reasons.findings(subject))
     title = f"The gate: {'passed' if verdict.passed else 'failed'}"
     if not subject.signal:
         title += "; the model has no signal"
-    return Lead(verdict.passed and subject.signal, title, (measured, *findings(subject), *verdict.reasons))
+    return Lead(verdict.passed and subject.signal, title, (measured, *found, *verdict.reasons))

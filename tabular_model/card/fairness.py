@@ -3,12 +3,15 @@
 from collections.abc import Iterator, Sequence
 
 from tabular_model import plots
+from tabular_model.card import alternatives
+from tabular_model.card.alternatives import ratio
 from tabular_model.card.document import Alarm, Block, Figure, Section, Table, Text
 from tabular_model.card.subject import NOT_MEASURED, Subject
 from tabular_model.evaluate import FEWEST, FOUR_FIFTHS, Segment
+from tabular_model.impact import impact_ratio
 from tabular_model.metrics import Estimate
 from tabular_model.page import estimate, interval, number, share
-from tabular_model.tradeoffs import Tradeoff, frontier, impact_ratio
+from tabular_model.tradeoffs import Tradeoff, frontier
 
 
 def sections(subject: Subject) -> Iterator[Section]:
@@ -32,6 +35,7 @@ def findings(subject: Subject) -> Iterator[str]:
             f"{len(known)} groups {'is' if below == 1 else 'are'} below {FOUR_FIFTHS:.2f}."
         )
         yield Alarm(said) if below else said
+    yield from alternatives.findings(subject)
 
 
 def _segments(subject: Subject) -> Iterator[Block]:
@@ -71,10 +75,7 @@ def _fairness(subject: Subject) -> Iterator[Block]:
     for column, found in results.segments.items():
         yield from _at_the_threshold(subject, column, found)
         yield from _across_thresholds(subject, column)
-    yield Text(
-        "Less discriminatory alternatives by other sets of columns: not measured. It takes a training on each set of "
-        "columns, whose AUC and lowest adverse impact ratio are then compared with those above."
-    )
+    yield from alternatives.blocks(subject)
 
 
 def _at_the_threshold(subject: Subject, column: str, found: Sequence[Segment]) -> Iterator[Block]:
@@ -87,7 +88,7 @@ def _at_the_threshold(subject: Subject, column: str, found: Sequence[Segment]) -
                 number(each.quality.rows),
                 share(each.approval_rate),
                 share(each.qualified_approval_rate),
-                _ratio(each.adverse_impact_ratio),
+                ratio(each.adverse_impact_ratio),
                 _against_best(each, found),
             )
             for each in found
@@ -139,14 +140,8 @@ def _row(each: Tradeoff, column: str, own: float, on_frontier: bool) -> tuple[st
         f"{each.threshold:.3f}" + (" (in use)" if each.threshold == own else ""),
         share(each.approval_rate),
         estimate(Estimate(each.decision_auc, None, None)),
-        _ratio(lowest.ratio.value),
+        ratio(lowest.ratio.value),
         interval(lowest.ratio),
         lowest.band,
         "yes" if on_frontier else "",
     )
-
-
-def _ratio(value: float | None) -> str:
-    if value is None:
-        return "–"
-    return Alarm(f"{value:.2f}") if value < FOUR_FIFTHS else f"{value:.2f}"

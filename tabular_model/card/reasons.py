@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from tabular_model.card.document import Block, Section, Table, Text
+from tabular_model.card.document import Alarm, Block, Points, Section, Table, Text
 from tabular_model.card.subject import NOT_MEASURED, Subject
 from tabular_model.explain import REASONS
 from tabular_model.explain.checks import ENOUGH, NOISE, ReasonChecks
@@ -33,15 +33,53 @@ def _reasons(subject: Subject) -> Iterator[Block]:
         [
             (column.name, value, reason.code, reason.text or "–")
             for column in subject.trained
+            if column.can_be_reason
             for value, reason in _wordings(column)
         ],
         words=True,
     )
-    if names := subject.protected_and_trained:
-        yield Text(f"{', '.join(names)}: protected, and trained on by explicit choice, so it can be given as a reason.")
+    yield from _never_given(subject)
+    yield from _whether_they_hold(subject.results.reasons)
+
+
+def findings(subject: Subject) -> Iterator[str]:
+    """A sentence on notices that lack the reason that mattered most; none where each column may be a reason."""
+    hidden = [column.name for column in subject.trained if not column.can_be_reason]
+    if not hidden:
+        return
+    found, named = subject.results.withheld, " or ".join(hidden)
+    if found is None:
+        yield Alarm(
+            f"How often a notice lacks its first reason, because {named} is never given as one, was not measured by "
+            "the release that trained the version; train it again."
+        )
+    elif not found.rejected:
+        yield "No application of the holdout was rejected, so that no notice lacks its first reason."
+    else:
+        most, alone = found.lowered_most, found.without_reason
+        said = (
+            f"{share(most.value)} (95 % interval {share(most.low)} to {share(most.high)}) of {number(found.rejected)} "
+            f"rejected applications of the holdout were lowered most by {named}, never given as a reason; "
+            f"{share(alone.value)} were lowered by nothing else and have no reason."
+        )
+        yield Alarm(said) if most.value else said
+
+
+def _never_given(subject: Subject) -> Iterator[Block]:
+    protected = subject.protected_and_trained
+    proxies = [column.name for column in subject.trained if column.proxy]
+    if protected:
+        yield Text(f"Never given, because protected, though trained on by explicit choice: {', '.join(protected)}.")
     elif subject.manifest.protected:
         yield Text("No protected column was trained on, so that none can be a reason.")
-    yield from _whether_they_hold(subject.results.reasons)
+    if proxies:
+        yield Text(f"Never given, because the declaration says that they stand for others: {', '.join(proxies)}.")
+    if protected or proxies:
+        yield Points(list(findings(subject)))
+        yield Text(
+            "A notice has to state the specific principal reasons (12 CFR 1002.9(b)(2)). One without the reason that "
+            "mattered most does not state them all: a model trained without the column has no such notice."
+        )
 
 
 def _whether_they_hold(found: ReasonChecks | None) -> Iterator[Block]:

@@ -6,6 +6,7 @@ from pathlib import Path
 import msgspec
 
 from tabular_model import reference, results
+from tabular_model.alternatives import Alternatives
 from tabular_model.errors import IntegrityError
 from tabular_model.evaluate import CrossValidation
 from tabular_model.explain import leaves, linear
@@ -24,7 +25,8 @@ NOT_MEASURED = "not measured"
 class Subject:
     """A version with all its files, manifest and signatures among them, and all promotions of its registry.
 
-    `verified` says whether its signature was checked against keys that the reader trusts.
+    `verified` says whether its signature was checked against keys that the reader trusts. `alternatives` are there if
+    other sets of columns were trained for the card.
     """
 
     manifest: Manifest
@@ -33,6 +35,7 @@ class Subject:
     reference: Reference
     promotions: tuple[Promotion, ...]
     verified: bool
+    alternatives: Alternatives | None = None
 
     @classmethod
     def read(cls, root: str, version: str, verify_key: Path | None) -> "Subject":

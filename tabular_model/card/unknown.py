@@ -34,9 +34,14 @@ def _rows(subject: Subject) -> Iterator[tuple[str, str]]:
             "Whether columns stand for a protected one",
             "a model of each protected column from the columns trained on, judged on the holdout",
         )
+    if subject.alternatives is None:
+        yield (
+            "Less discriminatory alternatives by other sets of columns",
+            "the data that the version was trained on: loan card --data",
+        )
     yield (
-        "Less discriminatory alternatives by other sets of columns",
-        "a training on each set, on the same rows, with AUC and lowest adverse impact ratio compared",
+        "Less discriminatory alternatives by other algorithms, or with columns that the data do not have",
+        "a training of each, on the same rows, with AUC and lowest adverse impact ratio compared",
     )
     if subject.results.reasons is None:
         yield (

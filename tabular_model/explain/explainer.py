@@ -1,7 +1,9 @@
 """Reason codes: what lowered an applicant's score, most important first.
 
 Each column's part in the log-odds is its Shapley value against a typical row that is approved. The parts add up to the
-applicant's log-odds less those of the typical row.
+applicant's log-odds less those of the typical row. A column that is protected or a declared proxy has its part, but is
+never a reason. Columns whose parts are equal to `DECIMALS` stand in the order of their names, so that reasons do not
+depend on the order of columns in a request, a file or the declaration.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -19,6 +21,7 @@ from tabular_model.explain.sampling import sampled
 from tabular_model.schema import Column
 
 REASONS = 4
+DECIMALS = 9  # of parts that are compared; a part that does not lower the score by so much is no reason
 _LOW, _HIGH, _MISSING, _NONE = range(4)
 
 Floats = NDArray[np.float64]
@@ -44,6 +47,7 @@ class Explainer:
         self._parts = parts
         self.baseline = baseline
         self._codes = np.array([_codes(column) for column in columns], dtype=object)
+        self._given = np.array(_by_name(columns, [i for i, each in enumerate(columns) if each.can_be_reason]), np.intp)
 
     def contributions(self, matrix: Floats) -> Floats:
         """The parts of the log-odds [n, columns]."""
@@ -56,11 +60,12 @@ class Explainer:
     def reasons(self, matrix: Floats) -> Reasons:
         """The same, and how certain they are."""
         parts, errors = self._parts(matrix)
-        order = np.argsort(parts, axis=1, kind="stable")[:, :REASONS]
+        lowest = np.argsort(parts[:, self._given].round(DECIMALS), axis=1, kind="stable")[:, :REASONS]
+        order = self._given[lowest]
         rows = np.arange(len(matrix))[:, None]
         values = matrix[rows, order]
         kinds = np.where(np.isnan(values), _MISSING, np.where(values < self.baseline[order], _LOW, _HIGH))
-        kinds[parts[rows, order] >= -1e-9] = _NONE
+        kinds[parts[rows, order] >= -(10**-DECIMALS)] = _NONE
         codes = np.full((len(matrix), REASONS), "", dtype=object)
         codes[:, : order.shape[1]] = self._codes[order, kinds]
         columns = np.full(codes.shape, -1)
@@ -91,7 +96,7 @@ def _parts(
         return _exact(Leaves.decode(files[leaves.FILE]).against(typical))
     if linear.FILE in files:
         return _exact(Additive.decode(files[linear.FILE]).against(typical))
-    positions = [index for index, column in enumerate(columns) if column.name in features]
+    positions = _by_name(columns, [index for index, column in enumerate(columns) if column.name in features])
     if len(positions) > MOST_FEATURES:
         return sampled(score, positions, typical)
     return _exact(coalitions(score, positions, typical))
@@ -99,6 +104,10 @@ def _parts(
 
 def _exact(parts: Callable[[Floats], Floats]) -> Callable[[Floats], Parts]:
     return lambda matrix: Parts(parts(matrix))
+
+
+def _by_name(columns: Sequence[Column], positions: Sequence[int]) -> list[int]:
+    return sorted(positions, key=lambda position: columns[position].name)
 
 
 def _codes(column: Column) -> list[str]:

@@ -12,11 +12,10 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import stats
 
+from tabular_model.impact import Z95, impact_ratio, log_ratio
 from tabular_model.metrics import Estimate
 from tabular_model.reference import merged_bins, stability_index
 from tabular_model.shares import Count
-
-Z95 = 1.959963984540054  # standard errors to either side of a 95 % interval
 
 Counts = NDArray[np.int64]
 
@@ -64,26 +63,21 @@ def shares(reference: Count, found: Count, limit: float) -> Shift:
 
 
 def impact(group: Count, best: Count, groups: int) -> tuple[Estimate, Shift]:
-    """The adverse impact ratio: the approval rate of a group over that of the `best` of so many groups.
+    """The adverse impact ratio of a group against the `best` of so many groups, see `impact_ratio`, and its test.
 
-    The interval is that of the logarithm (Katz et al., Biometrics 34, 1978), a half added to those approved and to the
-    rejected, so that neither is 0 (Haldane, Annals of Human Genetics 20, 1956).
     The test is Fisher's, one-sided. Because the best of several groups is the best by chance too, its probability is
     multiplied by their number (Bonferroni). The change is how far the ratio is below 1; where none of the best is
     approved the ratio is 1.
     """
     ratio = group.share / best.share if best.yes else 1.0
-    log = math.log((group.yes + 0.5) / (group.rows + 1)) - math.log((best.yes + 0.5) / (best.rows + 1))
-    error = math.sqrt(sum(1 / (each.yes + 0.5) - 1 / (each.rows + 1) for each in (group, best)))
-    low, high = (math.exp(log + z * error) for z in (-Z95, Z95))
+    _, error = log_ratio(*group, *best)
     table = [[each.yes, each.rows - each.yes] for each in (group, best)]
     p_value = min(1.0, groups * float(stats.fisher_exact(table, alternative="less").pvalue))
-    estimate = Estimate(ratio, min(low, ratio), max(high, ratio))
 
     def critical(alpha: float) -> float:
         return 1 - math.exp(-float(stats.norm.isf(alpha / groups)) * error)
 
-    return estimate, Shift(1 - ratio, p_value, critical)
+    return impact_ratio(*group, *best), Shift(1 - ratio, p_value, critical)
 
 
 def mean_difference(group: NDArray[np.float64], best: NDArray[np.float64], every: NDArray[np.float64]) -> Estimate:

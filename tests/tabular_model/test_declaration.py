@@ -93,8 +93,15 @@ def test_plain_values_keep_their_spelling() -> None:
 
 
 def test_what_is_dumped_reads_back_as_the_same() -> None:
-    found = Declaration.parse(GOOD, "loan.yaml")
+    found = Declaration.parse(GOOD.replace("direction: up\n- name", "proxy: true\n- name"), "loan.yaml")
+    assert found.schema["Owner"].proxy
     assert Declaration.parse(found.dump(), "dumped") == found
+
+
+def test_some_column_must_be_left_to_be_a_reason() -> None:
+    proxies = GOOD.replace("  missing: true\n  direction: up", "  missing: true\n  proxy: true")
+    said = refused(proxies.replace("  type: boolean\n", "  type: boolean\n  proxy: true\n"))
+    assert "every column to train on is a proxy" in said
 
 
 TEXT = st.text(st.characters(exclude_categories=["Cs", "Cc", "Zl", "Zp"]), min_size=1, max_size=12).filter(str.strip)
@@ -226,6 +233,11 @@ def test_what_is_miswritten_is_named_with_its_place(old: str, new: str, sentence
         ),
         (
             "  protected: true\n  bands",
+            "  protected: true\n  proxy: true\n  bands",
+            "column Age: a protected column is never a reason and needs no proxy: true; remove one of the two keys.",
+        ),
+        (
+            "  protected: true\n  bands",
             "  bands",
             "column Age: bands are only for a number or integer that is protected",
         ),
@@ -314,5 +326,5 @@ def test_the_declaration_in_the_docs_is_one():
     page = (Path(__file__).parents[2] / "docs/model.md").read_text()
     (text,) = re.findall(r"(?ms)^```yaml\n(.*?)^```", page)
     declared = Declaration.parse(text, "docs/model.md")
-    assert [column.name for column in declared.columns] == ["income", "occupation", "age"]
+    assert [column.name for column in declared.columns] == ["income", "occupation", "age", "postcode_index"]
     assert (declared.group, declared.time, declared.parameters) == ("applicant", "decided_on", {"max_iter": "200"})

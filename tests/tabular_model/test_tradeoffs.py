@@ -3,7 +3,7 @@ import pytest
 
 from tabular_model.evaluate import Decisions, Judged
 from tabular_model.metrics import Estimate, auc
-from tabular_model.tradeoffs import SHARES, Lowest, Tradeoff, frontier, impact_ratio, tradeoffs
+from tabular_model.tradeoffs import SHARES, Lowest, Tradeoff, at_rate, frontier, tradeoffs
 
 
 def drawn(rows: int = 2000) -> tuple[Judged, dict[str, list[tuple[str, Judged]]]]:
@@ -32,6 +32,16 @@ def test_each_threshold_has_the_figures_that_its_decisions_have() -> None:
     assert shares == pytest.approx(sorted(SHARES, reverse=True), abs=0.001)
 
 
+def test_a_rate_is_kept_as_nearly_as_equal_scores_allow() -> None:
+    judged, bands = drawn()
+    found = at_rate(judged, bands, 0.3)
+    assert found.approval_rate == pytest.approx(0.3, abs=0.0005)
+    assert found in tradeoffs(judged, bands, found.threshold)
+    coarse = judged._replace(score=np.round(judged.score, 1))
+    rates = [(coarse.score >= each).mean() for each in np.unique(coarse.score)]
+    assert at_rate(coarse, {}, 0.33).approval_rate == min(rates, key=lambda rate: abs(rate - 0.33))
+
+
 def test_counted_rows_are_as_the_rows_themselves() -> None:
     judged, bands = drawn(400)
     twice = Judged(np.tile(judged.target, 2), np.tile(judged.score, 2))
@@ -50,30 +60,6 @@ def test_groups_too_small_to_compare_are_not_compared() -> None:
 def test_rows_of_one_class_tell_no_quality() -> None:
     judged, _ = drawn(400)
     assert {each.decision_auc for each in tradeoffs(judged.of(judged.target == 1), {}, 0.5)} == {None}
-
-
-def test_the_interval_covers_the_true_ratio_as_often_as_it_says() -> None:
-    rng = np.random.default_rng(1)
-    young, old = rng.binomial(200, 0.3, 2000), rng.binomial(300, 0.5, 2000)
-    inside = 0
-    for a, b in zip(young, old, strict=True):
-        found = impact_ratio(float(a), 200.0, float(b), 300.0)
-        assert found.low is not None
-        assert found.high is not None
-        inside += found.low <= 0.6 <= found.high
-    assert 0.93 < inside / 2000 < 0.97
-
-
-@pytest.mark.parametrize(
-    ("counts", "expected"),
-    [
-        ((0.0, 50.0, 25.0, 50.0), Estimate(0.0, None, None)),
-        ((50.0, 50.0, 50.0, 50.0), Estimate(1.0, None, None)),
-        ((0.0, 50.0, 0.0, 50.0), Estimate(None, None, None)),
-    ],
-)
-def test_what_all_or_none_do_not_tell_is_left_open(counts: tuple[float, ...], expected: Estimate) -> None:
-    assert impact_ratio(*counts) == expected
 
 
 def test_the_frontier_has_what_nothing_beats() -> None:

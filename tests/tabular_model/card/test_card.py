@@ -92,6 +92,7 @@ def test_the_figures_are_those_of_the_version(text: str, trained_registry: Path)
         assert f"| {each['lowest']['Age']['band']} |" in fairness
     assert f"{manifest.threshold:.3f} (in use)" in fairness
     assert "Less discriminatory alternatives by other sets of columns: not measured." in fairness
+    assert "“loan card v1 --data FILE”" in fairness
     assert "| Credit_Score | low | CREDIT_SCORE_LOW | Credit Score is low |" in section(text, "Reasons")
     assert "AGE_LOW" not in section(text, "Reasons")
     raised = metrics["reasons"]["raised"]["value"]
@@ -103,6 +104,28 @@ def test_the_figures_are_those_of_the_version(text: str, trained_registry: Path)
     assert "so that the gate did not judge it" in section(text, "Proxies")
     assert "stand for a protected one" not in section(text, "What this card does not show")
     assert "| Age | number | 18 to 69 years |" in section(text, "Columns")
+
+
+def test_with_the_data_it_has_the_other_sets_of_columns(
+    trained_registry: Path, data_file: Path, tmp_path: Path
+) -> None:
+    before = {path: path.read_bytes() for path in (trained_registry / "v2").iterdir()}
+    done = loan("card", "v2", "--registry", trained_registry, "--data", data_file, "--output", tmp_path / "card.md")
+    assert done.exit_code == 0, done.output
+    assert "Train without Credit_Score (" in done.output
+    text = (tmp_path / "card.md").read_text()
+    fairness = section(text, "Fairness")
+    assert "| 0 | none: the version | " in fairness
+    assert "| 2 | Credit_Score | " in fairness
+    assert "is to be confirmed on other rows" in fairness
+    assert "by at most 80 trainings" in fairness
+    assert re.search(r"Without some columns: \w+ of \d+ sets of fewer columns", text.split("## Purpose")[0])
+    assert "loan card --data" not in section(text, "What this card does not show")
+    card(trained_registry, "v2", "--data", data_file, "--output", tmp_path / "card.html")
+    page = (tmp_path / "card.html").read_text()
+    assert page.count("<svg") == 3
+    assert_whole(page)
+    assert {path: path.read_bytes() for path in (trained_registry / "v2").iterdir()} == before
 
 
 def test_a_model_of_other_columns_has_a_card(cards_registry: Path) -> None:
@@ -186,12 +209,32 @@ def test_what_the_rejected_would_have_done_is_not_inferred(text: str) -> None:
     assert "Loan_Approval is an earlier decision" in said.replace("\\", "")
 
 
-def test_a_protected_column_that_was_trained_on_may_be_a_reason(trained_registry: Path, tmp_path: Path) -> None:
+def test_a_protected_column_that_was_trained_on_is_never_a_reason(trained_registry: Path, tmp_path: Path) -> None:
     features = ("Age", *Registry.open(trained_registry).manifest("v1").features)
-    republished(trained_registry, tmp_path, features=features)
+
+    def counted(metrics: dict[str, Any]) -> None:
+        metrics["withheld"] = {
+            "columns": ["Age"],
+            "rejected": 200,
+            "lowered_most": {"value": 0.25, "low": 0.2, "high": 0.315},
+            "without_reason": {"value": 0.01, "low": 0.002, "high": 0.04},
+        }
+
+    republished(trained_registry, tmp_path, counted, features=features)
     text = card(tmp_path)
-    assert "Age: protected, and trained on by explicit choice" in section(text, "Reasons")
+    reasons = section(text, "Reasons")
+    assert "Never given, because protected, though trained on by explicit choice: Age." in reasons
+    assert "AGE_LOW" not in reasons
+    warning = (
+        "**25.0 % (95 % interval 20.0 % to 31.5 %) of 200 rejected applications of the holdout were lowered most by"
+    )
+    assert warning in reasons
+    assert warning in text.split("## Purpose")[0]
+    assert "1.0 % were lowered by nothing else and have no reason." in reasons
+    assert "12 CFR 1002.9(b)(2)" in reasons
     assert "Trained on although protected, by explicit choice: Age." in section(text, "Columns")
+    republished(trained_registry, tmp_path, features=features)
+    assert "was not measured by the release that trained the version" in section(card(tmp_path, "v2"), "Reasons")
 
 
 def test_only_the_rules_of_a_declared_law_are_cited(text: str, trained_registry: Path, tmp_path: Path) -> None:
@@ -227,6 +270,7 @@ def test_a_signature_is_verified_only_with_a_key(text: str, trained_registry: Pa
         (("v1", "--bundle", "evidence.zip"), "must be a file that ends in .tar.gz, not evidence.zip"),
         (("v1", "--audit", "log"), "--audit is for the archive: add --bundle FILE"),
         (("v1", "--judgements", "log"), "--judgements is for the archive: add --bundle FILE"),
+        (("v1", "--data", "absent.csv"), "The data of v1 were not found at absent.csv"),
         (("v1", "-o", "/proc/card.md"), "/proc/card.md cannot be written"),
     ],
 )

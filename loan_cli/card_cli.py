@@ -19,6 +19,13 @@ def card(
     version: Name,
     registry: Root = DEFAULT_ROOT,
     verify_key: Key = None,
+    data: Annotated[
+        str,
+        typer.Option(
+            help="The data that the version was trained on, to train its algorithm without some of the columns and "
+            "compare how groups are approved."
+        ),
+    ] = "",
     output: Annotated[
         Path | None,
         typer.Option("--output", "-o", help="File to write: .html or .md; by default Markdown is printed."),
@@ -50,6 +57,8 @@ def card(
     if not bundle and (audit or judgements):
         raise ModelError(f"{'--audit' if audit else '--judgements'} is for the archive: add --bundle FILE.")
     subject = _read(registry, version, verify_key)
+    if data:
+        subject = _with_alternatives(subject, data)
     if bundle:
         _write_bundle(subject, bundle, audit or [], judgements or [], signing_key)
     if output:
@@ -66,6 +75,15 @@ def _read(registry: str, version: str, verify_key: Path | None) -> "Subject":
         lacking = (error.name or "").partition(".")[0]
         raise ModelError(f"A card needs {lacking}: pip install 'loan-model[training]'.") from None
     return Subject.read(registry, version, verify_key)
+
+
+def _with_alternatives(subject: "Subject", data: str) -> "Subject":
+    from dataclasses import replace
+
+    from training_job.alternatives import alternatives
+    from training_job.progress import Progress
+
+    return replace(subject, alternatives=alternatives(subject.manifest, subject.files, data, Progress()))
 
 
 def _write_bundle(
