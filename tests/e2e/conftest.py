@@ -1,20 +1,14 @@
 """A cluster with KServe, this checkout's images in it, and the figures that the tests state."""
 
-import functools
-import hashlib
-import os
 import shutil
 import subprocess
-import tempfile
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
-from importlib.metadata import version
-from pathlib import Path
 from typing import NamedTuple
 
 import pytest
 
-from tests.e2e.cluster import ROOT, Release, kubectl, run
+from tests.e2e import checkout_images
+from tests.e2e.cluster import Release, kubectl, run
 
 _figures: dict[str, str] = {}
 
@@ -64,17 +58,13 @@ def cluster() -> None:
 def building(cluster: None) -> Iterator[Callable[[str], str]]:
     """Gives this checkout's image of a target when it is built, or as the environment names it."""
     kind = kubectl("config", "current-context").strip().startswith("kind-")
-    if not kind and not all(_named(target) for target in Images._fields):
+    if not kind and not all(checkout_images.named(target) for target in Images._fields):
         pytest.exit(
             "Push the images, and name them by E2E_SERVER_IMAGE, E2E_TRAINING_IMAGE and E2E_ROLLOUT_IMAGE.",
             returncode=1,
         )
-    with ThreadPoolExecutor(2) as pool:
-        server = pool.submit(_built, "server")
-        server.result()  # its lowest layers are those of the others
-        others = {target: pool.submit(_built, target) for target in ("training", "rollout", "spark")}
-        images = {"server": server, **others}
-        yield lambda target: images[target].result()
+    with checkout_images.building() as built:
+        yield built
 
 
 @pytest.fixture(scope="session")
@@ -99,57 +89,11 @@ def release(request: pytest.FixtureRequest, images: Images) -> Iterator[Release]
     made.remove()
 
 
-def _named(target: str) -> str | None:
-    return os.environ.get(f"E2E_{target.upper()}_IMAGE")
-
-
-def _built(target: str) -> str:
-    return _named(target) or _build(target)
-
-
 def _loaded(target: str, image: str, figure: Callable[[str, str], None]) -> str:
     """In kind's node, by whoever waits for it: a test may have paused the node meanwhile."""
-    if not _named(target):
+    if not checkout_images.named(target):
         cluster = kubectl("config", "current-context").strip().removeprefix("kind-")
         run("kind", "load", "docker-image", "--name", cluster, image)
-        figure(f"image {target}", f"{(_bytes(image) - _bytes('python:3.11-slim')) / 1e6:.0f} MB over the base")
+        own = checkout_images.size(image) - checkout_images.size("python:3.11-slim")
+        figure(f"image {target}", f"{own / 1e6:.0f} MB over the base")
     return image
-
-
-def _build(target: str) -> str:
-    """Tagged by what is in it, so that a rebuilt image is never mistaken for the one before."""
-    names = run(
-        "git",
-        "ls-files",
-        "helm",
-        "k8s",
-        "loan_*",
-        "model_server",
-        "rollout",
-        "tabular_model",
-        "training_job",
-        "requirements",
-        "*.toml",
-        "hatch_build.py",
-        cwd=ROOT,
-    )
-    digest = hashlib.sha256(b"".join((ROOT / name).read_bytes() for name in names.split()))
-    image = f"loan-model-{target}:{digest.hexdigest()[:12]}"
-    arguments = ("--build-arg", f"HELM={_helm()}", "--build-arg", f"VERSION={version('loan-model')}")
-    run("docker", "build", *arguments, "--file", "k8s/Dockerfile", "--target", target, "--tag", image, ".", cwd=ROOT)
-    return image
-
-
-@functools.cache
-def _helm() -> str:
-    """An image of the helm that these tests use, so that none has to be pulled."""
-    helm = Path(shutil.which("helm") or "").resolve()
-    dockerfile = f"FROM scratch\nCOPY {helm.name} /usr/bin/helm\n"
-    with tempfile.TemporaryDirectory() as folder:
-        shutil.copy(helm, folder)
-        run("docker", "build", "--tag", "helm:e2e", "--file", "-", folder, input=dockerfile)
-    return "helm:e2e"
-
-
-def _bytes(image: str) -> int:
-    return int(run("docker", "image", "inspect", "--format", "{{.Size}}", image))
