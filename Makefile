@@ -108,7 +108,7 @@ EXTRAS = $(filter-out spark,$(shell $(BIN)/python -c "import tomllib; \
 lock: $(VENV)/.dev ## Lock the newest compatible versions of all dependencies, with their hashes
 	$(LOCK) pyproject.toml --upgrade $(EXTRAS:%=--extra %) --group dev --output-file requirements/dev.txt
 	$(LOCK) pyproject.toml --extra server --extra tracing --extra oci --constraints requirements/dev.txt --output-file requirements/server.txt
-	$(LOCK) pyproject.toml --extra training --extra oci --extra model-signing --constraints requirements/dev.txt --output-file requirements/training.txt
+	$(LOCK) pyproject.toml --extra training --extra cluster --extra oci --extra model-signing --constraints requirements/dev.txt --output-file requirements/training.txt
 	$(LOCK) pyproject.toml --extra rollout --constraints requirements/dev.txt --output-file requirements/rollout.txt
 	$(LOCK) pyproject.toml --extra spark --extra training --extra model-signing --constraints requirements/dev.txt --output-file requirements/spark.txt
 	$(LOCK) --group build --constraints requirements/dev.txt --output-file requirements/build.txt

@@ -13,6 +13,12 @@ from tabular_model.errors import ModelError
 
 if TYPE_CHECKING:
     from tabular_model.monitoring.result import Monitored
+    from training_job.follow_up import FollowUp
+
+
+FINDINGS = "FINDING[,FINDING…]"
+CLUSTER = "On a cluster"
+RETRAIN_DAYS = 30
 
 
 class Found(ModelError):
@@ -59,10 +65,36 @@ def monitor(
     fail_on: Annotated[
         str,
         typer.Option(
-            metavar="FINDING[,FINDING…]",
+            metavar=FINDINGS,
             help="Exit with 1 if one of these was found: drift, score-drift, missing, out-of-range, approval, "
             "adverse-impact, discrimination, calibration, or any.",
         ),
+    ] = "",
+    event_on: Annotated[
+        str,
+        typer.Option(
+            metavar=FINDINGS,
+            help="Tell the cluster of these findings, by events of --service.",
+            rich_help_panel=CLUSTER,
+        ),
+    ] = "",
+    retrain_on: Annotated[
+        str,
+        typer.Option(
+            metavar=FINDINGS,
+            help="The same, and start a training Job of --service, whose version is not promoted.",
+            rich_help_panel=CLUSTER,
+        ),
+    ] = "",
+    retrain_days: Annotated[
+        int,
+        typer.Option(
+            min=1, help="Days before the findings of a version start another training.", rich_help_panel=CLUSTER
+        ),
+    ] = RETRAIN_DAYS,
+    service: Annotated[
+        str,
+        typer.Option(metavar="NAME", help="InferenceService of the chart's release.", rich_help_panel=CLUSTER),
     ] = "",
 ) -> None:
     """Compare what versions decided with what they were trained on, and with what became of the applicants."""
@@ -79,7 +111,8 @@ def monitor(
     except ModuleNotFoundError as error:
         raise ModelError(f"A monitor needs {error.name}: install loan-model[training].") from None
 
-    failing, held = checks(fail_on), Limits.of(pairs("--set", limits or []))
+    failing, held = checks("--fail-on", fail_on), Limits.of(pairs("--set", limits or []))
+    follow_up = _follow_up(service, event_on, retrain_on, retrain_days)
     opened, beside = open_records(records), open_records(protected) if protected else None
     kept = History(history) if history else None
     before = kept.read() if kept else []
@@ -98,9 +131,29 @@ def monitor(
         _summarise(result)
     else:
         typer.echo(result.encode())
+    if follow_up and (done := follow_up.follow(result)):
+        typer.echo(done, err=True)
     found = [(version, each) for version in result.versions for each in version.having(Outcome.found)]
     if sentences := [f"{version.version}: {each.sentence}" for version, each in found if each.check in failing]:
         raise Found(" ".join(sentences))
+
+
+def _follow_up(service: str, event_on: str, retrain_on: str, days: int) -> "FollowUp | None":
+    """ModelError for an unknown finding, without a service, or without a cluster."""
+    from tabular_model.monitoring.findings import checks
+
+    events, training = checks("--event-on", event_on), checks("--retrain-on", retrain_on)
+    if not events | training:
+        return None
+    if not service:
+        raise ModelError(
+            "--event-on and --retrain-on need --service: the InferenceService of the release whose cluster is told."
+        )
+    try:
+        from training_job.follow_up import Declared, FollowUp
+    except ModuleNotFoundError as error:
+        raise ModelError(f"To tell a cluster needs {error.name}: install loan-model[cluster].") from None
+    return FollowUp(service, Declared(events, training, days))
 
 
 def _summarise(result: "Monitored") -> None:

@@ -77,6 +77,7 @@ def test_every_check_has_an_alert_and_a_place_in_the_dashboard():
 
 
 def test_the_charts_schema_knows_every_finding_and_limit():
-    watch = json.loads((CHART / "values.schema.json").read_text())["properties"]["monitoring"]["properties"]["watch"]
-    assert watch["properties"]["failOn"]["items"]["enum"] == [*Check, "any"]
+    schema = json.loads((CHART / "values.schema.json").read_text())
+    watch = schema["properties"]["monitoring"]["properties"]["watch"]
+    assert schema["$defs"]["findings"]["items"]["enum"] == [*Check, "any"]
     assert tuple(watch["properties"]["limits"]["properties"]) == Limits.__struct_fields__

@@ -9,10 +9,11 @@ from typing import Any
 import httpx2
 import msgspec
 from lightkube import ApiError, Client, ConfigError, KubeConfig
-from lightkube.resources.batch_v1 import CronJob, Job
+from lightkube.resources.batch_v1 import Job
 from lightkube.resources.core_v1 import Event, Pod
 
 from tabular_model.errors import ModelError
+from training_job.cronjob import CONTAINER, Trainings, ended
 from training_job.launch import (
     AlreadyRunning,
     LaunchFailed,
@@ -23,7 +24,6 @@ from training_job.launch import (
     succeeded,
 )
 
-CONTAINER = "training"
 POLL_SECONDS = 1.0
 OF_CLAIMS = ("Multi-Attach", "affinity", "ReadWriteOncePod")  # as the cluster warns where a claim may be the cause
 
@@ -37,35 +37,31 @@ class JobLauncher:
 
     def __init__(self, cronjob: str, namespace: str, sources: Mapping[str, str], client: Client | None = None) -> None:
         self._client = client or connect()
-        self._cronjob = cronjob
+        self._trainings = Trainings(self._client, cronjob, namespace)
         self._namespace = namespace
         self.sources = sources
 
     async def start(self, parameters: TrainingParameters) -> str:
         """The Job's name; AlreadyRunning while another of the CronJob runs, LaunchFailed if the cluster rejects it."""
-        with _sentence():
+        with in_a_sentence():
             return await asyncio.to_thread(self._start, parameters)
 
     async def wait(self, name: str, seconds: float) -> Outcome:
         """Asks each second; KeyError for a Job that is not the CronJob's, LaunchFailed if the cluster rejects it."""
-        with _sentence():
+        with in_a_sentence():
             return await asyncio.to_thread(self._wait, name, seconds)
 
     async def stop(self) -> None:
         """A Job goes on without the server that started it."""
 
     def _start(self, parameters: TrainingParameters) -> str:
-        for job in self._client.list(Job, namespace=self._namespace):
-            if self._owns(job) and not _ended(job):
-                name = _name(job)
-                raise AlreadyRunning(f"Training {name} is running; its status is at /train/{name}.")
-        cronjob = self._client.get(CronJob, self._cronjob, namespace=self._namespace)
-        job = msgspec.convert(_job(cronjob.to_dict(), parameters, self.sources), Job)
-        return _name(self._client.create(job, namespace=self._namespace))
+        if name := self._trainings.running():
+            raise AlreadyRunning(f"Training {name} is running; its status is at /train/{name}.")
+        return self._trainings.create(arguments(parameters, self.sources))
 
     def _wait(self, name: str, seconds: float) -> Outcome:
         deadline = time.monotonic() + seconds
-        while not (reason := _ended(job := self._read(name))):
+        while not (reason := ended(job := self._read(name))):
             if time.monotonic() >= deadline:
                 return Outcome(name=name, state="running", waits=self._waits(job))
             time.sleep(min(POLL_SECONDS, max(0.0, deadline - time.monotonic())))
@@ -82,13 +78,9 @@ class JobLauncher:
             if error.response.status_code == 404:
                 raise KeyError(name) from None
             raise
-        if not self._owns(job):
+        if not self._trainings.own(job):
             raise KeyError(name)
         return job
-
-    def _owns(self, job: Any) -> bool:
-        owners = job.metadata.ownerReferences or []
-        return any((owner.kind, owner.name) == ("CronJob", self._cronjob) for owner in owners)
 
     def _waits(self, job: Any) -> str:
         """What keeps the Job from starting, as far as the cluster says; empty for one that has started."""
@@ -121,10 +113,10 @@ class JobLauncher:
     def _last_message(self, name: str) -> tuple[str, bool]:
         """The last line that a pod of the Job left, and whether it ended well."""
         ends = [
-            (ended.exitCode == 0 and status.name == CONTAINER, ended.finishedAt, ended.message or "")
+            (left.exitCode == 0 and status.name == CONTAINER, left.finishedAt, left.message or "")
             for pod in self._pods(name)
             for status in (pod.status.initContainerStatuses or []) + (pod.status.containerStatuses or [])
-            if (ended := status.state.terminated) and (status.name == CONTAINER or ended.exitCode)
+            if (left := status.state.terminated) and (status.name == CONTAINER or left.exitCode)
         ]
         if not ends:
             return "", False
@@ -145,54 +137,15 @@ def connect(seconds: float = 10.0) -> Client:
         try:
             return Client(timeout=timeout)
         except (ConfigError, OSError) as error:
-            raise ModelError(f"No cluster for the training was found: {error}") from error
+            raise ModelError(f"No cluster was found: {error}") from error
 
 
 @contextmanager
-def _sentence() -> Iterator[None]:
-    """What the cluster refuses, in its own words, or that it does not answer."""
+def in_a_sentence() -> Iterator[None]:
+    """LaunchFailed for what the cluster refuses, in its own words, or if it does not answer."""
     try:
         yield
     except httpx2.HTTPStatusError as error:
         raise LaunchFailed(f"The cluster refused: {error}") from error
     except (httpx2.HTTPError, msgspec.MsgspecError, ConfigError) as error:
         raise LaunchFailed(f"The cluster does not answer: {error}") from error
-
-
-def _name(job: Job) -> str:
-    return str(job.metadata and job.metadata.name)
-
-
-def _ended(job: Any) -> str:
-    """Why the Job ended; empty while it runs."""
-    for condition in job.status.conditions or []:
-        if condition.type in ("Complete", "Failed") and condition.status == "True":
-            return str(condition.message or condition.reason or condition.type)
-    return ""
-
-
-def _job(cronjob: dict[str, Any], parameters: TrainingParameters, sources: Mapping[str, str]) -> dict[str, Any]:
-    owner, template = cronjob["metadata"], cronjob["spec"]["jobTemplate"]
-    metadata = template.get("metadata") or {}
-    for container in template["spec"]["template"]["spec"]["containers"]:
-        if container["name"] == CONTAINER:
-            container["args"] = [*container.get("args", []), *arguments(parameters, sources)]
-    return {
-        "apiVersion": "batch/v1",
-        "kind": "Job",
-        "metadata": {
-            "generateName": f"{owner['name']}-",
-            "labels": metadata.get("labels"),
-            "annotations": {**(metadata.get("annotations") or {}), "cronjob.kubernetes.io/instantiate": "manual"},
-            "ownerReferences": [
-                {
-                    "apiVersion": "batch/v1",
-                    "kind": "CronJob",
-                    "name": owner["name"],
-                    "uid": owner["uid"],
-                    "controller": True,
-                }
-            ],
-        },
-        "spec": template["spec"],
-    }

@@ -98,10 +98,10 @@ def _finding(test: Checked, adjusted: float, significance: float, tests: int) ->
     )
 
 
-def checks(words: str) -> set[Check]:
-    """The checks that are named, parted by commas; `any` is all. ModelError for another name."""
+def checks(option: str, words: str) -> set[Check]:
+    """The checks that an option names, parted by commas; `any` is all. ModelError for another name."""
     named = {word.strip() for word in words.split(",")} - {""}
     known = {each.value for each in Check}
     for word in sorted(named - known - {"any"}):
-        raise ModelError(f"--fail-on has no finding {word}; the findings are {', '.join(Check)}, or any for all.")
+        raise ModelError(f"{option} has no finding {word}; the findings are {', '.join(Check)}, or any for all.")
     return set(Check) if "any" in named else {Check(word) for word in named}

@@ -6,11 +6,25 @@ import pytest
 from typer.testing import CliRunner
 
 from loan_cli.app import app
+from tests.training_job.cluster import serving
+from training_job import follow_up
 
 
 @pytest.fixture
 def root(monitored_record, fewer_draws):
     return monitored_record
+
+
+@pytest.fixture(autouse=True)
+def no_cluster(monkeypatch):
+    monkeypatch.delenv("KUBERNETES_SERVICE_HOST", raising=False)
+    monkeypatch.setenv("KUBECONFIG", "/nowhere")
+
+
+@pytest.fixture
+def cluster():
+    with serving() as cluster:
+        yield cluster
 
 
 @pytest.fixture
@@ -50,6 +64,9 @@ def test_the_result_is_printed_where_no_file_is_named(monitor):
     ("options", "sentence"),
     [
         (("--fail-on", "drfit"), "--fail-on has no finding drfit; the findings are drift, score-drift,"),
+        (("--retrain-on", "psi"), "--retrain-on has no finding psi; the findings are drift,"),
+        (("--event-on", "any"), "--event-on and --retrain-on need --service: the InferenceService of the release"),
+        (("--event-on", "any", "--service", "loan"), "No cluster was found: "),
         (("--set", "psi"), "--set psi has no value; write --set psi=VALUE."),
         (("--set", "psi=much"), "The limit psi is much; it must be a number above 0 and below 1."),
         (("--from", "2030-01-01"), "has no decisions from 2030-01-01 to 2026-01-31."),
@@ -66,6 +83,20 @@ def test_what_is_wrong_is_said_in_a_sentence(monitor, options, sentence):
     assert done.exit_code == 1
     assert sentence in done.stderr
     assert "Traceback" not in done.output
+
+
+def test_what_is_found_is_told_to_the_cluster_and_trained_for(monitor, root, cluster, monkeypatch, tmp_path):
+    monkeypatch.setattr(follow_up, "connect", cluster.client)
+    outcomes = ("--outcomes", root / "outcomes.csv", "--output", tmp_path / "monitor.json")
+    options = ("--event-on", "drift", "--retrain-on", "calibration", "--service", "loan-model")
+    before = monitor(*outcomes, *options, "--to", "2026-01-31")
+    assert (before.exit_code, cluster.told) == (0, []), before.output
+    done = monitor(*outcomes, *options, "--fail-on", "drift", "--from", "2026-03-01")
+    assert done.exit_code == 1
+    assert "The training loan-model-training-v2 was started because of calibration of v2." in done.stderr
+    assert "error: v2: Credit_Score has a PSI of 0." in done.stderr
+    assert [event["reason"] for event in cluster.told] == ["Calibration", "Drift", "TrainingStarted"]
+    assert list(cluster.jobs) == ["loan-model-training-v2"]
 
 
 def test_a_wrong_date_is_a_wrong_option(monitor):

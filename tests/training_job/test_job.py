@@ -2,112 +2,21 @@
 
 import asyncio
 import json
-import threading
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from urllib.parse import unquote
 
 import pytest
-from lightkube import Client, KubeConfig
-from lightkube.config.models import Cluster as Address
-from lightkube.config.models import User
 
 from tabular_model.errors import ModelError
+from tests.training_job.cluster import CRONJOB
 from training_job.job import JobLauncher
 from training_job.launch import AlreadyRunning, LaunchFailed, TrainingParameters
 
-CRONJOB = {
-    "metadata": {"name": "loan-model-training", "namespace": "bank", "uid": "abc"},
-    "spec": {
-        "schedule": "0 0 1 1 *",
-        "jobTemplate": {
-            "metadata": {"labels": {"app.kubernetes.io/component": "training"}},
-            "spec": {
-                "template": {
-                    "spec": {
-                        "initContainers": [{"name": "data", "image": "i", "args": ["data"]}],
-                        "containers": [{"name": "training", "image": "i", "args": ["train", "--seed=0"]}],
-                    }
-                }
-            },
-        },
-    },
-}
 SOURCES = {"q3": "s3://bank/q3.csv"}
 PUBLISHED = '{"version":"v2","passed":false,"reasons":["no better than chance"]}'
 
 
-class Cluster:
-    """Answers the four calls that the launcher makes; the test says how Jobs and pods stand."""
-
-    def __init__(self):
-        self.jobs, self.pods, self.events, self.refuses = {}, [], [], False
-
-    def answer(self, method, path, body):
-        if self.refuses:
-            return 403, {"kind": "Status", "message": "cronjobs.batch is forbidden"}
-        match path.split("?")[0].strip("/").split("/")[5:]:
-            case ["cronjobs", "loan-model-training"]:
-                return 200, CRONJOB
-            case ["jobs"] if method == "POST":
-                name = f"{body['metadata']['generateName']}{len(self.jobs)}"
-                body["metadata"]["name"] = name
-                body["status"] = {}
-                self.jobs[name] = body
-                return 201, body
-            case ["jobs"]:
-                return 200, {"items": list(self.jobs.values())}
-            case ["jobs", name]:
-                return (200, self.jobs[name]) if name in self.jobs else (404, {"message": "not found"})
-            case ["events"] if "involvedObject.name=training-1" in unquote(path):
-                found = self.events
-            case _:
-                found = self.pods
-        return (200, {"items": found}) if found is not None else (403, {"message": "forbidden"})
-
-    def end(self, name, condition, *ends, message=""):
-        """The Job's condition, and what each pod's containers left: (container, exit code, message)."""
-        self.jobs[name]["status"] = {"conditions": [{"type": condition, "status": "True", "message": message}]}
-        for second, (container, code, left) in enumerate(ends):
-            terminated = {"exitCode": code, "message": left, "finishedAt": f"2026-01-01T00:00:{second:02}Z"}
-            state = {"name": container, "state": {"terminated": terminated}}
-            common = {"image": "i", "imageID": "i", "ready": False, "restartCount": 0}
-            self.pods.append({"status": {"containerStatuses": [state | common]}})
-
-
-@pytest.fixture
-def cluster():
-    cluster = Cluster()
-
-    class Handler(BaseHTTPRequestHandler):
-        def do_GET(self):
-            length = int(self.headers.get("Content-Length") or 0)
-            body = json.loads(self.rfile.read(length)) if length else None
-            path = self.path if "/apis/" in self.path else f"/apis/core{self.path.removeprefix('/api')}"
-            status, answer = cluster.answer(self.command, path, body)
-            content = json.dumps(answer).encode()
-            self.send_response(status)
-            self.send_header("Content-Type", "application/json")
-            self.send_header("Content-Length", str(len(content)))
-            self.end_headers()
-            self.wfile.write(content)
-
-        do_POST = do_GET  # noqa: N815 - the name that the base class calls
-
-        def log_message(self, *_):
-            pass
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    cluster.url = f"http://127.0.0.1:{server.server_port}"
-    yield cluster
-    server.shutdown()
-    server.server_close()
-
-
 @pytest.fixture
 def launcher(cluster):
-    config = KubeConfig.from_one(cluster=Address(server=cluster.url), user=User())
-    return JobLauncher("loan-model-training", "bank", SOURCES, Client(config))
+    return JobLauncher("loan-model-training", "bank", SOURCES, cluster.client())
 
 
 def start(launcher, **parameters):
@@ -213,8 +122,8 @@ def test_a_job_that_is_not_a_training_of_this_release_is_unknown(cluster, launch
 
 
 def test_a_refusal_of_the_cluster_is_told_in_its_words(cluster, launcher):
-    cluster.refuses = True
-    with pytest.raises(LaunchFailed, match=r"cronjobs\.batch is forbidden"):
+    cluster.refuses = "cronjobs"
+    with pytest.raises(LaunchFailed, match="cronjobs is forbidden"):
         start(launcher)
 
 
@@ -236,5 +145,5 @@ def test_outside_a_cluster_it_trains_on_the_one_that_kubectl_points_at(cluster, 
 def test_without_a_cluster_it_says_so(tmp_path, monkeypatch):
     monkeypatch.delenv("KUBERNETES_SERVICE_HOST", raising=False)
     monkeypatch.setenv("KUBECONFIG", str(tmp_path / "absent"))
-    with pytest.raises(ModelError, match="No cluster for the training was found"):
+    with pytest.raises(ModelError, match="No cluster was found"):
         JobLauncher("loan-model-training", "bank", {})

@@ -1,7 +1,7 @@
 {{/*
-A CronJob that reads or keeps the record of decisions, in the image of training and without a token. Call it with a dict
-of `root`, its `name`, its `values`, their `path`, the `args` of `loan`, what `retries` a failed pod has, whether it
-`mounts` the registry's claim, and as texts its `env`, `envFrom`, `mounted` and `volumes`.
+A CronJob that reads or keeps the record of decisions, in the image of training. Call it with a dict of `root`, its `name`,
+its `values`, their `path`, the `args` of `loan`, what `retries` a failed pod has, whether it `mounts` the registry's
+claim and has a `token`, and as texts its `env`, `envFrom`, `mounted` and `volumes`.
 */}}
 {{- define "loan-model.recordsCronJob" -}}
 {{- $pod := .values.pod -}}
@@ -50,7 +50,7 @@ spec:
         spec:
           restartPolicy: Never
           serviceAccountName: {{ include "loan-model.fullname" .root }}-{{ .name }}
-          automountServiceAccountToken: false
+          automountServiceAccountToken: {{ not (empty .token) }}
           enableServiceLinks: false
           securityContext:
             {{- include "loan-model.podSecurityContext" .root | nindent 12 }}

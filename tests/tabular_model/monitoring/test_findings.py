@@ -35,13 +35,13 @@ def test_no_critical_value_is_no_number():
 
 
 def test_findings_are_named():
-    assert checks("") == set()
-    assert checks("drift, adverse-impact") == {Check.drift, Check.adverse_impact}
-    assert checks("any") == set(Check)
+    assert checks("--fail-on", "") == set()
+    assert checks("--fail-on", "drift, adverse-impact") == {Check.drift, Check.adverse_impact}
+    assert checks("--fail-on", "any") == set(Check)
     with pytest.raises(
         ModelError, match="--fail-on has no finding drfit; the findings are drift, score-drift, missing"
     ):
-        checks("drfit")
+        checks("--fail-on", "drfit")
 
 
 def test_limits_are_named_and_checked():

@@ -54,6 +54,21 @@
 {{- with $watch.failOn }}
 - --fail-on={{ join "," . }}
 {{- end }}
+{{- with $watch.eventOn }}
+- --event-on={{ join "," . }}
+{{- end }}
+{{- with $watch.retrainOn }}
+- --retrain-on={{ join "," . }}
+- --retrain-days={{ int $watch.retrainDays }}
+{{- end }}
+{{- if include "loan-model.watchFollowsUp" . }}
+- --service={{ include "loan-model.fullname" . }}
+{{- end }}
+{{- end }}
+
+{{/* Whether the monitor tells the cluster of findings, for which it has a token. */}}
+{{- define "loan-model.watchFollowsUp" -}}
+{{- if or .Values.monitoring.watch.eventOn .Values.monitoring.watch.retrainOn }}true{{ end }}
 {{- end }}
 
 {{- define "loan-model.watchEnv" -}}
