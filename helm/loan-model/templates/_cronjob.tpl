@@ -14,8 +14,8 @@ metadata:
     app.kubernetes.io/component: {{ .name }}
 spec:
   schedule: {{ .values.schedule | quote }}
-  # The record's days are of this time zone.
-  timeZone: Etc/UTC
+  # The record's days are of this time zone, the one that a control plane without a database of them knows too.
+  timeZone: UTC
   concurrencyPolicy: Forbid
   startingDeadlineSeconds: 3600
   successfulJobsHistoryLimit: 3
