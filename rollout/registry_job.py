@@ -65,8 +65,10 @@ class RegistryJob:
                     raise Refused(why)
                 for status in pod.status.container_statuses or []:
                     if ended := status.state.terminated:
-                        lines = (ended.message or ended.reason or "").strip().splitlines()
-                        return ended.exit_code == 0, lines[-1] if lines else ""
+                        good = ended.exit_code == 0
+                        # Of a pod that ended well and left nothing, the reason says no more.
+                        lines = (ended.message or (not good and ended.reason) or "").strip().splitlines()
+                        return good, lines[-1] if lines else ""
             time.sleep(POLL_SECONDS)
         raise ClusterError(f"The Job {job} that reads the registry did not end within {DEADLINE_SECONDS} s.")
 

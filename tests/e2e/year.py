@@ -48,11 +48,15 @@ class Year:
         self._folder = folder
         self._outcomes: dict[int, list[str]] = {}
         now = datetime.now(UTC)
-        first = now.year * 12 + now.month - 13  # months since the year 0
-        self._middles = [datetime((first + k) // 12, (first + k) % 12 + 1, 15, tzinfo=UTC) for k in range(12)]
+        self._before = now.year * 12 + now.month - 14  # the month before the year, in months
+
+    def middle(self, month: int) -> datetime:
+        """The 15th of a month of the year, from 1 on."""
+        year, rest = divmod(self._before + month, 12)
+        return datetime(year, rest + 1, 15, tzinfo=UTC)
 
     def install(self) -> None:
-        """A release that serves v1, which knows nothing of the drift."""
+        """A release that trains v1, which knows nothing of the drift; it serves nothing yet."""
         folder, release = self._folder, self.release
         (folder / "loan.yaml").write_text(msgspec.structs.replace(LOAN, id=ID).dump())
         library = folder / "libfaketime.so.1"
@@ -67,6 +71,10 @@ class Year:
         self.new_data(1)
         release.install("--values", str(VALUES))
         release.kubectl("apply", "--filename", "-", input=self._clock())
+
+    def serve(self) -> None:
+        """Once v1 is there, and the clock that a server starts by is set."""
+        release = self.release
         release.wait("pod/clock", "condition=Ready")
         self.set_clock(1)
         release.wait(f"job/{release.service}-training-initial", "condition=Complete")
@@ -88,11 +96,11 @@ class Year:
     def set_clock(self, month: int, day: int = 0) -> None:
         """Servers then have the middle of a month, or so many days later, at this time of the day."""
         now = datetime.now(UTC)
-        middle = self._middles[month - 1].replace(hour=now.hour, minute=now.minute, second=now.second)
+        middle = self.middle(month).replace(hour=now.hour, minute=now.minute, second=now.second)
         offset = int((middle - now).total_seconds()) + day * 86_400
         write = f"echo {offset} > /clock/next && mv /clock/next /clock/time"
         self.release.kubectl("exec", "clock", "--", "sh", "-c", write)
-        time.sleep(1.5)  # what a server caches
+        time.sleep(1.1)  # a server looks at it each second
 
     def decide(self, month: int) -> None:
         """A month's applications through the Gateway, until they are in the record."""
@@ -103,7 +111,7 @@ class Year:
         decisions = np.concatenate(
             [self._ask(matrix[k : k + ROWS], names[k : k + ROWS]) for k in range(0, len(matrix), ROWS)]
         )
-        came = self._middles[min(month + LATE, 12) - 1].date()
+        came = self.middle(month + LATE).date()
         self._outcomes[month] = [f"{names[row]},{good[row]},{came}" for row in np.flatnonzero(decisions)]
         wait_for(lambda: self._written() >= written + len(matrix), 30, "the month to be in the record")
 

@@ -235,9 +235,11 @@ class Cluster:
             message = f"a log line\nerror: {refused}"
         elif verb == "check":
             message = json.dumps({"version": "v2" if version == "latest" else version, "champion": self.champion})
-        else:
+        elif self.champion != version:
             self.champion = version
-        terminated = {"exitCode": int(bool(refused)), "message": message}
+            message = json.dumps({"version": version})
+        reason = "Error" if refused else "Completed"
+        terminated = {"exitCode": int(bool(refused)), "message": message, "reason": reason}
         status = {"name": "training", "image": "i", "imageID": "i", "ready": False, "restartCount": 0}
         return {
             "metadata": {"name": job},

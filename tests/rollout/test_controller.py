@@ -121,6 +121,13 @@ def test_a_version_that_the_registry_refuses_is_not_started(cluster, rollout):
     assert done.stderr == "error: v2 failed the gate: no better than chance.\n"
 
 
+def test_a_version_that_somebody_has_promoted_before_is_rolled_out(cluster, rollout):
+    cluster.champion = "v2"
+    done = rollout("--to", "v2")
+    assert done.exit_code == 0, done.stderr
+    assert (events(done)[-1], cluster.split) == ("Promoted", ("v2", "", 0))
+
+
 def test_the_latest_version_is_the_registrys(cluster, rollout):
     assert rollout("--to", "latest").exit_code == 0
     assert cluster.split == ("v2", "", 0)
