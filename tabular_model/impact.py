@@ -2,9 +2,7 @@
 
 import math
 
-from tabular_model.metrics import Estimate
-
-Z95 = 1.959963984540054  # standard errors to either side of a 95 % interval
+from tabular_model.metrics import DEVIATE, Estimate
 
 
 def impact_ratio(approved: float, rows: float, of_approved: float, of_rows: float) -> Estimate:
@@ -17,7 +15,7 @@ def impact_ratio(approved: float, rows: float, of_approved: float, of_rows: floa
         return Estimate(None, None, None)
     ratio = (approved / rows) / (of_approved / of_rows) if of_approved else 1.0
     log, error = log_ratio(approved, rows, of_approved, of_rows)
-    low, high = (math.exp(log + side * Z95 * error) for side in (-1, 1))
+    low, high = (math.exp(log + side * DEVIATE * error) for side in (-1, 1))
     return Estimate(float(ratio), min(low, float(ratio)), max(high, float(ratio)))
 
 

@@ -12,8 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import stats
 
-from tabular_model.impact import Z95, impact_ratio, log_ratio
-from tabular_model.metrics import Estimate
+from tabular_model.impact import impact_ratio, log_ratio
+from tabular_model.metrics import DEVIATE, Estimate
 from tabular_model.reference import merged_bins, stability_index
 from tabular_model.shares import Count
 
@@ -92,7 +92,7 @@ def mean_difference(group: NDArray[np.float64], best: NDArray[np.float64], every
         return Estimate(None, None, None)
     found = float((group[1] / group[0] - best[1] / best[0]) / math.sqrt(variance))
     error = math.sqrt(1 / group[0] + 1 / best[0] + found**2 / (2 * (group[0] + best[0])))
-    return Estimate(found, found - Z95 * error, found + Z95 * error)
+    return Estimate(found, found - DEVIATE * error, found + DEVIATE * error)
 
 
 def normal(change: float, error: float, *, sides: int) -> Shift:
