@@ -6,7 +6,6 @@ import time
 import numpy as np
 import pytest
 
-from loan_model.synthetic import generate
 from tabular_model.model import TabularModel
 from tabular_model.registry import Registry
 from tests.browser import Tab, browser
@@ -135,18 +134,6 @@ def test_a_change_of_version_fails_no_request(release, figure, step, version):
     assert not load.failed
     assert set(load.versions) == {before, version}
     assert by_v2_grpc()[0] == version
-
-
-def test_data_from_a_config_map_is_trained_on(release, tmp_path):
-    data = tmp_path / "applications.csv"
-    generate(3000, 1).to_csv(data, index=False)
-    release.kubectl("create", "configmap", "applications", f"--from-file={data}")
-    release.upgrade(
-        *("--set", "training.data.type=configMap", "--set", "training.data.configMap.name=applications"),
-        *("--set", "training.data.configMap.key=applications.csv"),
-    )
-    assert release.train("from-a-config-map")["version"] == "v3"
-    release.kubectl("delete", "configmap", "applications")
 
 
 def test_uninstall_leaves_nothing_but_the_claim(release):
