@@ -40,8 +40,8 @@ def alternatives(manifest: Manifest, files: Mapping[str, bytes], data: str, prog
     with progress.step(f"Load {without_secrets(data)}"):
         parts = same_split(manifest, data)
     with threadpool_limits(limits=1):  # as in a training
-        course = _Course(manifest, files, parts.train, _few(parts.holdout, manifest.seed), progress)
-        return course.run()
+        holdout, _ = parts.holdout.few(MOST, manifest.seed)  # as many as are resampled one by one
+        return _Course(manifest, files, parts.train, holdout, progress).run()
 
 
 def _check(manifest: Manifest) -> None:
@@ -58,14 +58,6 @@ def _check(manifest: Manifest) -> None:
         raise ModelError(f"{version} has no protected column by which groups could be compared; {without}")
     if len(manifest.features) < 2:
         raise ModelError(f"{version} was trained on one column, so that none can be left out; {without}")
-
-
-def _few(holdout: Rows, seed: int) -> Rows:
-    """At most as many rows as are resampled one by one."""
-    if len(holdout.target) <= MOST:
-        return holdout
-    drawn = np.sort(np.random.default_rng(seed).choice(len(holdout.target), MOST, replace=False))
-    return Rows(holdout.frame.iloc[drawn], holdout.target[drawn], None, None)
 
 
 @dataclass(frozen=True)

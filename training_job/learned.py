@@ -88,8 +88,9 @@ def results(
 ) -> Results:
     """The metrics and the gate's verdict on them."""
     schema, seed = training.declaration.schema, training.seed
-    measured = _few(measured, seed)
-    judged, holdout = measured.judged, measured.rows
+    holdout, places = measured.rows.few(MOST, seed)
+    measured = measured._replace(rows=holdout, score=measured.score[places])
+    judged = measured.judged
     threshold = fitted.threshold.value
     quality = judged.quality(seed)
     rival, unlike = _against(registry, schema, measured, seed)
@@ -126,16 +127,6 @@ def _reasons(fitted: Fitted, schema: Schema, features: Sequence[str], reference:
     score = Scorer(fitted.files, "the compiled model").probabilities
     explained = explainer(fitted.files, score, schema.columns, features, reference.baseline)
     return Explained(schema.columns, score, explained, fitted.threshold.value)
-
-
-def _few(measured: Measured, seed: int) -> Measured:
-    """With at most `MOST` of the rows, drawn by chance: as many as what is judged row by row needs."""
-    rows = measured.rows
-    if len(rows.target) <= MOST:
-        return measured
-    drawn = np.sort(np.random.default_rng(seed).choice(len(rows.target), MOST, replace=False))
-    few = Rows(rows.frame.iloc[drawn], rows.target[drawn], None, None)
-    return measured._replace(rows=few, score=measured.score[drawn])
 
 
 def _against(

@@ -27,6 +27,13 @@ class Rows(NamedTuple):
     groups: NDArray[np.int64] | None
     times: NDArray[np.datetime64] | None
 
+    def few(self, most: int, seed: int) -> tuple["Rows", NDArray[np.intp]]:
+        """At most so many of the rows, drawn by chance, in their order, and their places; fewer rows stay all."""
+        if len(self.target) <= most:
+            return self, np.arange(len(self.target))
+        drawn = np.sort(np.random.default_rng(seed).choice(len(self.target), most, replace=False))
+        return Rows(self.frame.iloc[drawn], self.target[drawn], None, None), drawn
+
 
 class Split(NamedTuple):
     """Rows to train on and rows held out; `how` says by which rule, `notes` what was found on the way."""
